@@ -1,0 +1,259 @@
+use option_rom::Rom;
+use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
+use serde::{Deserialize, Serialize};
+
+/// What one machine allows, and why. Its JSON is the contract of `preflight assess --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// `preflight.assessment/1`.
+    pub schema: String,
+    /// The machine, in a person's words: board, processor, firmware.
+    pub machine: MachineSummary,
+    /// The kernel that judged.
+    pub kernel: KernelSummary,
+    /// The IOMMU.
+    pub iommu: Iommu,
+    /// Groups of the kernel, by ascending id.
+    pub groups: Vec<GroupSummary>,
+    /// Cards: display cards first, then the others, each by address.
+    pub cards: Vec<Card>,
+    /// Every function, by address.
+    pub functions: Vec<FunctionSummary>,
+    /// Every finding: those of the machine first, then by function; the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// Board, processor and firmware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineSummary {
+    /// Board vendor and name.
+    pub board: Option<String>,
+    /// Firmware version and date.
+    pub bios: Option<String>,
+    /// Processor.
+    pub cpu: Option<String>,
+    /// `bios` or `uefi`.
+    pub firmware: Option<hardware::FirmwareKind>,
+}
+
+/// The kernel that judged, and what was set on its command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelSummary {
+    /// `uname -r`.
+    pub release: Option<String>,
+    /// /proc/cmdline.
+    pub command_line: Option<String>,
+}
+
+/// A question that evidence answers or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Read, and so.
+    Yes,
+    /// Read, and not so.
+    No,
+    /// Not read.
+    Unknown,
+}
+
+/// Whose IOMMU the firmware describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IommuVendor {
+    /// A DMAR table.
+    Intel,
+    /// An IVRS table.
+    Amd,
+    /// Neither.
+    None,
+}
+
+/// The IOMMU as firmware describes it and as the kernel uses it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iommu {
+    /// From the table, even when the IOMMU is off.
+    pub vendor: IommuVendor,
+    /// Firmware describes an IOMMU; unknown when the tables could not be read.
+    pub firmware: Answer,
+    /// The kernel uses it.
+    pub active: Answer,
+    /// Interrupts of devices are remapped.
+    pub interrupt_remapping: Answer,
+    /// DMAR flags bit 1: firmware asks the kernel not to use x2APIC.
+    pub x2apic_opt_out: bool,
+    /// Names of the units that a driver has registered.
+    pub units: Vec<String>,
+    /// Ranges that must stay mapped one to one (kinds `direct` and `direct-relaxable`).
+    pub reserved_regions: Vec<ReservedRegionSummary>,
+}
+
+/// A range that firmware wants mapped for some functions. Bounds inclusive, as `0x...`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedRegionSummary {
+    /// First address.
+    pub start: String,
+    /// Last address.
+    pub end: String,
+    /// The kernel's word: `direct` blocks, `direct-relaxable` does not.
+    pub kind: String,
+    /// Functions it is for.
+    pub functions: Vec<Address>,
+}
+
+/// Where a group comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupSource {
+    /// Read from the running kernel.
+    Kernel,
+    /// Worked out by us.
+    Predicted,
+}
+
+/// An IOMMU group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSummary {
+    /// Its number.
+    pub id: u32,
+    /// Where it comes from.
+    pub source: GroupSource,
+    /// Members by address.
+    pub functions: Vec<Address>,
+}
+
+/// Whether a card can be given to a guest. Ordered from best to worst: of several reasons the worst
+/// counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing stands against it.
+    Ready,
+    /// It works with care.
+    Caution,
+    /// What decides it could not be read.
+    Unknown,
+    /// It cannot, as the machine is now.
+    Blocked,
+}
+
+/// All functions in one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Name of the physical slot, where the board names it.
+    pub slot: Option<String>,
+    /// The root or downstream port above it; none on a root bus.
+    pub port: Option<Address>,
+    /// Its functions.
+    pub functions: Vec<Address>,
+    /// Can it be given to a guest?
+    pub verdict: Verdict,
+    /// Ids of the findings that speak about it, machine-wide ones included.
+    pub findings: Vec<String>,
+}
+
+/// One function in a person's and a program's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionSummary {
+    /// Its place.
+    pub address: Address,
+    /// Vendor id.
+    pub vendor: VendorId,
+    /// Device id.
+    pub device: DeviceId,
+    /// Class code.
+    pub class: ClassCode,
+    /// Vendor and device name from pci.ids.
+    pub name: Option<String>,
+    /// Bound driver.
+    pub driver: Option<String>,
+    /// IOMMU group.
+    pub group: Option<u32>,
+    /// ACS registers.
+    pub acs: AcsSummary,
+    /// Reset methods in the kernel's order; none when they could not be read.
+    pub reset: Option<Vec<String>>,
+    /// Link now and at best.
+    pub link: Option<hardware::Link>,
+    /// Firmware's boot display.
+    pub boot_vga: bool,
+    /// The option ROM.
+    pub rom: RomSummary,
+}
+
+/// ACS of one function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcsSummary {
+    /// It has the capability.
+    Present(Acs),
+    /// It was looked for and is not there.
+    Absent,
+    /// The extended configuration space could not be read.
+    Unknown,
+}
+
+/// The option ROM of one function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum RomSummary {
+    /// The function has no ROM region.
+    Absent,
+    /// It has one and nobody read it.
+    Unread,
+    /// It was tried and failed.
+    Failed {
+        /// What happened.
+        why: String,
+    },
+    /// It was read.
+    Read(RomCopy),
+}
+
+/// One copy of a ROM, judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RomCopy {
+    /// Where it was read: `sysfs` (the ROM BAR), `shadow` (the legacy copy at 0xC0000).
+    pub source: String,
+    /// Why the bytes may not be what the card's flash holds; none when they are clean.
+    pub taint: Option<String>,
+    /// Bytes.
+    pub length: usize,
+    /// SHA-256 of the bytes, hex.
+    pub sha256: String,
+    /// The parsed ROM.
+    #[serde(flatten)]
+    pub rom: Rom,
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Works with care.
+    Caution,
+    /// Stands in the way.
+    Blocks,
+}
+
+/// One thing that the evidence says, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its id, with an entry in docs/findings.md.
+    pub id: String,
+    /// Weight.
+    pub severity: Severity,
+    /// The finding is that something which decides a verdict could not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
+    /// The function it speaks about; none for the whole machine.
+    pub function: Option<Address>,
+    /// One sentence.
+    pub summary: String,
+    /// What was read, where.
+    pub evidence: Vec<String>,
+    /// What to do; none where nothing can be done or needs to be.
+    pub remedy: Option<String>,
+}
