@@ -26,7 +26,9 @@ const WORDS: &[&str] = &[
     "interrupt remapping",
     "x2apic",
     "vfio",
-    "kvm",
+    "kvm:",
+    "kvm_intel",
+    "kvm_amd",
     "disabled by bios",
     "virtualization",
     "framebuffer",
@@ -243,6 +245,7 @@ mod tests {
             "pci 0000:01:00.0: BAR 6: no space for [mem size 0x00020000 pref]",
         ];
         let dropped = [
+            "kvm-clock: Using msrs 4b564d01 and 4b564d00",
             "pci 0000:01:00.0: BAR 6: assigned [mem 0xfe000000-0xfe01ffff pref]",
             "usb 1-1: new high-speed USB device number 2 using xhci_hcd",
         ];

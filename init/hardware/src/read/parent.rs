@@ -28,11 +28,15 @@ pub(super) fn fill_from_config(functions: &mut [Function]) {
         .iter_mut()
         .filter(|function| function.parent.is_unknown())
     {
+        let bus = function.address.bus;
         function.parent = match (above(&bridges, function.address), unread) {
             (Some(bridge), _) => Reading::Known(bridge),
-            (None, None) => Reading::Absent,
             (None, Some(bridge)) => Reading::Unknown(format!(
                 "the bus numbers of bridge {bridge} could not be read, and it may be above"
+            )),
+            (None, None) if bus == 0 => Reading::Absent,
+            (None, None) => Reading::Unknown(format!(
+                "no bridge leads to bus {bus:02x}: it is a root bus, or the copy lacks the bridge"
             )),
         };
     }
