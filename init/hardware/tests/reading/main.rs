@@ -9,6 +9,8 @@
 
 mod fixtures;
 mod functions;
+mod host;
 mod live;
 mod machine_wide;
+mod parents;
 mod sys;
