@@ -5,3 +5,5 @@
 pub mod apt;
 pub mod cache;
 pub mod io;
+pub mod modules;
+pub mod package;
