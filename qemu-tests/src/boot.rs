@@ -33,9 +33,10 @@ pub struct Boot {
     count_instructions: bool,
 }
 
-/// Where QEMU's character devices lead, in QEMU's words after `-chardev`.
+/// Where QEMU's character devices lead: the arguments for the first serial line, and for the others QEMU's
+/// words after `-chardev`.
 pub(crate) struct Wiring {
-    pub(crate) serial: String,
+    pub(crate) serial: Vec<String>,
     pub(crate) second_serial: String,
     pub(crate) events: String,
     pub(crate) monitor: Option<String>,
@@ -87,14 +88,13 @@ impl Boot {
     /// Runs it on this process's terminal until the guest ends.
     pub fn on_terminal(&self, qemu: &Qemu) -> io::Result<ExitStatus> {
         let wiring = Wiring {
-            serial: "stdio,id=serial,mux=on,signal=off".to_owned(),
+            serial: vec!["-serial".to_owned(), "mon:stdio".to_owned()],
             second_serial: "null,id=serial2".to_owned(),
-            events: "null,id=events".to_owned(),
+            // QEMU's null device never connects, and a guest's write to such a port blocks.
+            events: "file,id=events,path=/dev/null".to_owned(),
             monitor: None,
         };
-        self.command(qemu, &wiring)
-            .args(["-mon", "chardev=serial,mode=readline"])
-            .status()
+        self.command(qemu, &wiring).status()
     }
 
     /// The kernel's command line.
@@ -126,7 +126,7 @@ impl Boot {
         } else {
             command.args(["-accel", "tcg,thread=multi"]);
         }
-        command.args(["-chardev", &wiring.serial, "-serial", "chardev:serial"]);
+        command.args(&wiring.serial);
         if self.machine.has_second_serial_line() {
             command.args(["-chardev", &wiring.second_serial]);
             command.args(["-serial", "chardev:serial2"]);
@@ -134,7 +134,7 @@ impl Boot {
         command.args(["-chardev", &wiring.events]);
         if let Some(monitor) = &wiring.monitor {
             command.args(["-chardev", monitor]);
-            command.args(["-mon", "chardev=monitor,mode=control"]);
+            command.args(["-qmp", "chardev:monitor"]);
         }
         command
             .arg("-kernel")

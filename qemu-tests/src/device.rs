@@ -48,7 +48,7 @@ impl Port {
     }
 }
 
-/// One `-device` or `-blockdev`, with its properties. JSON spares the quoting of paths with commas.
+/// One `-device`, `-blockdev` or `-netdev`, with its properties. JSON spares the quoting of paths with commas.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Argument {
     option: &'static str,
@@ -70,6 +70,13 @@ impl Argument {
         }
     }
 
+    fn network(id: &str) -> Self {
+        Self {
+            option: "-netdev",
+            value: json!({"type": "user", "id": id, "restrict": true}),
+        }
+    }
+
     pub(crate) fn words(&self) -> [String; 2] {
         [self.option.to_owned(), self.value.to_string()]
     }
@@ -87,13 +94,18 @@ impl Device {
     /// Arguments that put this device, named `id`, at device number `number` of `bus`.
     pub(crate) fn arguments(&self, id: &str, bus: &str, number: u8) -> Vec<Argument> {
         let node = format!("{id}-disk");
+        let net = format!("{id}-net");
         let (mut before, mut properties) = match self {
             Self::StandardVga => (vec![], json!({"driver": "VGA"})),
             Self::AtiVga { rom } => (vec![], json!({"driver": "ati-vga", "romfile": rom})),
-            Self::E1000e { rom: Some(rom) } => {
-                (vec![], json!({"driver": "e1000e", "romfile": rom}))
-            }
-            Self::E1000e { rom: None } => (vec![], json!({"driver": "e1000e", "romfile": ""})),
+            // QEMU takes an empty name for no ROM.
+            Self::E1000e { rom } => (
+                vec![Argument::network(&net)],
+                json!({
+                    "driver": "e1000e", "netdev": net,
+                    "romfile": rom.as_deref().unwrap_or(Path::new("")),
+                }),
+            ),
             Self::Nvme { image } => (
                 vec![block_node(&node, image, false)],
                 json!({"driver": "nvme", "serial": id, "drive": node}),

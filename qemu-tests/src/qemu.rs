@@ -3,6 +3,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt, io};
 
+use image_builder::apt::{self, AptError, Request};
+use image_builder::cache::Cache;
+
 /// The oldest version of which the private QEMU is of use: the first with vfio-user devices.
 pub const NEEDED: Version = Version {
     major: 10,
@@ -15,9 +18,14 @@ const EXITS_WITH_PARENT: Version = Version {
     minor: 2,
 };
 
+/// What the private QEMU consists of, with everything it depends on, and where it comes from.
+const PACKAGES: &[&str] = &["qemu-system-x86", "qemu-utils", "seabios", "ipxe-qemu"];
+const SUITES: &[&str] = &["trixie", "trixie-backports"];
+
 /// Folders of a QEMU installation that hold firmware and option ROMs, below its root.
 const DATA_FOLDERS: &[&str] = &["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"];
 
+const SYSTEM: &str = "qemu-system-x86_64";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 
@@ -55,6 +63,17 @@ pub enum QemuError {
         /// What it printed.
         output: String,
     },
+    /// Neither a private one nor the host's.
+    #[error("no QEMU: {private}; and {host}")]
+    None {
+        /// Why there is no private one.
+        private: Box<QemuError>,
+        /// Why there is none on the host.
+        host: Box<QemuError>,
+    },
+    /// Its packages could not be fetched.
+    #[error("Debian's QEMU could not be fetched: {0}")]
+    Fetch(#[from] AptError),
     /// The unpacked QEMU is too old for the lab.
     #[error("{root} holds QEMU {found}; the lab needs {NEEDED} or newer (trixie-backports has it)")]
     TooOld {
@@ -74,12 +93,33 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// The QEMU to use: the one that `PREFLIGHT_QEMU` names, else the host's.
+    /// The QEMU to use: the one that `PREFLIGHT_QEMU` names; else Debian's newest, fetched into the cache
+    /// the first time; else, with a word about it, the host's.
     pub fn obtain() -> Result<Self, QemuError> {
-        match env::var_os("PREFLIGHT_QEMU") {
-            Some(folder) => Self::unpacked(Path::new(&folder)),
-            None => Self::host(),
+        if let Some(folder) = env::var_os("PREFLIGHT_QEMU") {
+            return Self::unpacked(Path::new(&folder));
         }
+        Self::private(false).or_else(|private| match Self::host() {
+            Ok(host) => {
+                eprintln!("note: {private}; using {}", host.place());
+                Ok(host)
+            }
+            Err(host) => Err(QemuError::None {
+                private: Box::new(private),
+                host: Box::new(host),
+            }),
+        })
+    }
+
+    /// Debian's QEMU from its backports, in the cache. It stays the same until `renew` asks for what is
+    /// current.
+    pub fn private(renew: bool) -> Result<Self, QemuError> {
+        let mut request = Request::new(PACKAGES.iter().copied())
+            .from_debian(SUITES.iter().copied())
+            .with_dependencies();
+        request.renew = renew;
+        let cache = Cache::open().map_err(AptError::from)?;
+        Self::unpacked(&apt::cached_tree(&cache, &request)?)
     }
 
     /// A QEMU whose packages were unpacked below `folder/root` (or `folder` itself) and never installed:
@@ -140,7 +180,10 @@ impl Qemu {
 
     /// The system emulator, ready for arguments.
     pub fn system(&self) -> Command {
-        let mut command = program(&self.root, self.private, "qemu-system-x86_64");
+        let mut command = program(&self.root, self.private, SYSTEM);
+        if self.version < EXITS_WITH_PARENT {
+            command = ending_with_parent(&command);
+        }
         if self.private {
             for folder in DATA_FOLDERS {
                 let folder = self.root.join(folder);
@@ -175,8 +218,23 @@ fn program(root: &Path, private: bool, name: &str) -> Command {
     command
 }
 
+/// `command` with the kernel's promise that it is killed when the process that started it ends.
+fn ending_with_parent(command: &Command) -> Command {
+    let mut wrapped = Command::new("setpriv");
+    wrapped
+        .args(["--pdeathsig", "KILL"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    wrapped
+}
+
 fn version_of(root: &Path, private: bool) -> Result<Version, QemuError> {
-    let mut command = program(root, private, "qemu-system-x86_64");
+    let mut command = program(root, private, SYSTEM);
     let name = command.get_args().last().map_or_else(
         || command.get_program().to_owned(),
         |argument: &OsStr| OsString::from(argument),

@@ -77,11 +77,14 @@ impl Ports {
             format!("socket,id={id},path={path},server=off")
         };
         let log = quoted(logs.join("serial.log"));
+        let serial = match boot.serial {
+            SerialLine::Logged => format!("file,id=serial,path={log}"),
+            SerialLine::Typed => format!("{},logfile={log}", socket("serial", "serial")),
+        };
         Wiring {
-            serial: match boot.serial {
-                SerialLine::Logged => format!("file,id=serial,path={log}"),
-                SerialLine::Typed => format!("{},logfile={log}", socket("serial", "serial")),
-            },
+            serial: ["-chardev", &serial, "-serial", "chardev:serial"]
+                .map(str::to_owned)
+                .to_vec(),
             second_serial: format!("file,id=serial2,path={}", quoted(logs.join("serial2.log"))),
             events: socket("events", "events"),
             monitor: Some(socket("monitor", "monitor")),

@@ -23,6 +23,12 @@ struct Lab {
 enum Command {
     /// Boot an image on a machine with an IOMMU and a graphics card, and list what it has saved.
     Run(Run),
+    /// Fetch the QEMU that the lab uses, and say where it is.
+    Qemu {
+        /// Fetch what is current, even when there is one.
+        #[arg(long)]
+        refresh: bool,
+    },
 }
 
 #[derive(Args)]
@@ -45,14 +51,27 @@ struct Run {
 const PATIENCE: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
-    let Command::Run(run) = Lab::parse().command;
-    match boot(&run) {
+    let done = match Lab::parse().command {
+        Command::Run(run) => boot(&run),
+        Command::Qemu { refresh } => fetch(refresh),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lab: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn fetch(refresh: bool) -> Result<()> {
+    let qemu = if refresh {
+        Qemu::private(true)?
+    } else {
+        Qemu::obtain()?
+    };
+    println!("{}", qemu.place());
+    Ok(())
 }
 
 fn boot(run: &Run) -> Result<()> {

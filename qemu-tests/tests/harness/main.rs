@@ -1,10 +1,11 @@
 //! The lab itself: a kernel whose init fails in each of the ways that must be told apart.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::killpg;
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use qemu_tests::{Boot, Images, Machine, Milestone, Outcome, Qemu, baseline};
 use tempfile::TempDir;
@@ -137,4 +138,48 @@ fn a_qemu_that_refuses_its_arguments_says_why() {
         .start(&lab.qemu)
         .unwrap_err();
     assert!(failure.to_string().contains("abacus"), "{failure}");
+}
+
+/// Processes whose command line has this text.
+fn processes_with(text: &str) -> Vec<i32> {
+    let numbers = std::fs::read_dir("/proc").unwrap();
+    numbers
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(text)
+        })
+        .collect()
+}
+
+fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_lab_that_is_interrupted_leaves_no_machine_behind() {
+    let Some(lab) = lab() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.arg("run").arg("--kernel").arg(&lab.images.kernel);
+    command.arg("--initramfs").arg(&lab.images.initramfs);
+    command.arg("--out").arg(out.path());
+    command.args(["--option", "baseline=hang"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+
+    let machine = format!("{}/stick.img", out.path().display());
+    until("the machine did not start", || {
+        !processes_with(&machine).is_empty()
+    });
+    let lab = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(lab, Signal::SIGINT).unwrap();
+    child.wait().unwrap();
+    until("the machine is still there", || {
+        processes_with(&machine).is_empty()
+    });
 }
