@@ -1,14 +1,14 @@
 //! A guest whose init ends at once: how fast this machine boots a kernel, and what a boot does by itself.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, time::SystemTime};
 
-use cpio::newc::{self, ModeFileType};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::images::output_folder;
+use crate::initramfs::{self, Entry};
 use crate::{Boot, Deadlines, Failure, Images, Machine, Milestone, Qemu};
 
 /// Wall time of a baseline boot on the reference machine: two cores, no KVM, nothing else to do.
@@ -17,41 +17,20 @@ const REFERENCE: Duration = Duration::from_millis(6_000);
 /// How long a measurement holds: machines shared with others change.
 const FRESH: Duration = Duration::from_secs(15 * 60);
 
-/// An initramfs, uncompressed, with `init` as its `/init` and a console.
-pub fn initramfs(init: &Path) -> io::Result<Vec<u8>> {
-    let program = fs::read(init)?;
-    let folder = |name: &str, inode| {
-        newc::Builder::new(name)
-            .ino(inode)
-            .nlink(2)
-            .mode(0o755)
-            .set_mode_file_type(ModeFileType::Directory)
-    };
-    let mut archive = folder("dev", 1).write(Vec::new(), 0).finish()?;
-    archive = newc::Builder::new("dev/console")
-        .ino(2)
-        .mode(0o600)
-        .set_mode_file_type(ModeFileType::Char)
-        .rdev_major(5)
-        .rdev_minor(1)
-        .write(archive, 0)
-        .finish()?;
-    let length = u32::try_from(program.len()).map_err(io::Error::other)?;
-    let mut writer = newc::Builder::new("init")
-        .ino(3)
-        .mode(0o755)
-        .set_mode_file_type(ModeFileType::Regular)
-        .write(archive, length);
-    writer.write_all(&program)?;
-    archive = writer.finish()?;
-    newc::trailer(archive)
+/// An initramfs, uncompressed, with the program `init` as its `/init` and a console.
+pub fn image(init: &Path) -> io::Result<Vec<u8>> {
+    initramfs::write(&[
+        Entry::folder("dev"),
+        Entry::device("dev/console", 5, 1),
+        Entry::program("init", fs::read(init)?),
+    ])
 }
 
 /// Boots the kernel with an init that ends at once; the wall time from QEMU's start to PID 1.
 pub fn measure(qemu: &Qemu, kernel: &Path, init: &Path) -> Result<Duration, Failure> {
     let folder = tempfile::tempdir().map_err(|error| Boot::failure("baseline", error))?;
     let image = folder.path().join("baseline.img");
-    initramfs(init)
+    self::image(init)
         .and_then(|bytes| fs::write(&image, bytes))
         .map_err(|error| Boot::failure("baseline", error))?;
     let images = Images {

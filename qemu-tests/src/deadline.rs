@@ -8,12 +8,12 @@ pub enum Milestone {
     Init,
     /// Its child runs.
     Session,
+    /// Option ROMs are read, before a module has touched anything.
+    Roms,
     /// Modules are asked for, for every device present.
     Coldplug,
     /// No device appears any more.
     Settled,
-    /// Option ROMs are read.
-    Roms,
     /// The machine is read.
     Read,
     /// The machine is judged.
@@ -35,9 +35,9 @@ pub enum Milestone {
 const MILESTONES: &[(Milestone, &str, u64)] = &[
     (Milestone::Init, "init", 40),
     (Milestone::Session, "session", 10),
+    (Milestone::Roms, "roms", 20),
     (Milestone::Coldplug, "coldplug", 20),
     (Milestone::Settled, "settled", 40),
-    (Milestone::Roms, "roms", 20),
     (Milestone::Read, "read", 20),
     (Milestone::Assessed, "assessed", 10),
     (Milestone::Saving, "saving", 10),
@@ -155,7 +155,7 @@ mod tests {
     fn a_session_that_starts_anew_gets_the_whole_time_again() {
         let deadlines = Deadlines::scaled(1.0);
         assert_eq!(
-            deadlines.until(Milestone::Session, Some(Milestone::Roms)),
+            deadlines.until(Milestone::Session, Some(Milestone::Read)),
             deadlines.until(Milestone::Session, None)
         );
     }

@@ -16,6 +16,7 @@ mod failure;
 mod gpt;
 mod guests;
 mod images;
+pub mod initramfs;
 mod machine;
 mod process;
 mod qemu;

@@ -27,7 +27,7 @@ fn lab() -> Option<Lab> {
         let kernel = Images::kernel()?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let initramfs = folder.path().join("initramfs.img");
-        baseline::initramfs(&init())
+        baseline::image(&init())
             .and_then(|bytes| std::fs::write(&initramfs, bytes))
             .map_err(|error| error.to_string())?;
         Ok(Lab {
