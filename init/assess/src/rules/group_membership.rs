@@ -52,7 +52,10 @@ fn none(ctx: &Context, function: &hardware::Function) -> Finding {
         function.address,
         "The kernel made no IOMMU group for it, so VFIO cannot open it.",
     )
-    .seen(format!("/sys/bus/pci/devices/{}/iommu_group is not there", function.address))
+    .seen(format!(
+        "/sys/bus/pci/devices/{}/iommu_group is not there",
+        function.address
+    ))
     .seen_all(igfx_off.map(|word| format!("kernel command line: {word}")))
     .seen(format!("judged by {}", kernel.name()))
     .remedy(remedy)
@@ -95,7 +98,10 @@ mod tests {
 
     #[test]
     fn with_the_iommu_off_or_unread_groups_are_not_asked() {
-        for machine in [Builder::good().without_iommu(), Builder::good().iommu_unread()] {
+        for machine in [
+            Builder::good().without_iommu(),
+            Builder::good().iommu_unread(),
+        ] {
             let machine = machine.group(GPU, Reading::Absent);
             assert!(machine.findings_of(&RULE).is_empty());
         }
