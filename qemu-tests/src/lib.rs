@@ -18,6 +18,7 @@ mod guests;
 mod images;
 pub mod initramfs;
 mod machine;
+mod ports;
 mod process;
 mod qemu;
 mod qmp;

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,12 +7,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::boot::{Boot, SerialLine, Wiring, empty_folder};
+use crate::boot::{Boot, empty_folder};
 use crate::deadline::{Deadlines, Milestone};
 use crate::events::{Events, RunResult};
 use crate::failure::{Failure, Outcome};
 use crate::guests::Turn;
 use crate::images::output_folder;
+use crate::ports::Ports;
 use crate::process::{Process, words};
 use crate::qemu::Qemu;
 use crate::qmp::Qmp;
@@ -46,52 +46,6 @@ pub struct Run {
     _turn: Turn,
 }
 
-/// The sockets that QEMU connects to. We listen before it starts, so nothing it sends is lost.
-struct Ports {
-    folder: TempDir,
-    serial: UnixListener,
-    events: UnixListener,
-    monitor: UnixListener,
-}
-
-impl Ports {
-    fn open() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("lab-").tempdir()?;
-        let listen = |name: &str| {
-            let listener = UnixListener::bind(folder.path().join(name))?;
-            listener.set_nonblocking(true)?;
-            Ok::<_, io::Error>(listener)
-        };
-        Ok(Self {
-            serial: listen("serial")?,
-            events: listen("events")?,
-            monitor: listen("monitor")?,
-            folder,
-        })
-    }
-
-    fn wiring(&self, boot: &Boot, logs: &Path) -> Wiring {
-        let quoted = |path: PathBuf| path.display().to_string().replace(',', ",,");
-        let socket = |id: &str, name: &str| {
-            let path = quoted(self.folder.path().join(name));
-            format!("socket,id={id},path={path},server=off")
-        };
-        let log = quoted(logs.join("serial.log"));
-        let serial = match boot.serial {
-            SerialLine::Logged => format!("file,id=serial,path={log}"),
-            SerialLine::Typed => format!("{},logfile={log}", socket("serial", "serial")),
-        };
-        Wiring {
-            serial: ["-chardev", &serial, "-serial", "chardev:serial"]
-                .map(str::to_owned)
-                .to_vec(),
-            second_serial: format!("file,id=serial2,path={}", quoted(logs.join("serial2.log"))),
-            events: socket("events", "events"),
-            monitor: Some(socket("monitor", "monitor")),
-        }
-    }
-}
-
 impl Run {
     pub(crate) fn start(boot: Boot, qemu: &Qemu) -> Result<Self, Failure> {
         let name = boot.name.clone();
@@ -102,34 +56,21 @@ impl Run {
         let ports = Ports::open().map_err(failure)?;
         let mut command = boot.command(qemu, &ports.wiring(&boot, &logs));
         let mut process = Process::start(&mut command, &logs.join("qemu.log")).map_err(failure)?;
-        let mut accept = |listener: &UnixListener| accept(listener, &mut process);
-
-        let mut opened = || -> Result<_, io::Error> {
-            let peer = match boot.serial {
-                SerialLine::Typed => Some(accept(&ports.serial)?),
-                SerialLine::Logged => None,
-            };
-            let events = Events::listen(accept(&ports.events)?)?;
-            let monitor = accept(&ports.monitor)?;
-            monitor.set_nonblocking(false)?;
-            Ok((peer, events, Qmp::greet(monitor)?))
-        };
-        let (peer, events, qmp) =
-            opened().map_err(|error| failure(explained(error, &mut process)))?;
+        let lines = ports.accept(&boot, &mut process).map_err(failure)?;
         Ok(Self {
-            serial: Serial::follow(&logs.join("serial.log"), peer),
+            serial: Serial::follow(&logs.join("serial.log"), lines.typed),
             second_serial: Serial::follow(&logs.join("serial2.log"), None),
             name,
             process,
-            events,
-            qmp,
+            events: lines.events,
+            qmp: lines.qmp,
             deadlines: boot.deadlines,
             waited: BTreeMap::new(),
             last: None,
             heard: Instant::now(),
             failed: false,
             logs,
-            _sockets: ports.folder,
+            _sockets: lines.folder,
             _turn: turn,
         })
     }
@@ -352,42 +293,4 @@ impl Drop for Run {
             let _ = std::fs::remove_dir_all(&self.logs);
         }
     }
-}
-
-/// Waits until QEMU connects.
-fn accept(listener: &UnixListener, process: &mut Process) -> io::Result<UnixStream> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                stream.set_nonblocking(true)?;
-                return Ok(stream);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        if process.ended()?.is_some() {
-            return Err(io::Error::other("QEMU ended at once"));
-        }
-        if Instant::now() > deadline {
-            return Err(io::Error::other("QEMU does not open its monitor"));
-        }
-        thread::sleep(PULSE);
-    }
-}
-
-/// `error` with what QEMU said, when the reason is that it has ended.
-fn explained(error: io::Error, process: &mut Process) -> io::Error {
-    let deadline = Instant::now() + Duration::from_secs(2);
-    while Instant::now() < deadline {
-        if let Ok(Some(status)) = process.ended() {
-            let said = process.said();
-            return io::Error::other(format!(
-                "{error}; QEMU ended with {}: {said}",
-                words(status)
-            ));
-        }
-        thread::sleep(PULSE);
-    }
-    error
 }
