@@ -295,10 +295,6 @@ fn names_that_links_would_give_come_from_uevent_and_the_list_of_groups() {
 }
 
 #[test]
-#[test]
-#[test]
-#[test]
-#[test]
 fn a_hostile_copy_opens_nothing_outside() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret"), "0x0666\n").unwrap();
