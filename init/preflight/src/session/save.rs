@@ -9,6 +9,8 @@ use storage::{DataPlace, ResultsMount};
 
 /// Where the stick's file system is mounted.
 const MOUNT_POINT: &str = "/run/preflight/stick";
+/// File beside the others with the SHA-256 of each, for `sha256sum --check`.
+const SUMS: &str = "SHA256SUMS";
 /// Room for folders and cluster ends beside the files' own bytes.
 const SPARE: u64 = 256 << 10;
 /// FAT names can be longer, but a person reads this one.
@@ -100,11 +102,20 @@ fn write_all(
             thread::sleep(SLOW);
         }
     }
+    results.write(SUMS, sums(&saved).as_bytes())?;
     let folder = results.finish(name)?;
     Ok(Saved {
         folder,
         files: saved,
     })
+}
+
+/// What `sha256sum --check` reads.
+fn sums(files: &[SavedFile]) -> String {
+    files
+        .iter()
+        .map(|file| format!("{}  {}\n", file.sha256, file.path))
+        .collect()
 }
 
 fn missing_text(place: &DataPlace) -> String {
