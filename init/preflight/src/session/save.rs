@@ -91,22 +91,27 @@ fn write_all(
     results.begin()?;
     let mut saved = Vec::new();
     for (path, bytes) in files {
-        results.write(path, bytes)?;
-        let sha256 = hex(&Sha256::digest(bytes));
-        saved.push(SavedFile {
-            path: path.clone(),
-            length: bytes.len(),
-            sha256,
-        });
+        saved.push(write(results, path, bytes)?);
         if slow {
             thread::sleep(SLOW);
         }
     }
-    results.write(SUMS, sums(&saved).as_bytes())?;
+    let sums = sums(&saved);
+    saved.push(write(results, SUMS, sums.as_bytes())?);
     let folder = results.finish(name)?;
     Ok(Saved {
         folder,
         files: saved,
+    })
+}
+
+fn write(results: &ResultsMount, path: &str, bytes: &[u8]) -> anyhow::Result<SavedFile> {
+    results.write(path, bytes)?;
+    let sha256 = hex(&Sha256::digest(bytes));
+    Ok(SavedFile {
+        path: path.to_owned(),
+        length: bytes.len(),
+        sha256,
     })
 }
 
