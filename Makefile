@@ -68,7 +68,7 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
 	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch kernel)" --init $(PREFLIGHT) \
-	  --busybox-deb "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
+	  --busybox "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
