@@ -38,7 +38,6 @@ pub struct Machine {
     seats: Vec<Seat>,
     sata: Vec<PathBuf>,
     stick: Option<(PathBuf, bool)>,
-    second_serial_line: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +60,6 @@ impl Machine {
             seats: Vec::new(),
             sata: Vec::new(),
             stick: None,
-            second_serial_line: false,
         }
     }
 
@@ -133,16 +131,6 @@ impl Machine {
     pub fn stick(mut self, stick: &Stick) -> Self {
         self.stick = Some((stick.path().to_owned(), stick.is_read_only()));
         self
-    }
-
-    /// With a second serial line, ttyS1.
-    pub fn second_serial_line(mut self) -> Self {
-        self.second_serial_line = true;
-        self
-    }
-
-    pub(crate) fn has_second_serial_line(&self) -> bool {
-        self.second_serial_line
     }
 
     fn count(&self, of: impl Fn(&Seat) -> bool) -> u8 {

@@ -33,7 +33,6 @@ pub struct Run {
     name: String,
     process: Process,
     serial: Serial,
-    second_serial: Serial,
     events: Events,
     qmp: Qmp,
     deadlines: Deadlines,
@@ -54,12 +53,11 @@ impl Run {
         let logs = boot.logs();
         empty_folder(&logs).map_err(failure)?;
         let ports = Ports::open().map_err(failure)?;
-        let mut command = boot.command(qemu, &ports.wiring(&boot, &logs));
+        let mut command = boot.command(qemu, &ports.wiring());
         let mut process = Process::start(&mut command, &logs.join("qemu.log")).map_err(failure)?;
-        let lines = ports.accept(&boot, &mut process).map_err(failure)?;
+        let lines = ports.accept(&logs, &mut process).map_err(failure)?;
         Ok(Self {
-            serial: Serial::follow(&logs.join("serial.log"), lines.typed),
-            second_serial: Serial::follow(&logs.join("serial2.log"), None),
+            serial: lines.serial,
             name,
             process,
             events: lines.events,
@@ -75,7 +73,8 @@ impl Run {
         })
     }
 
-    /// Waits until the session passes `milestone`; called again, until it passes it again.
+    /// Waits until the session passes `milestone`. Everything that comes before it in a session then counts
+    /// as passed: to wait for one of those is to wait for a new session.
     pub fn wait_milestone(&mut self, milestone: Milestone) -> Result<(), Failure> {
         let allowed = self.deadlines.until(milestone, self.last);
         let before = self.waited.get(&milestone).copied().unwrap_or(0);
@@ -90,7 +89,9 @@ impl Run {
             (run.passed(other) > earlier)
                 .then(|| Err(Outcome::Instead(format!("milestone {other}"))))
         })?;
-        self.waited.insert(milestone, before + 1);
+        for earlier in Milestone::up_to(milestone) {
+            self.waited.insert(earlier, self.passed(earlier));
+        }
         self.last = Some(milestone);
         Ok(())
     }
@@ -156,7 +157,7 @@ impl Run {
         loop {
             // Asked first: what it wrote before it ended is then read below.
             let ended = self.process.ended();
-            let outcome = match self.take_in() {
+            let outcome = match self.take_in(matches!(ended, Ok(Some(_)))) {
                 Err(error) => Some(Outcome::Lab(error)),
                 Ok(()) => match look(self) {
                     Some(Ok(found)) => return Ok(found),
@@ -206,7 +207,7 @@ impl Run {
         }
     }
 
-    /// Types text on the serial line. Needs [`Boot::typed`].
+    /// Types text on the serial line.
     pub fn type_text(&mut self, text: &str) -> Result<(), Failure> {
         self.heard = Instant::now();
         self.serial
@@ -243,14 +244,9 @@ impl Run {
             .map(drop)
     }
 
-    /// The first serial line.
+    /// The serial line.
     pub fn serial(&self) -> &Serial {
         &self.serial
-    }
-
-    /// The second serial line.
-    pub fn second_serial(&self) -> &Serial {
-        &self.second_serial
     }
 
     /// The process group of its QEMU.
@@ -268,12 +264,11 @@ impl Run {
         logged.max(self.events.count(milestone))
     }
 
-    fn take_in(&mut self) -> Result<(), String> {
-        let new = self.serial.read().map_err(|error| error.to_string())?;
-        self.second_serial
-            .read()
-            .map_err(|error| error.to_string())?;
-        if new > 0 {
+    fn take_in(&mut self, ended: bool) -> Result<(), String> {
+        if ended {
+            self.serial.read_rest();
+        }
+        if self.serial.read() > 0 {
             self.heard = Instant::now();
         }
         self.events.read()
@@ -287,7 +282,7 @@ impl Drop for Run {
             eprintln!("{}: {error}", self.name);
         }
         if self.failed || ended.is_err() || thread::panicking() {
-            let _ = self.take_in();
+            let _ = self.take_in(true);
             let _ = std::fs::write(self.logs.join("events.jsonl"), self.events.log());
         } else {
             let _ = std::fs::remove_dir_all(&self.logs);

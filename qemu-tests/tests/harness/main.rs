@@ -117,11 +117,7 @@ fn a_guest_that_hangs_is_a_timeout_of_a_running_machine() {
 #[test]
 fn what_is_typed_reaches_the_guest() {
     let Some(lab) = lab() else { return };
-    let mut run = lab
-        .boot("harness-echo", "echo")
-        .typed()
-        .start(&lab.qemu)
-        .unwrap();
+    let mut run = lab.boot("harness-echo", "echo").start(&lab.qemu).unwrap();
     run.wait_text("say something:", Duration::from_secs(60))
         .unwrap();
     run.type_text("good morning\r").unwrap();
