@@ -48,12 +48,12 @@ struct Seat {
 }
 
 impl Machine {
-    /// A PCI Express machine with SeaBIOS, an AMD-like processor that can virtualise, no IOMMU and no
+    /// A PCI Express machine with SeaBIOS, one AMD-like processor that can virtualise, no IOMMU and no
     /// display.
     pub fn q35() -> Self {
         Self {
             memory_mib: 768,
-            processors: 2,
+            processors: 1,
             processor: "qemu64,+svm".to_owned(),
             iommu: Iommu::None,
             board: ["Preflight", "Lab Q35", "LAB-0001"].map(str::to_owned),
@@ -72,6 +72,12 @@ impl Machine {
     /// With this processor, in QEMU's words (`qemu64,-svm`).
     pub fn processor(mut self, model: &str) -> Self {
         model.clone_into(&mut self.processor);
+        self
+    }
+
+    /// With this many processors. Emulated ones mostly wait for each other: one is the fastest machine.
+    pub fn processors(mut self, count: u8) -> Self {
+        self.processors = count;
         self
     }
 
