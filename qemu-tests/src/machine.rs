@@ -240,6 +240,8 @@ impl Seat {
             "driver": port.driver(), "id": bus, "bus": "pcie.0",
             "addr": format!("{:x}.0", self.number),
             "chassis": self.number, "slot": self.number,
+            // A slot that can be switched off is switched off by a kernel that takes it over itself.
+            "hotplug": false,
         }))];
         arguments.extend(self.device.arguments(&id, &bus, 0));
         arguments

@@ -27,7 +27,7 @@ const PULSE: Duration = Duration::from_millis(20);
 const QUOTED: usize = 30;
 
 /// A guest that runs. Dropping it ends QEMU and checks that it is gone; the logs stay when something
-/// failed.
+/// failed, or when `PREFLIGHT_KEEP_LOGS` is set.
 #[derive(Debug)]
 pub struct Run {
     name: String,
@@ -120,16 +120,8 @@ impl Run {
     pub fn wait_text(&mut self, text: &str, allowed: Duration) -> Result<(), Failure> {
         let allowed = self.deadlines.of(allowed);
         self.wait(&format!("the text '{text}'"), allowed, |run| {
-            run.serial.text().contains(text).then_some(Ok(()))
-        })
-    }
-
-    /// Waits until `text` stands on the serial line after what stands there now.
-    pub fn wait_new_text(&mut self, text: &str, allowed: Duration) -> Result<(), Failure> {
-        let before = self.serial.text().matches(text).count();
-        let allowed = self.deadlines.of(allowed);
-        self.wait(&format!("a new text '{text}'"), allowed, |run| {
-            (run.serial.text().matches(text).count() > before).then_some(Ok(()))
+            let heard = run.serial.text().contains(text) || run.serial.spoken().contains(text);
+            heard.then_some(Ok(()))
         })
     }
 
@@ -220,6 +212,25 @@ impl Run {
         self.qmp("device_del", json!({"id": "stick"})).map(drop)
     }
 
+    /// Waits until the guest has written to the stick.
+    pub fn wait_stick_write(&mut self) -> Result<(), Failure> {
+        let allowed = self.deadlines.until(Milestone::Saved, self.last);
+        self.wait("a write to the stick", allowed, |run| {
+            let answer = run
+                .qmp
+                .execute("query-blockstats", json!({"query-nodes": true}));
+            let nodes = match answer {
+                Ok(nodes) => nodes,
+                Err(error) => return Some(Err(Outcome::Lab(error.to_string()))),
+            };
+            let written = |node: &Value| {
+                node["node-name"] == "stick-disk" && node["stats"]["wr_bytes"].as_u64() > Some(0)
+            };
+            let nodes = nodes.as_array()?;
+            nodes.iter().any(written).then_some(Ok(()))
+        })
+    }
+
     /// Executes a command of QEMU's monitor.
     pub fn qmp(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
         self.qmp
@@ -281,7 +292,8 @@ impl Drop for Run {
         if let Err(error) = &ended {
             eprintln!("{}: {error}", self.name);
         }
-        if self.failed || ended.is_err() || thread::panicking() {
+        let wanted = std::env::var_os("PREFLIGHT_KEEP_LOGS").is_some();
+        if wanted || self.failed || ended.is_err() || thread::panicking() {
             let _ = self.take_in(true);
             let _ = std::fs::write(self.logs.join("events.jsonl"), self.events.log());
         } else {

@@ -115,6 +115,18 @@ impl Serial {
         String::from_utf8_lossy(&self.plain.text)
     }
 
+    /// What programs have printed so far: the text without the kernel's log lines, which may come in the
+    /// middle of a line.
+    pub fn spoken(&self) -> String {
+        let text = self.text();
+        text.split_inclusive('\n')
+            .map(|line| match log_record(line) {
+                Some(start) => &line[..start],
+                None => line,
+            })
+            .collect()
+    }
+
     /// Everything so far as it came.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -148,6 +160,23 @@ fn kernel_failure(line: &str) -> Option<Outcome> {
     }
     line.contains(PANIC)
         .then(|| Outcome::KernelPanic(line.to_owned()))
+}
+
+/// Where in the line the kernel's time stamp stands, `[    1.234567] `.
+fn log_record(line: &str) -> Option<usize> {
+    line.match_indices('[')
+        .map(|(start, _)| start)
+        .find(|start| {
+            let Some((stamp, _)) = line[start + 1..].split_once("] ") else {
+                return false;
+            };
+            let Some((seconds, micros)) = stamp.trim_start().split_once('.') else {
+                return false;
+            };
+            let digits =
+                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            stamp.len() >= 12 && digits(seconds) && micros.len() == 6 && digits(micros)
+        })
 }
 
 fn copy(mut line: UnixStream, mut log: File, sender: &Sender<Vec<u8>>) {
@@ -259,6 +288,13 @@ mod tests {
         serial.read_rest();
         assert!(serial.bytes() == text.as_bytes());
         assert_eq!(std::fs::read_to_string(&log).unwrap(), text);
+    }
+
+    #[test]
+    fn a_log_line_in_the_middle_of_a_sentence_is_not_part_of_it() {
+        let serial =
+            heard(&["reads as all[    7.108384] preflight: milestone shown\n ones [x.y]\n"]);
+        assert_eq!(serial.spoken(), "reads as all ones [x.y]\n");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn an_image_without_modules_says_so_and_still_reports() {
     // Without modules there is no event port either: the serial line tells.
     run.wait_milestone(Milestone::Shown).unwrap();
     run.wait_end().unwrap();
-    let serial = run.serial().text();
+    let serial = run.serial().spoken();
     assert!(says(&serial, "no module can be loaded"), "{serial}");
     assert!(says(&serial, "no Preflight stick was found"), "{serial}");
     assert!(says(&serial, "0000:01:00.0"), "{serial}");
@@ -108,7 +108,7 @@ fn a_kernel_without_acpi_still_gets_to_a_report() {
             .option("acpi=off"),
     );
     run.wait_milestone(Milestone::Shown).unwrap();
-    let serial = run.serial().text();
+    let serial = run.serial().spoken();
     assert!(says(&serial, "0000:01:00.0"), "{serial}");
     // Without ACPI the kernel cannot switch the machine off; it says so and stops.
 }
