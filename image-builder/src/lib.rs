@@ -4,6 +4,11 @@
 
 pub mod apt;
 pub mod cache;
+pub mod elf;
+pub mod image;
+pub mod initramfs;
 pub mod io;
+pub mod licenses;
 pub mod modules;
 pub mod package;
+pub mod tools;

@@ -1,8 +1,12 @@
 //! The command line of the image builder.
 
-mod fetch;
+mod command;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use command::{fetch, initramfs};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -15,10 +19,19 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Fetch(fetch::Arguments),
+    Initramfs(Box<initramfs::Arguments>),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
         Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Initramfs(arguments) => initramfs::run(*arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image-builder: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -9,6 +9,8 @@ use storage::{DataPlace, ResultsMount};
 
 /// Where the stick's file system is mounted.
 const MOUNT_POINT: &str = "/run/preflight/stick";
+/// File beside the others with the SHA-256 of each, for `sha256sum --check`.
+const SUMS: &str = "SHA256SUMS";
 /// Room for folders and cluster ends beside the files' own bytes.
 const SPARE: u64 = 256 << 10;
 /// FAT names can be longer, but a person reads this one.
@@ -89,22 +91,36 @@ fn write_all(
     results.begin()?;
     let mut saved = Vec::new();
     for (path, bytes) in files {
-        results.write(path, bytes)?;
-        let sha256 = hex(&Sha256::digest(bytes));
-        saved.push(SavedFile {
-            path: path.clone(),
-            length: bytes.len(),
-            sha256,
-        });
+        saved.push(write(results, path, bytes)?);
         if slow {
             thread::sleep(SLOW);
         }
     }
+    let sums = sums(&saved);
+    saved.push(write(results, SUMS, sums.as_bytes())?);
     let folder = results.finish(name)?;
     Ok(Saved {
         folder,
         files: saved,
     })
+}
+
+fn write(results: &ResultsMount, path: &str, bytes: &[u8]) -> anyhow::Result<SavedFile> {
+    results.write(path, bytes)?;
+    let sha256 = hex(&Sha256::digest(bytes));
+    Ok(SavedFile {
+        path: path.to_owned(),
+        length: bytes.len(),
+        sha256,
+    })
+}
+
+/// What `sha256sum --check` reads.
+fn sums(files: &[SavedFile]) -> String {
+    files
+        .iter()
+        .map(|file| format!("{}  {}\n", file.sha256, file.path))
+        .collect()
 }
 
 fn missing_text(place: &DataPlace) -> String {
