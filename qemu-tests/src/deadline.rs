@@ -64,6 +64,12 @@ impl Milestone {
             .map(|(milestone, _, _)| *milestone)
     }
 
+    /// Those that a session passes before `last`, and `last` itself.
+    pub(crate) fn up_to(last: Self) -> impl Iterator<Item = Self> {
+        let all = MILESTONES.iter().map(|(milestone, _, _)| *milestone);
+        all.filter(move |milestone| *milestone <= last)
+    }
+
     /// The one that can come in its place.
     pub(crate) fn alternative(self) -> Option<Self> {
         match self {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub enum Device {
     /// QEMU's standard VGA, 1234:1111.
     StandardVga,
-    /// A graphics card of AMD's, 1002:5046 (Rage 128 Pro), with this option ROM.
+    /// A graphics card of AMD's, 1002:5159 (Radeon 7000), with this option ROM.
     AtiVga {
         /// The ROM file, used as it is.
         rom: PathBuf,
@@ -97,7 +97,10 @@ impl Device {
         let net = format!("{id}-net");
         let (mut before, mut properties) = match self {
             Self::StandardVga => (vec![], json!({"driver": "VGA"})),
-            Self::AtiVga { rom } => (vec![], json!({"driver": "ati-vga", "romfile": rom})),
+            Self::AtiVga { rom } => (
+                vec![],
+                json!({"driver": "ati-vga", "model": "rv100", "romfile": rom}),
+            ),
             // QEMU takes an empty name for no ROM.
             Self::E1000e { rom } => (
                 vec![Argument::network(&net)],

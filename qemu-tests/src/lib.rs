@@ -28,7 +28,7 @@ mod serial;
 mod showcase;
 pub mod stick;
 
-pub use boot::{Boot, SerialLine};
+pub use boot::Boot;
 pub use deadline::{Deadlines, Milestone};
 pub use device::{Device, Port};
 pub use disk::Disk;

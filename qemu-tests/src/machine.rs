@@ -38,7 +38,6 @@ pub struct Machine {
     seats: Vec<Seat>,
     sata: Vec<PathBuf>,
     stick: Option<(PathBuf, bool)>,
-    second_serial_line: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,19 +48,18 @@ struct Seat {
 }
 
 impl Machine {
-    /// A PCI Express machine with SeaBIOS, an AMD-like processor that can virtualise, no IOMMU and no
+    /// A PCI Express machine with SeaBIOS, one AMD-like processor that can virtualise, no IOMMU and no
     /// display.
     pub fn q35() -> Self {
         Self {
             memory_mib: 768,
-            processors: 2,
+            processors: 1,
             processor: "qemu64,+svm".to_owned(),
             iommu: Iommu::None,
             board: ["Preflight", "Lab Q35", "LAB-0001"].map(str::to_owned),
             seats: Vec::new(),
             sata: Vec::new(),
             stick: None,
-            second_serial_line: false,
         }
     }
 
@@ -74,6 +72,12 @@ impl Machine {
     /// With this processor, in QEMU's words (`qemu64,-svm`).
     pub fn processor(mut self, model: &str) -> Self {
         model.clone_into(&mut self.processor);
+        self
+    }
+
+    /// With this many processors. Emulated ones mostly wait for each other: one is the fastest machine.
+    pub fn processors(mut self, count: u8) -> Self {
+        self.processors = count;
         self
     }
 
@@ -133,16 +137,6 @@ impl Machine {
     pub fn stick(mut self, stick: &Stick) -> Self {
         self.stick = Some((stick.path().to_owned(), stick.is_read_only()));
         self
-    }
-
-    /// With a second serial line, ttyS1.
-    pub fn second_serial_line(mut self) -> Self {
-        self.second_serial_line = true;
-        self
-    }
-
-    pub(crate) fn has_second_serial_line(&self) -> bool {
-        self.second_serial_line
     }
 
     fn count(&self, of: impl Fn(&Seat) -> bool) -> u8 {
@@ -246,6 +240,8 @@ impl Seat {
             "driver": port.driver(), "id": bus, "bus": "pcie.0",
             "addr": format!("{:x}.0", self.number),
             "chassis": self.number, "slot": self.number,
+            // A slot that can be switched off is switched off by a kernel that takes it over itself.
+            "hotplug": false,
         }))];
         arguments.extend(self.device.arguments(&id, &bus, 0));
         arguments

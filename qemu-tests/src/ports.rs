@@ -1,15 +1,16 @@
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::boot::{Boot, SerialLine, Wiring};
+use crate::boot::Wiring;
 use crate::events::Events;
 use crate::process::{Process, words};
 use crate::qmp::Qmp;
+use crate::serial::Serial;
 
 /// How often a socket is looked at.
 const PULSE: Duration = Duration::from_millis(20);
@@ -38,43 +39,36 @@ impl Ports {
         })
     }
 
-    pub(crate) fn wiring(&self, boot: &Boot, logs: &Path) -> Wiring {
-        let quoted = |path: PathBuf| path.display().to_string().replace(',', ",,");
-        let socket = |id: &str, name: &str| {
-            let path = quoted(self.folder.path().join(name));
-            format!("socket,id={id},path={path},server=off")
-        };
-        let log = quoted(logs.join("serial.log"));
-        let serial = match boot.serial {
-            SerialLine::Logged => format!("file,id=serial,path={log}"),
-            SerialLine::Typed => format!("{},logfile={log}", socket("serial", "serial")),
+    pub(crate) fn wiring(&self) -> Wiring {
+        let socket = |name: &str| {
+            let path = self.folder.path().join(name).display().to_string();
+            format!(
+                "socket,id={name},path={},server=off",
+                path.replace(',', ",,")
+            )
         };
         Wiring {
-            serial: ["-chardev", &serial, "-serial", "chardev:serial"]
+            serial: ["-chardev", &socket("serial"), "-serial", "chardev:serial"]
                 .map(str::to_owned)
                 .to_vec(),
-            second_serial: format!("file,id=serial2,path={}", quoted(logs.join("serial2.log"))),
-            events: socket("events", "events"),
-            monitor: Some(socket("monitor", "monitor")),
+            events: socket("events"),
+            monitor: Some(socket("monitor")),
         }
     }
 
     /// Waits until QEMU has connected to all of them. An error has QEMU's words when it ended instead.
-    pub(crate) fn accept(self, boot: &Boot, process: &mut Process) -> io::Result<Lines> {
-        self.accept_all(boot, process)
+    pub(crate) fn accept(self, logs: &Path, process: &mut Process) -> io::Result<Lines> {
+        self.accept_all(logs, process)
             .map_err(|error| explained(error, process))
     }
 
-    fn accept_all(self, boot: &Boot, process: &mut Process) -> io::Result<Lines> {
-        let typed = match boot.serial {
-            SerialLine::Typed => Some(accept(&self.serial, process)?),
-            SerialLine::Logged => None,
-        };
+    fn accept_all(self, logs: &Path, process: &mut Process) -> io::Result<Lines> {
+        let serial = accept(&self.serial, process)?;
         let events = Events::listen(accept(&self.events, process)?)?;
         let monitor = accept(&self.monitor, process)?;
         monitor.set_nonblocking(false)?;
         Ok(Lines {
-            typed,
+            serial: Serial::listen(serial, &logs.join("serial.log"))?,
             events,
             qmp: Qmp::greet(monitor)?,
             folder: self.folder,
@@ -84,8 +78,7 @@ impl Ports {
 
 /// The open lines to one QEMU.
 pub(crate) struct Lines {
-    /// The serial line, when it is one to type on.
-    pub(crate) typed: Option<UnixStream>,
+    pub(crate) serial: Serial,
     pub(crate) events: Events,
     pub(crate) qmp: Qmp,
     /// The sockets are in it.

@@ -27,13 +27,12 @@ const PULSE: Duration = Duration::from_millis(20);
 const QUOTED: usize = 30;
 
 /// A guest that runs. Dropping it ends QEMU and checks that it is gone; the logs stay when something
-/// failed.
+/// failed, or when `PREFLIGHT_KEEP_LOGS` is set.
 #[derive(Debug)]
 pub struct Run {
     name: String,
     process: Process,
     serial: Serial,
-    second_serial: Serial,
     events: Events,
     qmp: Qmp,
     deadlines: Deadlines,
@@ -54,12 +53,11 @@ impl Run {
         let logs = boot.logs();
         empty_folder(&logs).map_err(failure)?;
         let ports = Ports::open().map_err(failure)?;
-        let mut command = boot.command(qemu, &ports.wiring(&boot, &logs));
+        let mut command = boot.command(qemu, &ports.wiring());
         let mut process = Process::start(&mut command, &logs.join("qemu.log")).map_err(failure)?;
-        let lines = ports.accept(&boot, &mut process).map_err(failure)?;
+        let lines = ports.accept(&logs, &mut process).map_err(failure)?;
         Ok(Self {
-            serial: Serial::follow(&logs.join("serial.log"), lines.typed),
-            second_serial: Serial::follow(&logs.join("serial2.log"), None),
+            serial: lines.serial,
             name,
             process,
             events: lines.events,
@@ -75,7 +73,8 @@ impl Run {
         })
     }
 
-    /// Waits until the session passes `milestone`; called again, until it passes it again.
+    /// Waits until the session passes `milestone`. Everything that comes before it in a session then counts
+    /// as passed: to wait for one of those is to wait for a new session.
     pub fn wait_milestone(&mut self, milestone: Milestone) -> Result<(), Failure> {
         let allowed = self.deadlines.until(milestone, self.last);
         let before = self.waited.get(&milestone).copied().unwrap_or(0);
@@ -90,7 +89,9 @@ impl Run {
             (run.passed(other) > earlier)
                 .then(|| Err(Outcome::Instead(format!("milestone {other}"))))
         })?;
-        self.waited.insert(milestone, before + 1);
+        for earlier in Milestone::up_to(milestone) {
+            self.waited.insert(earlier, self.passed(earlier));
+        }
         self.last = Some(milestone);
         Ok(())
     }
@@ -119,16 +120,8 @@ impl Run {
     pub fn wait_text(&mut self, text: &str, allowed: Duration) -> Result<(), Failure> {
         let allowed = self.deadlines.of(allowed);
         self.wait(&format!("the text '{text}'"), allowed, |run| {
-            run.serial.text().contains(text).then_some(Ok(()))
-        })
-    }
-
-    /// Waits until `text` stands on the serial line after what stands there now.
-    pub fn wait_new_text(&mut self, text: &str, allowed: Duration) -> Result<(), Failure> {
-        let before = self.serial.text().matches(text).count();
-        let allowed = self.deadlines.of(allowed);
-        self.wait(&format!("a new text '{text}'"), allowed, |run| {
-            (run.serial.text().matches(text).count() > before).then_some(Ok(()))
+            let heard = run.serial.text().contains(text) || run.serial.spoken().contains(text);
+            heard.then_some(Ok(()))
         })
     }
 
@@ -156,7 +149,7 @@ impl Run {
         loop {
             // Asked first: what it wrote before it ended is then read below.
             let ended = self.process.ended();
-            let outcome = match self.take_in() {
+            let outcome = match self.take_in(matches!(ended, Ok(Some(_)))) {
                 Err(error) => Some(Outcome::Lab(error)),
                 Ok(()) => match look(self) {
                     Some(Ok(found)) => return Ok(found),
@@ -206,7 +199,7 @@ impl Run {
         }
     }
 
-    /// Types text on the serial line. Needs [`Boot::typed`].
+    /// Types text on the serial line.
     pub fn type_text(&mut self, text: &str) -> Result<(), Failure> {
         self.heard = Instant::now();
         self.serial
@@ -217,6 +210,25 @@ impl Run {
     /// Pulls the stick out.
     pub fn pull_stick(&mut self) -> Result<(), Failure> {
         self.qmp("device_del", json!({"id": "stick"})).map(drop)
+    }
+
+    /// Waits until the guest has written to the stick.
+    pub fn wait_stick_write(&mut self) -> Result<(), Failure> {
+        let allowed = self.deadlines.until(Milestone::Saved, self.last);
+        self.wait("a write to the stick", allowed, |run| {
+            let answer = run
+                .qmp
+                .execute("query-blockstats", json!({"query-nodes": true}));
+            let nodes = match answer {
+                Ok(nodes) => nodes,
+                Err(error) => return Some(Err(Outcome::Lab(error.to_string()))),
+            };
+            let written = |node: &Value| {
+                node["node-name"] == "stick-disk" && node["stats"]["wr_bytes"].as_u64() > Some(0)
+            };
+            let nodes = nodes.as_array()?;
+            nodes.iter().any(written).then_some(Ok(()))
+        })
     }
 
     /// Executes a command of QEMU's monitor.
@@ -243,14 +255,9 @@ impl Run {
             .map(drop)
     }
 
-    /// The first serial line.
+    /// The serial line.
     pub fn serial(&self) -> &Serial {
         &self.serial
-    }
-
-    /// The second serial line.
-    pub fn second_serial(&self) -> &Serial {
-        &self.second_serial
     }
 
     /// The process group of its QEMU.
@@ -268,12 +275,11 @@ impl Run {
         logged.max(self.events.count(milestone))
     }
 
-    fn take_in(&mut self) -> Result<(), String> {
-        let new = self.serial.read().map_err(|error| error.to_string())?;
-        self.second_serial
-            .read()
-            .map_err(|error| error.to_string())?;
-        if new > 0 {
+    fn take_in(&mut self, ended: bool) -> Result<(), String> {
+        if ended {
+            self.serial.read_rest();
+        }
+        if self.serial.read() > 0 {
             self.heard = Instant::now();
         }
         self.events.read()
@@ -286,8 +292,9 @@ impl Drop for Run {
         if let Err(error) = &ended {
             eprintln!("{}: {error}", self.name);
         }
-        if self.failed || ended.is_err() || thread::panicking() {
-            let _ = self.take_in();
+        let wanted = std::env::var_os("PREFLIGHT_KEEP_LOGS").is_some();
+        if wanted || self.failed || ended.is_err() || thread::panicking() {
+            let _ = self.take_in(true);
             let _ = std::fs::write(self.logs.join("events.jsonl"), self.events.log());
         } else {
             let _ = std::fs::remove_dir_all(&self.logs);

@@ -1,20 +1,20 @@
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
 use crate::deadline::Milestone;
 use crate::failure::Outcome;
 
-/// What comes over one serial line of a guest, as it comes, and the end to type on where there is one.
+/// What comes over the serial line of a guest, as it comes, and its end to type on.
 #[derive(Debug)]
 pub struct Serial {
-    log: PathBuf,
-    file: Option<File>,
-    peer: Option<UnixStream>,
+    line: UnixStream,
+    heard: Receiver<Vec<u8>>,
     bytes: Vec<u8>,
     plain: Plain,
     /// End of the last whole line that was looked at.
@@ -22,6 +22,9 @@ pub struct Serial {
     milestones: Vec<Milestone>,
     kernel_failure: Option<Outcome>,
 }
+
+/// How long the last bytes may take from a QEMU that has ended.
+const REST: Duration = Duration::from_secs(5);
 
 /// Words that a kernel prints when it has no memory left; the panic that may follow comes of it.
 const OUT_OF_MEMORY: &[&str] = &[
@@ -33,12 +36,23 @@ const PANIC: &str = "Kernel panic - not syncing";
 const MILESTONE: &str = "preflight: milestone ";
 
 impl Serial {
-    /// Follows the log file that QEMU writes. `peer`: QEMU's end of a line that takes input.
-    pub(crate) fn follow(log: &Path, peer: Option<UnixStream>) -> Self {
+    /// Listens on QEMU's end of the line, and copies what comes to `log`.
+    ///
+    /// A thread reads without pause: QEMU gives up a byte that nobody takes. Its own `logfile` is of no use
+    /// here, since it has a byte twice when the line was full.
+    pub(crate) fn listen(line: UnixStream, log: &Path) -> io::Result<Self> {
+        let log = File::create(log)?;
+        let reader = line.try_clone()?;
+        reader.set_nonblocking(false)?;
+        let (sender, heard) = mpsc::channel();
+        thread::spawn(move || copy(reader, log, &sender));
+        Ok(Self::new(line, heard))
+    }
+
+    fn new(line: UnixStream, heard: Receiver<Vec<u8>>) -> Self {
         Self {
-            log: log.to_owned(),
-            file: None,
-            peer,
+            line,
+            heard,
             bytes: Vec::new(),
             plain: Plain::default(),
             scanned: 0,
@@ -48,23 +62,22 @@ impl Serial {
     }
 
     /// Takes in what is new; the number of its bytes.
-    pub(crate) fn read(&mut self) -> io::Result<usize> {
-        if let Some(peer) = &mut self.peer {
-            drain(peer)?;
-        }
-        if self.file.is_none() {
-            match File::open(&self.log) {
-                Ok(file) => self.file = Some(file),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-                Err(error) => return Err(error),
-            }
-        }
+    pub(crate) fn read(&mut self) -> usize {
         let before = self.bytes.len();
-        if let Some(file) = &mut self.file {
-            file.read_to_end(&mut self.bytes)?;
+        while let Ok(piece) = self.heard.try_recv() {
+            self.bytes.extend(piece);
         }
         self.scan(before);
-        Ok(self.bytes.len() - before)
+        self.bytes.len() - before
+    }
+
+    /// Takes in everything up to the end of the line, after QEMU has ended.
+    pub(crate) fn read_rest(&mut self) {
+        let before = self.bytes.len();
+        while let Ok(piece) = self.heard.recv_timeout(REST) {
+            self.bytes.extend(piece);
+        }
+        self.scan(before);
     }
 
     /// Looks at the whole lines in what is new since `before`.
@@ -89,12 +102,9 @@ impl Serial {
 
     /// Types some text into the guest.
     pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
-        let peer = self.peer.as_mut().ok_or_else(|| {
-            io::Error::new(ErrorKind::Unsupported, "this serial line takes no input")
-        })?;
-        // A UART has no flow control here: faster than a person types, the kernel drops characters.
+        // Faster than a person types, the kernel drops characters while it prints.
         for byte in text.as_bytes() {
-            peer.write_all(&[*byte])?;
+            self.line.write_all(&[*byte])?;
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())
@@ -103,6 +113,18 @@ impl Serial {
     /// Everything so far, without carriage returns and terminal control sequences.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.plain.text)
+    }
+
+    /// What programs have printed so far: the text without the kernel's log lines, which may come in the
+    /// middle of a line.
+    pub fn spoken(&self) -> String {
+        let text = self.text();
+        text.split_inclusive('\n')
+            .map(|line| match log_record(line) {
+                Some(start) => &line[..start],
+                None => line,
+            })
+            .collect()
     }
 
     /// Everything so far as it came.
@@ -140,16 +162,33 @@ fn kernel_failure(line: &str) -> Option<Outcome> {
         .then(|| Outcome::KernelPanic(line.to_owned()))
 }
 
-fn drain(peer: &mut UnixStream) -> io::Result<()> {
+/// Where in the line the kernel's time stamp stands, `[    1.234567] `.
+fn log_record(line: &str) -> Option<usize> {
+    line.match_indices('[')
+        .map(|(start, _)| start)
+        .find(|start| {
+            let Some((stamp, _)) = line[start + 1..].split_once("] ") else {
+                return false;
+            };
+            let Some((seconds, micros)) = stamp.trim_start().split_once('.') else {
+                return false;
+            };
+            let digits =
+                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            stamp.len() >= 12 && digits(seconds) && micros.len() == 6 && digits(micros)
+        })
+}
+
+fn copy(mut line: UnixStream, mut log: File, sender: &Sender<Vec<u8>>) {
     let mut buffer = [0; 4096];
-    loop {
-        match peer.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // QEMU is gone; who asks for its status will hear it.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(()),
-            Err(error) => return Err(error),
+    // A line that breaks has ended like one that QEMU closes; its status tells the rest.
+    while let Ok(length @ 1..) = line.read(&mut buffer) {
+        let piece = buffer[..length].to_vec();
+        if let Err(error) = log.write_all(&piece) {
+            eprintln!("the serial log cannot be written: {error}");
+        }
+        if sender.send(piece).is_err() {
+            return;
         }
     }
 }
@@ -196,7 +235,8 @@ mod tests {
     use super::*;
 
     fn heard(pieces: &[&str]) -> Serial {
-        let mut serial = Serial::follow(Path::new("none"), None);
+        let (line, _) = UnixStream::pair().unwrap();
+        let mut serial = Serial::new(line, mpsc::channel().1);
         for piece in pieces {
             let before = serial.bytes.len();
             serial.bytes.extend_from_slice(piece.as_bytes());
@@ -232,6 +272,29 @@ mod tests {
             Some(Outcome::KernelPanic(_))
         ));
         assert_eq!(heard(&["all is well\n"]).kernel_failure(), None);
+    }
+
+    #[test]
+    fn a_byte_at_a_time_arrives_whole_and_is_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial.log");
+        let (mut guest, host) = UnixStream::pair().unwrap();
+        let mut serial = Serial::listen(host, &log).unwrap();
+        let text = "[    1.000000] a line of the kernel\r\n".repeat(500);
+        for byte in text.as_bytes() {
+            guest.write_all(&[*byte]).unwrap();
+        }
+        drop(guest);
+        serial.read_rest();
+        assert!(serial.bytes() == text.as_bytes());
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), text);
+    }
+
+    #[test]
+    fn a_log_line_in_the_middle_of_a_sentence_is_not_part_of_it() {
+        let serial =
+            heard(&["reads as all[    7.108384] preflight: milestone shown\n ones [x.y]\n"]);
+        assert_eq!(serial.spoken(), "reads as all ones [x.y]\n");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn a_write_to_a_disk_from_the_shell_is_refused() {
     let boot = lab
         .boot("disks-shell", machine)
         .option("preflight.mode=shell");
-    let mut run = lab.start(boot.typed());
+    let mut run = lab.start(boot);
     run.wait_text("preflight# ", Duration::from_secs(120))
         .unwrap();
 

@@ -22,7 +22,7 @@ pub struct Lab {
 /// One session that ran to its end.
 pub struct Session {
     pub result: RunResult,
-    /// Everything that came over the serial line.
+    /// What the session said on the serial line.
     pub serial: String,
 }
 
@@ -79,7 +79,7 @@ pub fn finish(run: &mut Run) -> Result<Session, Failure> {
     run.wait_end()?;
     Ok(Session {
         result,
-        serial: run.serial().text().into_owned(),
+        serial: run.serial().spoken(),
     })
 }
 

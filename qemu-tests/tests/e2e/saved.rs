@@ -20,7 +20,7 @@ fn the_showcase_machine_is_judged_well_and_its_roms_are_saved_byte_for_byte() {
 
     let card = fs::read(&showcase.card_rom).unwrap();
     let nic = fs::read(&showcase.nic_rom).unwrap();
-    let saved_card = session.file(stick, "roms/0000-01-00.0-1002-5046.rom");
+    let saved_card = session.file(stick, "roms/0000-01-00.0-1002-5159.rom");
     assert!(saved_card == card, "{} bytes differ", saved_card.len());
     let saved_nic = session.file(stick, "roms/0000-02-00.0-8086-10d3.rom");
     assert!(

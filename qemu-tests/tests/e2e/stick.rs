@@ -65,6 +65,7 @@ fn a_stick_pulled_while_it_is_written_is_a_message_and_the_report_is_shown() {
     let boot = lab.boot("stick-pulled", machine(&lab).stick(&stick));
     let mut run = lab.start(boot.option("preflight.test=slow-save"));
     run.wait_milestone(Milestone::Saving).unwrap();
+    run.wait_stick_write().unwrap();
     run.pull_stick().unwrap();
     run.wait_milestone(Milestone::Unsaved).unwrap();
     let session = finish(&mut run).unwrap();

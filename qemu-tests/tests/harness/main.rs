@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use qemu_tests::{Boot, Images, Machine, Milestone, Outcome, Qemu, baseline};
+use qemu_tests::{Boot, Images, Machine, Milestone, Outcome, Qemu, baseline, bench};
 use tempfile::TempDir;
 
 struct Lab {
@@ -117,11 +117,7 @@ fn a_guest_that_hangs_is_a_timeout_of_a_running_machine() {
 #[test]
 fn what_is_typed_reaches_the_guest() {
     let Some(lab) = lab() else { return };
-    let mut run = lab
-        .boot("harness-echo", "echo")
-        .typed()
-        .start(&lab.qemu)
-        .unwrap();
+    let mut run = lab.boot("harness-echo", "echo").start(&lab.qemu).unwrap();
     run.wait_text("say something:", Duration::from_secs(60))
         .unwrap();
     run.type_text("good morning\r").unwrap();
@@ -138,6 +134,18 @@ fn a_qemu_that_refuses_its_arguments_says_why() {
         .start(&lab.qemu)
         .unwrap_err();
     assert!(failure.to_string().contains("abacus"), "{failure}");
+}
+
+#[test]
+fn guest_time_counted_in_instructions_is_the_same_in_every_boot() {
+    let Some(lab) = lab() else { return };
+    let time = || {
+        let boot = lab.boot("harness-instructions", "end");
+        bench::guest_time(boot, &lab.qemu, "Run /init as init process").unwrap()
+    };
+    let (first, second) = (time(), time());
+    let difference = first.abs_diff(second).as_secs_f64() / first.as_secs_f64();
+    assert!(difference < 0.01, "{first:?} and {second:?}");
 }
 
 /// Processes whose command line has this text.
