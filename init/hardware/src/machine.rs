@@ -152,6 +152,13 @@ pub struct LinkRate {
     pub width: u8,
 }
 
+impl LinkRate {
+    /// The kernel could say neither speed nor width.
+    pub fn is_unknown(&self) -> bool {
+        self.speed == 0.0 && self.width == 0
+    }
+}
+
 /// One region of a function, as a line of `resource`: bounds inclusive, flags as the kernel's
 /// `IORESOURCE_*` (0x100 I/O, 0x200 memory, 0x2000 prefetch, 0x100000 64 bit,
 /// 0x20000000 unset).
