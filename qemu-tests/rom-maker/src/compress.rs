@@ -166,6 +166,7 @@ impl Bits {
 }
 
 #[cfg(test)]
+#[expect(deprecated, reason = "the decoder is the same one under its old name")]
 mod tests {
     use proptest::prelude::*;
     use uefi_decompress::{DecompressionAlgorithm, decompress_into_with_algo};

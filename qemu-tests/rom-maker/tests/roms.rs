@@ -63,6 +63,7 @@ fn an_efi_image_is_a_whole_driver_for_every_machine_and_subsystem() {
 }
 
 #[test]
+#[expect(deprecated, reason = "the decoder is the same one under its old name")]
 fn a_compressed_driver_unpacks_to_a_pe_file() {
     use uefi_decompress::{DecompressionAlgorithm, decompress_into_with_algo};
     let plain = Rom::parse(&maker().efi(EfiImage::x64()).build()).images[0].length;
