@@ -19,6 +19,9 @@ const INITIATE_RESET: u8 = 0x80;
 const HEADER_TYPE: usize = 0x0e;
 const MULTIFUNCTION: u8 = 0x80;
 
+/// Bytes of vendor and device id, at offset 0.
+const IDS: usize = 4;
+
 /// What the functions of one card share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
@@ -111,9 +114,9 @@ impl Device {
 
     fn answer(&mut self, region: Region, offset: u64, data: &mut [u8]) -> io::Result<()> {
         let at = usize::try_from(offset).map_err(io::Error::other)?;
-        // QEMU takes the whole space once, to learn what the card is: only a guest's scan, which
-        // reads one register, finds nothing.
-        if region == Region::Config && self.is_hidden() && data.len() <= 4 {
+        // QEMU reads the whole space and many single registers to learn what the card is, and must
+        // see it: only a guest's scan, which asks for the ids alone, finds nothing.
+        if region == Region::Config && self.is_hidden() && at.saturating_add(data.len()) <= IDS {
             data.fill(0xff);
             return Ok(());
         }
@@ -142,7 +145,6 @@ impl Device {
         self.shared.log.add(self.number, Touch::Write(span));
         let at = usize::try_from(offset).map_err(io::Error::other)?;
         match region {
-            Region::Config if self.is_hidden() => {}
             Region::Config => {
                 self.config.write(at, data);
                 if self.asks_for_reset(at, data) {
@@ -245,5 +247,53 @@ impl ServerBackend for Device {
     /// Interrupts are accepted and never raised.
     fn set_irqs(&mut self, _: u32, _: u32, _: u32, _: u32, _: Vec<File>) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pci::FunctionId;
+
+    use super::*;
+    use crate::{Bar, BarKind, Entry, Rom, RomFault};
+
+    fn device(rom: Rom) -> Device {
+        let function = Function::new(FunctionId::new(0x1234, 1))
+            .bar(0, Bar::new(BarKind::Memory32, 4096))
+            .rom(rom);
+        let layout = Layout::new(&function, 0, false).unwrap();
+        let shared = Shared {
+            log: AccessLog::new(),
+            audio_enabled: Arc::default(),
+            stopping: Arc::default(),
+        };
+        Device::new(0, function, layout, shared)
+    }
+
+    #[test]
+    fn a_read_that_fails_is_logged_and_gives_nothing_away() {
+        let mut device = device(Rom::new(vec![7; 4096]).fault(RomFault::Error(512)));
+        let mut data = [1; 1024];
+        assert!(device.read(Region::Rom, 0, &mut data).is_err());
+        assert_eq!(data, [0; 1024]);
+        let entries = device.shared.log.entries();
+        assert_eq!(entries.first().and_then(Entry::span).unwrap().length, 1024);
+    }
+
+    #[test]
+    fn a_bar_that_is_not_there_is_an_error() {
+        let mut device = device(Rom::new(vec![]));
+        assert!(device.read(Region::Bar(1), 0, &mut [0; 4]).is_err());
+        assert!(device.write(Region::Bar(1), 0, &[0; 4]).is_err());
+        assert!(device.read(Region::Bar(0), 0, &mut [0; 4]).is_ok());
+    }
+
+    #[test]
+    fn a_card_that_was_taken_out_answers_nobody() {
+        let mut device = device(Rom::new(vec![]));
+        assert!(device.region_read(7, 0, &mut [0; 4]).is_ok());
+        device.shared.stopping.store(true, Ordering::SeqCst);
+        assert!(device.region_read(7, 0, &mut [0; 4]).is_err());
+        assert!(device.region_write(7, 0, &[0; 4]).is_err());
     }
 }

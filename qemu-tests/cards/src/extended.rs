@@ -46,7 +46,7 @@ pub enum ExtendedCapability {
         /// Size of each virtual function's BAR 0 (64 bits, prefetchable), a power of two in bytes.
         bar_size: u32,
     },
-    /// Resizable BAR (0015), for one BAR.
+    /// Resizable BAR (0015), for one BAR. QEMU shows its guest the current size alone.
     ResizableBar {
         /// Which BAR.
         bar: u8,

@@ -122,7 +122,7 @@ impl Function {
         self.register(AUDIO_ENABLE, Register::writable(0, AUDIO_ENABLE_BIT))
     }
 
-    /// Answers a bus scan only while the card's [`audio_switch`](Self::audio_switch) is on.
+    /// Shows its ids to a bus scan only while the card's [`audio_switch`](Self::audio_switch) is on.
     #[must_use]
     pub const fn behind_audio_switch(mut self) -> Self {
         self.behind_audio_switch = true;

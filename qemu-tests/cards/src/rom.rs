@@ -32,9 +32,10 @@ pub enum RomFault {
     /// QEMU reads the ROM BAR once per boot and gives the guest its copy, so there only NVIDIA's PROM
     /// and AMD's index and data registers show this one.
     Unstable,
-    /// A read that reaches this offset fails. QEMU fills its copy with 0xff from there on.
+    /// A read that reaches this offset fails. QEMU takes the ROM BAR in one read, so its guest sees
+    /// nothing but 0xff there.
     Error(usize),
-    /// Each read access takes so long.
+    /// Each read access takes so long: one for the whole ROM BAR in QEMU, one for each word of PROM.
     Slow(Duration),
 }
 

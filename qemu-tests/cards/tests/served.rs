@@ -292,6 +292,16 @@ fn a_card_ends_on_drop_and_its_log_stays() {
 }
 
 #[test]
+fn a_card_that_is_still_held_does_not_hold_up_its_drop() {
+    let Served { card, folder } = serve(&profiles::generic(FunctionId::new(0x1234, 1)));
+    let held = Client::new(card.functions()[0].socket()).unwrap();
+    let start = Instant::now();
+    drop(card);
+    assert!(start.elapsed() < Duration::from_secs(5));
+    drop((held, folder));
+}
+
+#[test]
 fn two_cards_in_one_folder_are_refused_with_what_to_do() {
     let served = serve(&profiles::nvidia_gtx650());
     let error = profiles::nvidia_gtx650()
