@@ -21,7 +21,7 @@ pub enum Subsystem {
     RuntimeDriver,
 }
 
-/// An EFI driver that does nothing and says that it went well, as it stands in an EFI image.
+/// An EFI driver that reports success and does nothing else, as it stands in an EFI image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EfiImage {
     /// Processor, in the image's header and in the PE file.
@@ -32,6 +32,8 @@ pub struct EfiImage {
     pub compressed: bool,
     /// Bytes of data that the driver carries beside its code.
     pub data: usize,
+    /// What it writes to QEMU's debug console when firmware starts it (x86 only).
+    pub word: &'static str,
 }
 
 impl Machine {
@@ -63,6 +65,7 @@ impl EfiImage {
             subsystem: Subsystem::BootServiceDriver,
             compressed: false,
             data: 4096,
+            word: "",
         }
     }
 
@@ -85,6 +88,13 @@ impl EfiImage {
         self
     }
 
+    /// With this written to the debug console, I/O port 0xe9, when firmware starts it (x86 only).
+    #[must_use]
+    pub const fn says(mut self, word: &'static str) -> Self {
+        self.word = word;
+        self
+    }
+
     /// With so many bytes of data.
     #[must_use]
     pub const fn data(mut self, length: usize) -> Self {
@@ -98,7 +108,7 @@ impl EfiImage {
         let mut data = filler(seed, self.data.div_ceil(2));
         data.extend_from_within(..);
         data.truncate(self.data);
-        pe::driver(self.machine, self.subsystem, &data)
+        pe::driver(self.machine, self.subsystem, self.word.as_bytes(), &data)
     }
 
     /// The bytes behind the header of an EFI image.

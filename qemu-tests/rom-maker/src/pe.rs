@@ -15,23 +15,33 @@ struct Section<'a> {
     flags: u32,
 }
 
-/// Code that returns EFI_SUCCESS (zero) at once.
-const fn code(machine: Machine) -> &'static [u8] {
+/// QEMU's debug console (`isa-debugcon`).
+const DEBUG_PORT: u8 = 0xe9;
+
+/// Code that returns EFI_SUCCESS (zero), on x86 after it said `word`.
+fn code(machine: Machine, word: &[u8]) -> Vec<u8> {
     match machine {
-        // xor eax, eax; ret
-        Machine::Ia32 | Machine::X64 => &[0x31, 0xc0, 0xc3],
+        Machine::Ia32 | Machine::X64 => {
+            // mov al, byte; out port, al
+            let say = |byte: &u8| [0xb0, *byte, 0xe6, DEBUG_PORT];
+            let mut code: Vec<u8> = word.iter().flat_map(say).collect();
+            // xor eax, eax; ret
+            code.extend([0x31, 0xc0, 0xc3]);
+            code
+        }
         // mov x0, #0; ret
-        Machine::Arm64 => &[0x00, 0x00, 0x80, 0xd2, 0xc0, 0x03, 0x5f, 0xd6],
+        Machine::Arm64 => vec![0x00, 0x00, 0x80, 0xd2, 0xc0, 0x03, 0x5f, 0xd6],
     }
 }
 
 /// A PE32+ file (PE32 for ia32) with one section of code and one of data. It has no base relocations
 /// and needs none: a loader may put it anywhere.
-pub(crate) fn driver(machine: Machine, subsystem: Subsystem, data: &[u8]) -> Vec<u8> {
+pub(crate) fn driver(machine: Machine, subsystem: Subsystem, word: &[u8], data: &[u8]) -> Vec<u8> {
+    let code = code(machine, word);
     let sections = [
         Section {
             name: b".text",
-            bytes: code(machine),
+            bytes: &code,
             flags: 0x6000_0020,
         },
         Section {
@@ -56,7 +66,10 @@ pub(crate) fn driver(machine: Machine, subsystem: Subsystem, data: &[u8]) -> Vec
     file.u16(coff + 18, if wide { 0x0026 } else { 0x0106 });
     let memory_end = put_sections(&mut file, table, &sections);
     put_optional(&mut file, optional, wide);
-    file.u32(optional + 0x04, field(FILE_ALIGNMENT));
+    file.u32(
+        optional + 0x04,
+        field(code.len().next_multiple_of(FILE_ALIGNMENT)),
+    );
     file.u32(optional + 0x08, field(data.len()));
     file.u32(optional + 0x38, field(memory_end));
     file.u16(optional + 0x44, subsystem.number());

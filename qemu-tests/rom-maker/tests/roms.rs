@@ -80,6 +80,15 @@ fn a_compressed_driver_unpacks_to_a_pe_file() {
 }
 
 #[test]
+fn a_driver_says_its_word_before_it_reports_success() {
+    let pe = EfiImage::x64().says("ok").pe(1);
+    let code = [
+        0xb0, b'o', 0xe6, 0xe9, 0xb0, b'k', 0xe6, 0xe9, 0x31, 0xc0, 0xc3,
+    ];
+    assert!(pe[0x200..].starts_with(&code));
+}
+
+#[test]
 fn nvidias_extension_overrides_length_and_last_bit() {
     let bytes = maker()
         .image(Image::legacy(0xf800).npde().claims(0x1_0000))
