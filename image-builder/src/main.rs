@@ -1,2 +1,37 @@
-//! x
-fn main() {}
+//! The command line of the image builder.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use command::{fetch, initramfs};
+
+/// Builds the images that Preflight boots from.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Fetch(fetch::Arguments),
+    Initramfs(Box<initramfs::Arguments>),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Initramfs(arguments) => initramfs::run(*arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image-builder: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

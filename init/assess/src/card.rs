@@ -35,7 +35,12 @@ pub(crate) fn cards<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<Ca
         places.entry(place).or_default().push(function);
     }
     let mut cards: Vec<_> = places.into_values().filter_map(card).collect();
-    cards.sort_by_key(|card| (!card.is_display(), card.functions.first().map(|f| f.address)));
+    cards.sort_by_key(|card| {
+        (
+            !card.is_display(),
+            card.functions.first().map(|f| f.address),
+        )
+    });
     cards
 }
 

@@ -6,7 +6,7 @@ use pci::{Address, PortType};
 use crate::card::{CardFunctions, cards};
 use crate::iommu::IommuState;
 use crate::kernel::KernelView;
-use crate::{Answer, Naming};
+use crate::{Answer, Naming, RomSummary, rom};
 
 /// Longest way up through bridges: there are no more buses than this in a domain.
 const MAX_BRIDGES: usize = 256;
@@ -21,6 +21,7 @@ pub(crate) struct Context<'a> {
     names: &'a dyn Naming,
     functions: BTreeMap<Address, &'a Function>,
     groups: BTreeMap<u32, BTreeSet<Address>>,
+    rom_summaries: BTreeMap<Address, RomSummary>,
 }
 
 impl<'a> Context<'a> {
@@ -37,6 +38,10 @@ impl<'a> Context<'a> {
             cards: cards(functions.values().copied()),
             names,
             groups: groups(machine),
+            rom_summaries: functions
+                .values()
+                .map(|function| (function.address, rom::summary(function, roms)))
+                .collect(),
             functions,
         }
     }
@@ -57,6 +62,19 @@ impl<'a> Context<'a> {
     /// Every function once, by address.
     pub fn functions(&self) -> impl Iterator<Item = &'a Function> {
         self.functions.values().copied()
+    }
+
+    /// Every function on this bus.
+    pub fn on_bus(&self, domain: u32, bus: u8) -> impl Iterator<Item = &'a Function> {
+        let at = |device, function| Address {
+            domain,
+            bus,
+            device,
+            function,
+        };
+        self.functions
+            .range(at(0, 0)..=at(u8::MAX, u8::MAX))
+            .map(|(_, function)| *function)
     }
 
     /// Groups by id, each with its members by address.
@@ -102,6 +120,13 @@ impl<'a> Context<'a> {
     pub fn host_devices(&self, address: Address) -> impl Iterator<Item = &'a HostDevice> {
         let devices = self.machine.host_devices.known().into_iter().flatten();
         devices.filter(move |device| device.function == address)
+    }
+
+    /// What is known of the function's ROM.
+    pub fn rom(&self, function: &Function) -> &RomSummary {
+        self.rom_summaries
+            .get(&function.address)
+            .unwrap_or(&RomSummary::Unread)
     }
 
     /// The bridge directly above, where it was read.

@@ -7,10 +7,10 @@ use crate::{ModuleName, glob};
 
 /// The folder of a kernel release is missing or not usable.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {path}: {source}; the image has no modules for the kernel that runs")]
+#[error("cannot read {path}: {cause}; the image has no modules for the kernel that runs")]
 pub struct IndexError {
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 /// A module in modules.dep.
@@ -39,7 +39,7 @@ impl Index {
     /// Only modules.dep must be there.
     pub fn read(folder: &Path) -> Result<Self, IndexError> {
         let path = folder.join("modules.dep");
-        let dep = fs::read_to_string(&path).map_err(|source| IndexError { path, source })?;
+        let dep = fs::read_to_string(&path).map_err(|cause| IndexError { path, cause })?;
         let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let mut index = Self {
             folder: folder.to_owned(),

@@ -15,10 +15,10 @@ const LARGEST: u64 = 64 << 20;
 
 /// A module that the kernel would not take.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot load {path}: {source}")]
+#[error("cannot load {path}: {cause}")]
 pub struct LoadError {
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 /// A module that was loaded, and how long the kernel took for it.
@@ -78,9 +78,9 @@ impl Loader {
     /// `Ok(false)` when the kernel has it already.
     fn load_file(&self, relative: &str) -> Result<bool, LoadError> {
         let path = self.index.folder().join(relative);
-        let failed = |source| LoadError {
+        let failed = |cause| LoadError {
             path: path.clone(),
-            source,
+            cause,
         };
         let name = ModuleName::of_file(relative);
         let text = name

@@ -17,6 +17,13 @@ use assess::Assessment;
 pub use answer::summary_lines;
 pub use text::{TextOptions, text};
 
+/// One paragraph of a message, wrapped to `width` columns of plain ASCII like the report itself.
+pub fn paragraph(text: &str, width: usize) -> String {
+    let mut page = page::Page::new(width);
+    page.paragraph("", text);
+    page.finish(str::to_owned)
+}
+
 /// The assessment as pretty JSON, which is the contract of `preflight assess --format json`. Ends in
 /// a newline.
 pub fn json(assessment: &Assessment) -> String {

@@ -28,7 +28,7 @@ impl ResultsMount {
         let mount = Mount::builder()
             .fstype("vfat")
             .flags(MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC)
-            .data("errors=remount-ro,iocharset=utf8,shortname=mixed")
+            .data("errors=remount-ro,codepage=437,iocharset=iso8859-1,shortname=mixed")
             .mount(&stick.partition, target)
             .map_err(Error::io("mount", &stick.partition))?;
         Ok(Self {

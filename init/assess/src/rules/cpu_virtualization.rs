@@ -50,7 +50,9 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         )
         .seen(flags)
         .seen("/proc/cpuinfo has the flag hypervisor")
-        .remedy("Switch nested virtualisation on in the hypervisor below, if guests are to run here."),
+        .remedy(
+            "Switch nested virtualisation on in the hypervisor below, if guests are to run here.",
+        ),
         Reading::Known(false) | Reading::Absent => Finding::caution(
             MISSING,
             None,

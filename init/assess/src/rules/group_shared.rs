@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn a_card_whose_functions_share_a_group_is_no_finding() {
-        let machine = Builder::good().add(AUDIO, 0x04_03_00).in_group(&[GPU, AUDIO]);
+        let machine = Builder::good()
+            .add(AUDIO, 0x04_03_00)
+            .in_group(&[GPU, AUDIO]);
         assert!(machine.findings_of(&RULE).is_empty());
     }
 
@@ -101,6 +103,10 @@ mod tests {
         let members: Vec<&str> = members.iter().map(String::as_str).collect();
         let found = machine.in_group(&members).findings_of(&RULE);
         assert!(found[0].summary.contains("32 functions"));
-        assert!(found[0].evidence.contains(&"and 20 more in group 1".to_owned()));
+        assert!(
+            found[0]
+                .evidence
+                .contains(&"and 20 more in group 1".to_owned())
+        );
     }
 }

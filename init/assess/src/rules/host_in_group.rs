@@ -19,7 +19,11 @@ pub(super) const RULE: Rule = Rule {
 /// not among them: the host does not need it once it runs.
 const ROLES: &[(HostRole, FindingId, &str)] = &[
     (HostRole::Disk, DISK, "a disk of the host"),
-    (HostRole::Network, NETWORK, "a network interface of the host"),
+    (
+        HostRole::Network,
+        NETWORK,
+        "a network interface of the host",
+    ),
     (HostRole::Keyboard, KEYBOARD, "the controller of a keyboard"),
 ];
 
@@ -122,7 +126,6 @@ mod tests {
         let spare = |detail| {
             sharing(HostRole::Network, "enp2s0", detail)
                 .add("03:00.0", 0x02_00_00)
-                .in_group_of_its_own("03:00.0")
                 .host_device(HostRole::Network, "enp3s0", "03:00.0", "up")
         };
         assert_eq!(spare("down").only(&RULE).severity, Severity::Caution);
@@ -131,11 +134,17 @@ mod tests {
 
     #[test]
     fn the_boot_stick_and_devices_elsewhere_are_no_finding() {
-        assert!(sharing(HostRole::BootStick, "sda", "").findings_of(&RULE).is_empty());
-        let apart = Builder::good()
-            .add(OTHER, 0x01_08_02)
-            .in_group_of_its_own(OTHER)
-            .host_device(HostRole::Disk, "nvme0n1", OTHER, "");
+        assert!(
+            sharing(HostRole::BootStick, "sda", "")
+                .findings_of(&RULE)
+                .is_empty()
+        );
+        let apart = Builder::good().add(OTHER, 0x01_08_02).host_device(
+            HostRole::Disk,
+            "nvme0n1",
+            OTHER,
+            "",
+        );
         assert!(apart.findings_of(&RULE).is_empty());
     }
 }

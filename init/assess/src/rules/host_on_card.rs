@@ -97,14 +97,20 @@ fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Findin
     let names: Vec<_> = lost.iter().map(|device| device.name.as_str()).collect();
     let (names, what) = (names.join(", "), role.what);
     let (id, summary) = if role.role == HostRole::BootStick {
-        (role.some, format!("The stick that was booted, {names}, hangs on it."))
+        (
+            role.some,
+            format!("The stick that was booted, {names}, hangs on it."),
+        )
     } else if is_only {
         (
             role.only,
             format!("Giving it away takes the host's only {what} on the PCI bus: {names}."),
         )
     } else {
-        (role.some, format!("Giving it away takes a {what} from the host: {names}."))
+        (
+            role.some,
+            format!("Giving it away takes a {what} from the host: {names}."),
+        )
     };
     let lines = lost
         .iter()
@@ -139,16 +145,21 @@ mod tests {
     const NVME: &str = "02:00.0";
 
     fn with_disk() -> Builder {
-        Builder::good()
-            .add(NVME, 0x01_08_02)
-            .in_group_of_its_own(NVME)
-            .host_device(HostRole::Disk, "nvme0n1", NVME, "Example 1 TB")
+        Builder::good().add(NVME, 0x01_08_02).host_device(
+            HostRole::Disk,
+            "nvme0n1",
+            NVME,
+            "Example 1 TB",
+        )
     }
 
     #[test]
     fn a_card_that_carries_the_only_disk_says_so() {
         let found = with_disk().only(&RULE);
-        assert_eq!((found.id.as_str(), found.severity), ("host.only-disk", Severity::Caution));
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.only-disk", Severity::Caution)
+        );
         assert!(found.summary.contains("nvme0n1"));
         assert!(found.evidence[0].contains("Example 1 TB"));
     }
@@ -169,7 +180,10 @@ mod tests {
             .add("00:14.0", 0x0c_03_30)
             .host_device(HostRole::BootStick, "sdb", "00:14.0", "")
             .only(&RULE);
-        assert_eq!((found.id.as_str(), found.severity), ("host.boot-stick", Severity::Note));
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.boot-stick", Severity::Note)
+        );
     }
 
     #[test]

@@ -61,11 +61,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     };
     let judged_by = format!("judged by {}", ctx.kernel().name());
     let evidence = state.active_evidence.iter().chain(&state.firmware_evidence);
-    vec![
-        finding
-            .seen_all(evidence.cloned())
-            .seen_all([judged_by]),
-    ]
+    vec![finding.seen_all(evidence.cloned()).seen_all([judged_by])]
 }
 
 fn kernel_gave_up(ctx: &Context) -> impl Iterator<Item = String> {
@@ -81,7 +77,9 @@ fn firmware_remedy(ctx: &Context) -> String {
                 machine q35 with 'intel-iommu,intremap=on,caching-mode=on' or 'amd-iommu')."
             .to_owned();
     }
-    format!("In the firmware setup switch on {iommu}, and {virtualization} with it; then look again.")
+    format!(
+        "In the firmware setup switch on {iommu}, and {virtualization} with it; then look again."
+    )
 }
 
 fn kernel_remedy(ctx: &Context) -> String {
@@ -98,15 +96,21 @@ fn kernel_remedy(ctx: &Context) -> String {
             .to_owned();
     }
     match ctx.iommu.summary.vendor {
-        IommuVendor::Intel => "Add 'intel_iommu=on' to the kernel command line. Only Proxmox kernels \
+        IommuVendor::Intel => {
+            "Add 'intel_iommu=on' to the kernel command line. Only Proxmox kernels \
                                from 6.8 on do without it."
-            .to_owned(),
-        IommuVendor::Amd => "An AMD IOMMU needs no option to be used: read the lines of the kernel \
+                .to_owned()
+        }
+        IommuVendor::Amd => {
+            "An AMD IOMMU needs no option to be used: read the lines of the kernel \
                              log that begin with AMD-Vi, and update the board's firmware."
-            .to_owned(),
-        IommuVendor::None => "Add 'intel_iommu=on' to the kernel command line on Intel; AMD needs no \
+                .to_owned()
+        }
+        IommuVendor::None => {
+            "Add 'intel_iommu=on' to the kernel command line on Intel; AMD needs no \
                               option."
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
@@ -123,15 +127,23 @@ mod tests {
 
     #[test]
     fn without_a_table_the_remedy_names_the_switch_of_this_processor() {
-        for (vendor, word) in [("GenuineIntel", "VT-d"), ("AuthenticAMD", "AMD-Vi"), ("?", "VT-d")]
-        {
+        for (vendor, word) in [
+            ("GenuineIntel", "VT-d"),
+            ("AuthenticAMD", "AMD-Vi"),
+            ("?", "VT-d"),
+        ] {
             let found = Builder::good()
                 .cpu_vendor(vendor)
                 .without_iommu()
                 .only(&RULE);
             assert_eq!(found.id, "iommu.firmware-off");
             assert!(found.remedy.unwrap().contains(word), "{vendor}");
-            assert!(found.evidence.iter().any(|line| line.contains("/sys/class/iommu is empty")));
+            assert!(
+                found
+                    .evidence
+                    .iter()
+                    .any(|line| line.contains("/sys/class/iommu is empty"))
+            );
         }
     }
 
@@ -148,7 +160,12 @@ mod tests {
         let dead = off.log(&["DMAR: dmar0: No supported address widths. Not attempting DMA"]);
         let found = dead.only(&RULE);
         assert!(found.remedy.unwrap().contains("update"));
-        assert!(found.evidence.iter().any(|line| line.contains("No supported address widths")));
+        assert!(
+            found
+                .evidence
+                .iter()
+                .any(|line| line.contains("No supported address widths"))
+        );
     }
 
     #[test]

@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn a_clear_flag_without_the_kernels_word_blocks_and_the_price_is_named() {
         let found = Builder::good().log(&[]).dmar_flags(0).only(&RULE);
-        assert_eq!((found.id.as_str(), found.severity), ("remapping.missing", Severity::Blocks));
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("remapping.missing", Severity::Blocks)
+        );
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("allow_unsafe_interrupts=1") && remedy.contains("trust"));
     }
@@ -157,6 +160,11 @@ mod tests {
 
     #[test]
     fn an_iommu_that_is_off_is_not_asked_about_interrupts() {
-        assert!(Builder::good().without_iommu().findings_of(&RULE).is_empty());
+        assert!(
+            Builder::good()
+                .without_iommu()
+                .findings_of(&RULE)
+                .is_empty()
+        );
     }
 }

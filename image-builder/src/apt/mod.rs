@@ -1,0 +1,185 @@
+//! Fetches Debian packages with the machine's apt, without installing them.
+//!
+//! Every call runs with a private state folder, so the machine's package state is never changed and
+//! nobody needs to be root. apt checks signatures and hashes as always; what the machine's
+//! configuration says about proxies and mirrors stays in force.
+
+mod error;
+mod private;
+mod sources;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub use error::AptError;
+use private::PrivateApt;
+
+use crate::cache::{Cache, CacheError};
+use crate::io::{self, Context};
+
+/// Counts changes of what [`cached_debs`] and [`cached_tree`] put into an entry.
+const CACHE_FORMAT: u32 = 1;
+
+/// From which release packages come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suites {
+    /// What the machine's own apt sources name.
+    Machine,
+    /// These suites of Debian, such as `trixie` and `trixie-backports`, from the mirror that the
+    /// machine's apt uses. The last one is preferred, the others fill in.
+    Debian(Vec<String>),
+}
+
+/// What to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// From where.
+    pub suites: Suites,
+    /// Binary package names, for amd64.
+    pub packages: Vec<String>,
+    /// Also everything that they depend on, down to the C library, whether the machine has it
+    /// installed or not. Recommended packages are left out.
+    pub with_dependencies: bool,
+    /// Fetch what is current even when the cache has an older answer.
+    pub renew: bool,
+}
+
+impl Request {
+    /// These packages alone, from the machine's own suites.
+    pub fn new<'a>(packages: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            suites: Suites::Machine,
+            packages: packages.into_iter().map(str::to_owned).collect(),
+            with_dependencies: false,
+            renew: false,
+        }
+    }
+
+    /// The same, from these suites of Debian.
+    pub fn from_debian<'a>(mut self, suites: impl IntoIterator<Item = &'a str>) -> Self {
+        self.suites = Suites::Debian(suites.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// The same, with all dependencies.
+    pub fn with_dependencies(mut self) -> Self {
+        self.with_dependencies = true;
+        self
+    }
+
+    fn cache_key(&self) -> String {
+        let codename = sources::codename();
+        let Self {
+            suites,
+            packages,
+            with_dependencies,
+            renew: _,
+        } = self;
+        format!("{CACHE_FORMAT} {codename} {suites:?} {packages:?} {with_dependencies}")
+    }
+}
+
+/// Fetches the packages into the folder `into`; gives the paths of the .deb files, sorted.
+///
+/// A package that only stands for the newest one of a row, such as `linux-image-amd64`, gives that
+/// newest one.
+pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    io::create_folder(into)?;
+    let into = &fs::canonicalize(into).at("find", into)?;
+    match &request.suites {
+        Suites::Machine if sources::machine_has_lists() => {
+            let apt = PrivateApt::with_machine_lists(into)?;
+            // Lists that the machine has not renewed for long name files that are gone by now.
+            download(&apt, request, into).or_else(|_| {
+                let apt = PrivateApt::with_machine_sources(into)?;
+                download(&apt, request, into)
+            })
+        }
+        Suites::Machine => download(&PrivateApt::with_machine_sources(into)?, request, into),
+        Suites::Debian(suites) => download(
+            &PrivateApt::with_debian_suites(suites, into)?,
+            request,
+            into,
+        ),
+    }
+}
+
+/// Unpacks packages into one folder tree; their scripts do not run.
+pub fn unpack(debs: &[PathBuf], into: &Path) -> Result<(), AptError> {
+    io::create_folder(into)?;
+    for deb in debs {
+        let mut command = Command::new("dpkg-deb");
+        command.arg("-x").arg(deb).arg(into);
+        error::run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// The .deb files of a request, in the cache. They stay as they are until a request asks to renew
+/// them, so that work offline goes on and repeated builds are the same.
+pub fn cached_debs(cache: &Cache, request: &Request) -> Result<Vec<PathBuf>, AptError> {
+    let folder = cached(cache, "debs", request, |staging| {
+        fetch(request, staging).map(|_| ())
+    });
+    Ok(debs_in(&folder?)?)
+}
+
+/// The unpacked tree of a request, in the cache, on the same terms. Its .deb files are not kept.
+pub fn cached_tree(cache: &Cache, request: &Request) -> Result<PathBuf, AptError> {
+    cached(cache, "tree", request, |staging| {
+        let debs = tempfile::tempdir_in(cache.folder()).at("make a folder in", cache.folder())?;
+        unpack(&fetch(request, debs.path())?, staging)
+    })
+}
+
+fn cached(
+    cache: &Cache,
+    kind: &str,
+    request: &Request,
+    build: impl FnOnce(&Path) -> Result<(), AptError>,
+) -> Result<PathBuf, AptError> {
+    let name = match request.packages.as_slice() {
+        [first, ..] => format!("{kind}-{first}"),
+        [] => kind.to_owned(),
+    };
+    let entry = if request.renew {
+        cache.renew(&name, request.cache_key(), build)
+    } else {
+        cache.entry(&name, request.cache_key(), build)
+    };
+    entry.map_err(unnest)
+}
+
+fn download(apt: &PrivateApt, request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    if request.with_dependencies {
+        apt.download_with_dependencies(&request.packages, into)?;
+    } else {
+        let packages = apt.resolve(&request.packages)?;
+        apt.download(&packages, into)?;
+    }
+    let debs = debs_in(into)?;
+    if debs.is_empty() {
+        return Err(AptError::Nothing {
+            packages: request.packages.join(" "),
+        });
+    }
+    Ok(debs)
+}
+
+fn debs_in(folder: &Path) -> Result<Vec<PathBuf>, io::IoError> {
+    let mut debs = io::list(folder)?;
+    debs.retain(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    Ok(debs)
+}
+
+/// An error of apt comes back from the cache wrapped; the wrapping says nothing more.
+fn unnest(error: CacheError) -> AptError {
+    match error {
+        CacheError::Build { name, source } => match source.downcast::<AptError>() {
+            Ok(error) => *error,
+            Err(source) => CacheError::Build { name, source }.into(),
+        },
+        other => other.into(),
+    }
+}

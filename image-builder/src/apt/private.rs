@@ -1,0 +1,255 @@
+//! An apt with a state of its own.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::error::{AptError, run};
+use super::sources;
+use crate::io::{self, Context};
+
+/// Settings that would weaken the checks, run hooks of the machine, or fetch what is not needed.
+const NOT_TAKEN_OVER: [&str; 6] = [
+    "Acquire::AllowInsecureRepositories",
+    "Acquire::AllowWeakRepositories",
+    "Acquire::AllowDowngradeToInsecureRepositories",
+    "Acquire::IndexTargets",
+    "Acquire::Languages",
+    "Acquire::Changelogs",
+];
+
+/// Whose package lists are read.
+enum Lists {
+    Machine,
+    Private,
+}
+
+/// Whose sources name the suites.
+enum Sources {
+    Machine,
+    Private,
+}
+
+/// apt with private state, cache and status; an empty status makes every dependency count as
+/// missing.
+pub(super) struct PrivateApt {
+    folder: TempDir,
+    target_release: Option<String>,
+}
+
+impl PrivateApt {
+    /// Reads the lists that the machine has already.
+    pub(super) fn with_machine_lists(place: &Path) -> Result<Self, AptError> {
+        Self::create(place, &Lists::Machine, &Sources::Machine)
+    }
+
+    /// Reads lists fetched now from the machine's own sources.
+    pub(super) fn with_machine_sources(place: &Path) -> Result<Self, AptError> {
+        let apt = Self::create(place, &Lists::Private, &Sources::Machine)?;
+        apt.update()?;
+        Ok(apt)
+    }
+
+    /// Reads lists fetched now of these Debian suites.
+    pub(super) fn with_debian_suites(suites: &[String], place: &Path) -> Result<Self, AptError> {
+        let mirror = sources::debian_mirror()?;
+        let key = sources::debian_key()?;
+        let mut apt = Self::create(place, &Lists::Private, &Sources::Private)?;
+        apt.target_release = suites.last().filter(|_| suites.len() > 1).cloned();
+        let lines: String = suites
+            .iter()
+            .map(|suite| format!("deb [signed-by={key}] {mirror} {suite} main\n"))
+            .collect();
+        io::write(&apt.folder.path().join("sources.list"), lines)?;
+        apt.update()?;
+        Ok(apt)
+    }
+
+    fn create(place: &Path, lists: &Lists, sources: &Sources) -> Result<Self, AptError> {
+        let folder = tempfile::Builder::new()
+            .prefix(".apt-")
+            .tempdir_in(place)
+            .at("make a folder in", place)?;
+        let path = folder.path();
+        for name in ["lists/partial", "archives/partial", "empty"] {
+            io::create_folder(&path.join(name))?;
+        }
+        for name in ["status", "extended_states", "sources.list"] {
+            io::write(&path.join(name), "")?;
+        }
+        io::write(&path.join("apt.conf"), configuration(path, lists, sources)?)?;
+        Ok(Self {
+            folder,
+            target_release: None,
+        })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("APT_CONFIG", self.folder.path().join("apt.conf"));
+        if let Some(release) = &self.target_release {
+            command.args(["-t", release]);
+        }
+        command
+    }
+
+    fn update(&self) -> Result<(), AptError> {
+        run(self.command("apt-get").args(["update", "-q"])).map(|_| ())
+    }
+
+    /// Replaces packages that hold nothing but a dependency on the newest of a row by that one.
+    pub(super) fn resolve(&self, packages: &[String]) -> Result<Vec<String>, AptError> {
+        packages
+            .iter()
+            .map(|package| {
+                let mut command = self.command("apt-cache");
+                command.args(["depends", "--no-recommends", "--no-suggests", package]);
+                let text = run(&mut command)?;
+                Ok(newest_of_row(package, &text).unwrap_or_else(|| package.clone()))
+            })
+            .collect()
+    }
+
+    /// Downloads these packages alone into a folder.
+    pub(super) fn download(&self, packages: &[String], into: &Path) -> Result<(), AptError> {
+        let mut command = self.command("apt-get");
+        command.args(["download", "-q"]).args(packages);
+        run(command.current_dir(into)).map(|_| ())
+    }
+
+    /// Downloads these packages and all that they depend on into a folder.
+    pub(super) fn download_with_dependencies(
+        &self,
+        packages: &[String],
+        into: &Path,
+    ) -> Result<(), AptError> {
+        let mut command = self.command("apt-get");
+        command.args(["install", "-y", "-q", "--download-only"]);
+        run(command.args(packages))?;
+        for deb in super::debs_in(&self.folder.path().join("archives"))? {
+            let name = deb.file_name().unwrap_or_default();
+            fs::rename(&deb, into.join(name)).at("move", &deb)?;
+        }
+        Ok(())
+    }
+}
+
+/// The whole apt.conf. It closes the machine's own configuration files out, since they may hold
+/// hooks, and takes over what they say about reaching the mirror.
+fn configuration(folder: &Path, lists: &Lists, sources: &Sources) -> Result<String, AptError> {
+    let dump = run(Command::new("apt-config").arg("dump"))?;
+    let mut text: String = reaching_the_mirror(&dump)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let folder = folder.display().to_string();
+    let machine_lists = setting(&dump, "Dir::State::lists").unwrap_or("lists/");
+    let state = setting(&dump, "Dir::State").unwrap_or("var/lib/apt");
+    let lists = match lists {
+        Lists::Machine => Path::new("/").join(state).join(machine_lists),
+        Lists::Private => Path::new(&folder).join("lists"),
+    };
+    let lists = lists.display().to_string();
+    let settings = [
+        ("Dir::Etc::main", "/dev/null".to_owned()),
+        ("Dir::Etc::parts", format!("{folder}/empty")),
+        ("Dir::State", folder.clone()),
+        ("Dir::State::lists", lists),
+        ("Dir::State::status", format!("{folder}/status")),
+        (
+            "Dir::State::extended_states",
+            format!("{folder}/extended_states"),
+        ),
+        ("Dir::Cache", folder.clone()),
+        ("Dir::Cache::archives", format!("{folder}/archives")),
+        ("Dir::Log", folder.clone()),
+        ("APT::Architecture", "amd64".to_owned()),
+        ("APT::Architectures", "amd64".to_owned()),
+        ("APT::Install-Recommends", "0".to_owned()),
+        // The unprivileged user of root's apt cannot enter a private folder.
+        ("APT::Sandbox::User", "root".to_owned()),
+        ("Acquire::Languages", "none".to_owned()),
+        ("Acquire::AllowInsecureRepositories", "0".to_owned()),
+        ("Acquire::Retries", "3".to_owned()),
+    ];
+    let private_sources = [
+        ("Dir::Etc::sourcelist", format!("{folder}/sources.list")),
+        ("Dir::Etc::sourceparts", format!("{folder}/empty")),
+        ("Dir::Etc::preferences", "/dev/null".to_owned()),
+        ("Dir::Etc::preferencesparts", format!("{folder}/empty")),
+    ];
+    let private_sources = match sources {
+        Sources::Machine => [].as_slice(),
+        Sources::Private => &private_sources,
+    };
+    for (name, value) in settings.iter().chain(private_sources) {
+        text.push_str(&format!("{name} \"{value}\";\n"));
+    }
+    Ok(text)
+}
+
+fn reaching_the_mirror(dump: &str) -> impl Iterator<Item = &str> {
+    dump.lines().filter(|line| {
+        line.starts_with("Acquire::") && !NOT_TAKEN_OVER.iter().any(|name| line.starts_with(name))
+    })
+}
+
+fn setting<'a>(dump: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| {
+        line.strip_prefix(name)?
+            .strip_prefix(" \"")?
+            .strip_suffix("\";")
+    };
+    dump.lines().find_map(value)
+}
+
+/// `linux-image-amd64` depends on `linux-image-6.1.0-13-amd64`: what the metapackage stands for has
+/// its name with a version put in.
+fn newest_of_row(package: &str, depends: &str) -> Option<String> {
+    let (start, end) = package.rsplit_once('-')?;
+    depends
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .trim_start_matches('|')
+                .strip_prefix("Depends: ")
+        })
+        .find(|name| {
+            name.strip_prefix(start)
+                .and_then(|rest| rest.strip_suffix(end))
+                .and_then(|version| version.strip_prefix('-')?.strip_suffix('-'))
+                .is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+        })
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metapackage_gives_what_it_stands_for() {
+        let depends = "linux-image-amd64\n  Depends: kmod\n  Depends: linux-image-6.1.0-13-amd64\n";
+        assert_eq!(
+            newest_of_row("linux-image-amd64", depends).as_deref(),
+            Some("linux-image-6.1.0-13-amd64")
+        );
+    }
+
+    #[test]
+    fn an_ordinary_package_stands_for_itself() {
+        assert_eq!(newest_of_row("busybox-static", "busybox-static\n"), None);
+        let depends = "qemu-system-x86\n  Depends: qemu-system-data\n  Depends: libc6\n";
+        assert_eq!(newest_of_row("qemu-system-x86", depends), None);
+    }
+
+    #[test]
+    fn the_proxy_is_kept_and_leave_to_skip_signatures_is_not() {
+        let dump = "Acquire::http::Proxy \"http://proxy:3128\";\n\
+                    Acquire::AllowInsecureRepositories \"1\";\n\
+                    APT::Update::Post-Invoke:: \"rm -f x\";\n";
+        let kept: Vec<_> = reaching_the_mirror(dump).collect();
+        assert_eq!(kept, ["Acquire::http::Proxy \"http://proxy:3128\";"]);
+    }
+}

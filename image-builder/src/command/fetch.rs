@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use image_builder::apt::{self, Request};
+use image_builder::cache::Cache;
+
+/// Short names for what an image is made of.
+const SHORT_NAMES: [(&str, &str); 2] = [
+    ("kernel", "linux-image-amd64"),
+    ("busybox", "busybox-static"),
+];
+
+/// Put a Debian package into the cache and print the path of its .deb file.
+///
+/// The package comes from the mirror that this machine's apt uses and is not installed. A cached
+/// file is used again until --refresh asks for the current one.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// `kernel`, `busybox`, or the name of a Debian package
+    #[arg(required = true)]
+    packages: Vec<String>,
+    /// Take it from these suites of Debian, such as trixie+trixie-backports, instead of the
+    /// machine's own
+    #[arg(long, value_delimiter = '+')]
+    suite: Vec<String>,
+    /// Print the path of the unpacked files instead; an image is built faster from them
+    #[arg(long)]
+    unpack: bool,
+    /// Fetch what is current, even when the cache has a file
+    #[arg(long)]
+    refresh: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let cache = Cache::open()?;
+    for name in &arguments.packages {
+        for path in fetch(&cache, arguments, name)? {
+            println!("{}", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let long_name = SHORT_NAMES.iter().find(|(short, _)| *short == name);
+    let mut request = Request::new([long_name.map_or(name, |(_, package)| package)]);
+    if !arguments.suite.is_empty() {
+        request = request.from_debian(arguments.suite.iter().map(String::as_str));
+    }
+    request.renew = arguments.refresh;
+    if arguments.unpack {
+        return Ok(vec![apt::cached_tree(cache, &request)?]);
+    }
+    Ok(apt::cached_debs(cache, &request)?)
+}

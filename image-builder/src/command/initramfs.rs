@@ -1,0 +1,194 @@
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use image_builder::image::Level;
+use image_builder::initramfs::{self, Binary, Built, Recipe};
+
+const PCI_IDS: &str = "/usr/share/misc/pci.ids";
+
+/// Build the initramfs: /init, the kernel's modules for storage and input, device names.
+///
+/// The same inputs give the same bytes, whoever builds them and where. SOURCE_DATE_EPOCH sets the
+/// time of all files; without it they are from 1970.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A kernel's .deb file, or a folder with boot/ and lib/modules/
+    #[arg(long)]
+    kernel: PathBuf,
+    /// Which kernel release, when there are several
+    #[arg(long)]
+    release: Option<String>,
+    /// The preflight program, which becomes /init
+    #[arg(long)]
+    init: PathBuf,
+    /// The file to write
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Also write the kernel image to this file
+    #[arg(long)]
+    kernel_out: Option<PathBuf>,
+    /// Another list of modules than boot-assets/modules.list
+    #[arg(long)]
+    modules_list: Option<PathBuf>,
+    /// More modules: names, or paths such as drivers/net/phy/*
+    #[arg(long, num_args = 1..)]
+    add_modules: Vec<String>,
+    /// More programs, with the libraries that they need; after a colon the path in the image
+    #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
+    add_binary: Vec<String>,
+    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck
+    #[arg(long, value_delimiter = ',')]
+    with: Vec<String>,
+    /// The root folder of the system that --add-binary and --with take programs from
+    #[arg(long, default_value = "/")]
+    system: PathBuf,
+    /// The list of PCI device names [default: that of the package pci.ids]
+    #[arg(long)]
+    pci_ids: Option<PathBuf>,
+    /// A static busybox, or the .deb file of one
+    #[arg(long)]
+    busybox: Option<PathBuf>,
+    /// How hard to compress
+    #[arg(long, default_value = "fast")]
+    level: LevelName,
+    /// How to print what was built
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LevelName {
+    /// For daily builds
+    Fast,
+    /// For releases
+    Small,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let (format, output) = (arguments.format, arguments.output.clone());
+    let built = initramfs::build(&recipe(arguments)?, &output, &progress)?;
+    clear_progress();
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(&built)?,
+        Format::Text => {
+            let seconds = start.elapsed().as_secs_f64();
+            format!(
+                "{}: {}\n{}",
+                output.display(),
+                summary(&built, seconds),
+                table(&built)
+            )
+        }
+    };
+    writeln!(io::stdout(), "{text}").context("cannot write to standard output")
+}
+
+fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
+    let mut recipe = Recipe::new(arguments.kernel, arguments.init);
+    if let Some(path) = &arguments.modules_list {
+        recipe.module_list =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    recipe.pci_ids = Some(match arguments.pci_ids {
+        Some(path) => path,
+        None if fs::exists(PCI_IDS)? => PCI_IDS.into(),
+        None => anyhow::bail!(
+            "there is no {PCI_IDS}; install the Debian package pci.ids, or name a file with --pci-ids"
+        ),
+    });
+    recipe.release = arguments.release;
+    recipe.more_modules = arguments.add_modules;
+    let binaries = arguments.add_binary.iter();
+    recipe.binaries = binaries
+        .map(|text| binary(text, &arguments.system))
+        .collect::<anyhow::Result<_>>()?;
+    recipe.tools = arguments.with;
+    recipe.system = arguments.system;
+    recipe.busybox = arguments.busybox;
+    recipe.kernel_output = arguments.kernel_out;
+    recipe.modified = source_date_epoch()?;
+    recipe.level = match arguments.level {
+        LevelName::Fast => Level::Fast,
+        LevelName::Small => Level::Small,
+    };
+    Ok(recipe)
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn source_date_epoch() -> anyhow::Result<u32> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("SOURCE_DATE_EPOCH is '{text}', not seconds since 1970")),
+        Err(_) => Ok(0),
+    }
+}
+
+fn binary(text: &str, system: &Path) -> anyhow::Result<Binary> {
+    let (path, destination) = match text.split_once(':') {
+        Some((path, destination)) => (path, Some(destination.to_owned())),
+        None => (text, None),
+    };
+    // Only in the running system does a relative path start in this folder.
+    let path = if system == Path::new("/") {
+        let absolute = std::path::absolute(path).with_context(|| format!("no path: '{path}'"))?;
+        absolute.to_string_lossy().into_owned()
+    } else {
+        path.to_owned()
+    };
+    Ok(Binary { path, destination })
+}
+
+/// One line that is written over, and only where somebody watches.
+fn progress(doing: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{doing} ...");
+    }
+}
+
+fn clear_progress() {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+fn summary(built: &Built, seconds: f64) -> String {
+    let bytes = usize::try_from(built.bytes).unwrap_or(usize::MAX);
+    format!(
+        "{} MB ({} MB unpacked), kernel {}, {} modules, built in {seconds:.1} s",
+        megabytes(bytes),
+        megabytes(built.unpacked),
+        built.kernel,
+        built.modules
+    )
+}
+
+fn table(built: &Built) -> String {
+    let width = built.sizes.iter().map(|size| size.reason.len()).max();
+    let width = width.unwrap_or_default().max("unpacked".len());
+    let mut text = format!("\n  {:width$}  {:>7}  {:>5}", "unpacked", "MB", "files");
+    for size in &built.sizes {
+        let megabytes = megabytes(size.bytes);
+        text.push_str(&format!(
+            "\n  {:width$}  {megabytes:>7}  {:>5}",
+            size.reason, size.files
+        ));
+    }
+    text
+}
+
+/// Megabytes with two decimals, rounded up so that nothing reads as 0.00.
+fn megabytes(bytes: usize) -> String {
+    let hundredths = bytes.div_ceil(10_000);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}

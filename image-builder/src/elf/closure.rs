@@ -1,0 +1,214 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::search::{DEFAULT_FOLDERS, Search, expand};
+use super::{ElfFacts, Located, SystemRoot};
+use crate::io::IoError;
+
+/// Something that a program brings into an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A file with its content, and where it was in the root.
+    File {
+        /// Path inside the root it came from.
+        origin: String,
+        /// The bytes.
+        content: Vec<u8>,
+    },
+    /// A link and its target.
+    Link(String),
+}
+
+/// Programs with all that they need to run, by absolute path in the image.
+pub struct Closure<'a> {
+    root: &'a SystemRoot,
+    search: Search,
+    items: BTreeMap<String, Item>,
+}
+
+/// A program cannot be carried.
+#[derive(Debug, thiserror::Error)]
+pub enum ElfError {
+    /// The file system said no.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The program is not there.
+    #[error("there is no {}", path.display())]
+    NoProgram {
+        /// The asked path.
+        path: PathBuf,
+    },
+    /// A library or loader is not there.
+    #[error("{file} needs {needed}, which is in none of: {}", folders.join(" "))]
+    NoLibrary {
+        /// Path of the file inside the root.
+        file: String,
+        /// The library or loader.
+        needed: String,
+        /// Where it was looked for.
+        folders: Vec<String>,
+    },
+}
+
+/// A file whose own needs are still to be found.
+struct Todo {
+    path: String,
+    facts: ElfFacts,
+    inherited: Vec<String>,
+}
+
+impl<'a> Closure<'a> {
+    /// An empty one over a system.
+    pub fn new(root: &'a SystemRoot) -> Self {
+        Self {
+            root,
+            search: Search::new(root),
+            items: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a program of the root, at its own path or at `destination`. What is no ELF file, such as
+    /// a script, is taken alone.
+    pub fn add(&mut self, path: &str, destination: Option<&str>) -> Result<(), ElfError> {
+        let located = self.root.locate(path)?.ok_or_else(|| ElfError::NoProgram {
+            path: self.root.outside(path),
+        })?;
+        let content = self.root.read(&located.path)?;
+        let facts = ElfFacts::parse(&content);
+        match destination {
+            Some(destination) => {
+                let item = Item::File {
+                    origin: located.path.clone(),
+                    content,
+                };
+                self.items.insert(destination.to_owned(), item);
+            }
+            None => self.place(&located, Some(path))?,
+        }
+        let Some(facts) = facts.filter(|facts| !facts.is_static()) else {
+            return Ok(());
+        };
+        self.add_loader(&located.path, &facts)?;
+        let origin = located
+            .path
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder);
+        let inherited = match facts.runpath.is_empty() {
+            true => facts
+                .rpath
+                .iter()
+                .map(|folder| expand(folder, origin))
+                .collect(),
+            false => Vec::new(),
+        };
+        self.add_needs(Todo {
+            path: located.path,
+            facts,
+            inherited,
+        })
+    }
+
+    /// What is carried so far, sorted by path.
+    pub fn into_items(self) -> BTreeMap<String, Item> {
+        self.items
+    }
+
+    fn add_loader(&mut self, path: &str, facts: &ElfFacts) -> Result<(), ElfError> {
+        let Some(loader) = &facts.interpreter else {
+            return Ok(());
+        };
+        let located = self
+            .root
+            .locate(loader)?
+            .ok_or_else(|| ElfError::NoLibrary {
+                file: path.to_owned(),
+                needed: loader.clone(),
+                folders: vec!["its place".to_owned()],
+            })?;
+        // The kernel finds the loader by the path in the program and by no other.
+        self.place(&located, Some(loader))
+    }
+
+    fn add_needs(&mut self, first: Todo) -> Result<(), ElfError> {
+        let mut todo = vec![first];
+        while let Some(Todo {
+            path,
+            facts,
+            inherited,
+        }) = todo.pop()
+        {
+            let folders = self.search.folders(&path, &facts, &inherited);
+            let mut found = Vec::new();
+            for name in &facts.needed {
+                let library = Search::find(self.root, name, facts.machine, &folders)?;
+                let library = library.ok_or_else(|| ElfError::NoLibrary {
+                    file: path.clone(),
+                    needed: name.clone(),
+                    folders: folders.clone(),
+                })?;
+                found.push((name, library));
+            }
+            for names in &facts.opened {
+                for name in names {
+                    if let Some(library) = Search::find(self.root, name, facts.machine, &folders)? {
+                        found.push((name, library));
+                        break;
+                    }
+                }
+            }
+            for (name, library) in found {
+                let known = self.items.contains_key(&library.path);
+                self.place(&library, None)?;
+                self.link_into_default_folder(name, &library);
+                if known {
+                    continue;
+                }
+                if let Some(facts) = ElfFacts::parse(&self.root.read(&library.path)?) {
+                    todo.push(Todo {
+                        path: library.path,
+                        facts,
+                        inherited: inherited.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a file at its path without links, with the links that led to it. `asked` stays a valid
+    /// path even when it went through a folder that is a link.
+    fn place(&mut self, located: &Located, asked: Option<&str>) -> Result<(), ElfError> {
+        if !self.items.contains_key(&located.path) {
+            let item = Item::File {
+                origin: located.path.clone(),
+                content: self.root.read(&located.path)?,
+            };
+            self.items.insert(located.path.clone(), item);
+        }
+        for (at, target) in &located.links {
+            self.items.insert(at.clone(), Item::Link(target.clone()));
+        }
+        if let Some(asked) = asked.filter(|&asked| asked != located.entrance()) {
+            let link = Item::Link(located.entrance().to_owned());
+            self.items.entry(asked.to_owned()).or_insert(link);
+        }
+        Ok(())
+    }
+
+    /// An image has no ld.so.cache, and a program with a destination has another $ORIGIN: a library
+    /// from any other folder is linked where every loader looks.
+    fn link_into_default_folder(&mut self, name: &str, library: &Located) {
+        if name.contains('/') || DEFAULT_FOLDERS.contains(&library.folder()) {
+            return;
+        }
+        let folder = DEFAULT_FOLDERS
+            .iter()
+            .find(|folder| {
+                let holds = |path: &String| path.strip_prefix(**folder) == Some("/libc.so.6");
+                self.items.keys().any(holds)
+            })
+            .unwrap_or(&"/usr/lib/x86_64-linux-gnu");
+        let link = Item::Link(library.entrance().to_owned());
+        self.items.entry(format!("{folder}/{name}")).or_insert(link);
+    }
+}

@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Image, Node};
+use crate::modules::{Cause, Modules};
+
+/// How much one reason brought into an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// The reason.
+    pub reason: String,
+    /// Number of files.
+    pub files: usize,
+    /// Their bytes before compression.
+    pub bytes: usize,
+}
+
+/// One module of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModuleLine {
+    /// Its name.
+    pub name: String,
+    /// Why it is there.
+    pub because: String,
+}
+
+#[derive(Serialize)]
+struct FileLine<'a> {
+    path: String,
+    bytes: usize,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    schema: &'static str,
+    kernel: &'a str,
+    modules: Vec<ModuleLine>,
+    files: Vec<FileLine<'a>>,
+}
+
+/// The sizes by reason, largest first.
+pub fn sizes(image: &Image) -> Vec<Size> {
+    let mut sums: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (_, entry) in image.iter() {
+        if let Node::File { content, .. } = &entry.node {
+            let sum = sums.entry(&entry.reason).or_default();
+            *sum = (sum.0 + 1, sum.1 + content.len());
+        }
+    }
+    let mut sizes: Vec<_> = sums
+        .into_iter()
+        .map(|(reason, (files, bytes))| Size {
+            reason: reason.to_owned(),
+            files,
+            bytes,
+        })
+        .collect();
+    sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
+    sizes
+}
+
+/// A JSON document of every file and module in an image and why it is there, for a look from
+/// inside.
+pub fn manifest(image: &Image, kernel: &str, modules: &Modules) -> serde_json::Result<Vec<u8>> {
+    let files = image.iter().filter_map(|(path, entry)| match &entry.node {
+        Node::File { content, .. } => Some(FileLine {
+            path: format!("/{path}"),
+            bytes: content.len(),
+            reason: &entry.reason,
+        }),
+        _ => None,
+    });
+    let manifest = Manifest {
+        schema: "preflight.manifest/1",
+        kernel,
+        modules: module_lines(modules),
+        files: files.collect(),
+    };
+    let mut text = serde_json::to_vec_pretty(&manifest)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn module_lines(modules: &Modules) -> Vec<ModuleLine> {
+    modules
+        .iter()
+        .map(|(name, module)| ModuleLine {
+            name: name.to_string(),
+            because: match &module.cause {
+                Cause::Listed(entry) => format!("listed in {}: {entry}", module.group),
+                Cause::NeededBy(other) => format!("needed by {other}"),
+                Cause::WantedBy(other) => format!("wanted by {other}"),
+            },
+        })
+        .collect()
+}

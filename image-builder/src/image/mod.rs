@@ -1,0 +1,9 @@
+//! The content of an initramfs as a value, and its way into a file.
+
+mod cpio;
+mod entries;
+mod manifest;
+
+pub use cpio::{Level, write_archive};
+pub use entries::{Conflict, Entry, Image, Node};
+pub use manifest::{ModuleLine, Size, manifest, sizes};

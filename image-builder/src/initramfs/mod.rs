@@ -1,0 +1,90 @@
+//! Builds the initramfs that every kind of boot medium carries.
+
+mod content;
+mod error;
+mod recipe;
+
+use std::fs::Permissions;
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use content::Content;
+pub use error::BuildError;
+pub use recipe::{Binary, MODULE_LIST, Recipe};
+
+use crate::image::{Image, Size, manifest, sizes, write_archive};
+use crate::io::{self, Context};
+use crate::modules::{Kernel, Modules};
+use crate::package::Tree;
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Built {
+    /// `preflight.image/1`
+    pub schema: &'static str,
+    /// The release of the kernel that it fits.
+    pub kernel: String,
+    /// Number of modules.
+    pub modules: usize,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Bytes before compression.
+    pub unpacked: usize,
+    /// What they are for, largest first.
+    pub sizes: Vec<Size>,
+}
+
+/// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
+/// hears what is being done.
+pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+    progress(&format!("reading {}", recipe.kernel.display()));
+    let kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
+    progress(&format!("choosing modules of {}", kernel.release()));
+    let modules = Modules::close(&kernel, &recipe.modules()?)?;
+    progress("collecting programs");
+    let image = Content::collect(recipe, &kernel, &modules)?;
+    if let Some(path) = &recipe.kernel_output {
+        io::write(path, kernel.image()?)?;
+    }
+    progress("compressing");
+    let bytes = write(&image, recipe, output)?;
+    let sizes = sizes(&image);
+    Ok(Built {
+        schema: "preflight.image/1",
+        kernel: kernel.release().to_owned(),
+        modules: modules.iter().count(),
+        bytes,
+        unpacked: sizes.iter().map(|size| size.bytes).sum(),
+        sizes,
+    })
+}
+
+fn write(image: &Image, recipe: &Recipe, output: &Path) -> Result<u64, BuildError> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    io::create_folder(folder)?;
+    let file = tempfile::NamedTempFile::new_in(folder).at("make a file in", folder)?;
+    write_archive(image, recipe.level, recipe.modified, BufWriter::new(&file))
+        .at("write", output)?;
+    let length = file.as_file().metadata().at("read", output)?.len();
+    // A temporary file is for its maker alone; this one is for everybody.
+    let everybody = Permissions::from_mode(0o644);
+    file.as_file()
+        .set_permissions(everybody)
+        .at("set the permissions of", output)?;
+    file.persist(output)
+        .map_err(|error| error.error)
+        .at("put in place", output)?;
+    Ok(length)
+}
+
+/// The manifest goes in last: it lists everything else.
+fn add_manifest(image: &mut Image, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
+    let text = manifest(image, kernel.release(), modules)?;
+    Ok(image.add_file("usr/share/preflight/manifest.json", text, "manifest")?)
+}

@@ -1,0 +1,90 @@
+use std::path::PathBuf;
+
+use super::BuildError;
+use crate::image::Level;
+use crate::modules::{Entry, ModuleList};
+use crate::tools::Tool;
+
+/// The kernel modules that every image carries.
+pub const MODULE_LIST: &str = include_str!("../../../boot-assets/modules.list");
+
+/// What an initramfs is made of.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// A kernel's .deb file, or a folder with `boot/` and `lib/modules/`.
+    pub kernel: PathBuf,
+    /// Which release, when there are several.
+    pub release: Option<String>,
+    /// The static program that becomes `/init`.
+    pub init: PathBuf,
+    /// The text of a module list, see [`ModuleList`].
+    pub module_list: String,
+    /// More entries, each as on a line of the list.
+    pub more_modules: Vec<String>,
+    /// More programs.
+    pub binaries: Vec<Binary>,
+    /// Names of [`crate::tools::TOOLS`].
+    pub tools: Vec<String>,
+    /// The system that programs, tools and libraries are taken from.
+    pub system: PathBuf,
+    /// The PCI device names, as text.
+    pub pci_ids: Option<PathBuf>,
+    /// A static busybox, or the .deb file of one.
+    pub busybox: Option<PathBuf>,
+    /// How hard to compress.
+    pub level: Level,
+    /// The time of all files, in seconds since 1970.
+    pub modified: u32,
+    /// Where to put the kernel image, when that is wanted too.
+    pub kernel_output: Option<PathBuf>,
+}
+
+/// A program of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binary {
+    /// Its path in the system.
+    pub path: String,
+    /// Its path in the image, when it is another one.
+    pub destination: Option<String>,
+}
+
+impl Recipe {
+    /// The least: a kernel, an init, the built-in module list, fast compression, time 0.
+    pub fn new(kernel: impl Into<PathBuf>, init: impl Into<PathBuf>) -> Self {
+        Self {
+            kernel: kernel.into(),
+            release: None,
+            init: init.into(),
+            module_list: MODULE_LIST.to_owned(),
+            more_modules: Vec::new(),
+            binaries: Vec::new(),
+            tools: Vec::new(),
+            system: PathBuf::from("/"),
+            pci_ids: None,
+            busybox: None,
+            level: Level::Fast,
+            modified: 0,
+            kernel_output: None,
+        }
+    }
+
+    pub(super) fn tools(&self) -> Result<Vec<Tool>, BuildError> {
+        let tools = self.tools.iter().map(|name| Ok(Tool::named(name)?));
+        tools.collect()
+    }
+
+    pub(super) fn modules(&self) -> Result<ModuleList, BuildError> {
+        let mut list = ModuleList::parse(&self.module_list)?;
+        for text in &self.more_modules {
+            list.entries.push(Entry::parse("added", text));
+        }
+        for tool in self.tools()? {
+            let entries = tool
+                .modules
+                .iter()
+                .map(|name| Entry::parse(tool.name, name));
+            list.entries.extend(entries);
+        }
+        Ok(list)
+    }
+}

@@ -1,0 +1,14 @@
+//! What runs on the workstation: fetches what an image is made of, and builds the image.
+//!
+//! Nothing here needs root, and nothing here changes the machine's own package state.
+
+pub mod apt;
+pub mod cache;
+pub mod elf;
+pub mod image;
+pub mod initramfs;
+pub mod io;
+pub mod licenses;
+pub mod modules;
+pub mod package;
+pub mod tools;

@@ -1,0 +1,323 @@
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use super::{Builtin, ModInfo, ModuleName, alias_matches};
+use crate::package::{PackageError, Tree};
+
+/// Merged-/usr systems have one of them as a link to the other.
+const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+
+/// One kernel release of a package or folder, with its modules.
+pub struct Kernel {
+    tree: Tree,
+    release: String,
+    /// Path of the release's module folder in the tree.
+    folder: String,
+    modules: BTreeMap<ModuleName, String>,
+    builtin: Builtin,
+    order: HashMap<String, usize>,
+    aliases: OnceCell<Vec<(String, ModuleName)>>,
+}
+
+/// No kernel could be had from a package or folder.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// It could not be read.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// There is nothing in lib/modules.
+    #[error("{} has no kernel modules below lib/modules", origin.display())]
+    NoModules {
+        /// The package or folder.
+        origin: PathBuf,
+    },
+    /// It is not clear which one is meant.
+    #[error("{} has several kernels; choose one with --release: {releases}", origin.display())]
+    Several {
+        /// The package or folder.
+        origin: PathBuf,
+        /// Their releases.
+        releases: String,
+    },
+    /// The asked one is not there.
+    #[error("{} has no kernel {release}; it has: {releases}", origin.display())]
+    NoSuchRelease {
+        /// The package or folder.
+        origin: PathBuf,
+        /// The asked one.
+        release: String,
+        /// What is there.
+        releases: String,
+    },
+    /// The modules are there but the kernel itself is not.
+    #[error("{} has no kernel image; looked for {places}", origin.display())]
+    NoImage {
+        /// The package or folder.
+        origin: PathBuf,
+        /// Paths in it.
+        places: String,
+    },
+    /// A module's file is none.
+    #[error("{path} of {} is no kernel module", origin.display())]
+    BadModule {
+        /// The package or folder.
+        origin: PathBuf,
+        /// The path in the release's module folder.
+        path: String,
+        /// Why.
+        source: super::NotAModule,
+    },
+}
+
+impl Kernel {
+    /// Takes the only release of the tree, or the asked one.
+    pub fn open(tree: Tree, release: Option<&str>) -> Result<Self, KernelError> {
+        let (folder, releases) = releases(&tree)?;
+        let release = choose(&tree, &releases, release)?;
+        let folder = format!("{folder}/{release}");
+        let inside = tree.files_below(&folder)?;
+        let inside: Vec<&str> = inside
+            .iter()
+            .filter_map(|path| path.strip_prefix(&folder)?.strip_prefix('/'))
+            .collect();
+        let read = |name: &str| match inside.contains(&name) {
+            true => tree.read(&format!("{folder}/{name}")),
+            false => Ok(Vec::new()),
+        };
+        let builtin = Builtin::parse(&read("modules.builtin")?, &read("modules.builtin.modinfo")?);
+        let order = String::from_utf8_lossy(&read("modules.order")?)
+            .lines()
+            .enumerate()
+            .map(|(rank, path)| (path.to_owned(), rank))
+            .collect();
+        let modules = by_name(&inside);
+        Ok(Self {
+            release,
+            folder,
+            modules,
+            builtin,
+            order,
+            aliases: OnceCell::new(),
+            tree,
+        })
+    }
+
+    /// The release as `uname -r` says it.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// What is compiled in.
+    pub fn builtin(&self) -> &Builtin {
+        &self.builtin
+    }
+
+    /// The tree that the kernel was found in.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Every module with the path of its file in the release's folder, sorted by name.
+    pub fn modules(&self) -> impl Iterator<Item = (&ModuleName, &str)> {
+        self.modules
+            .iter()
+            .map(|(name, path)| (name, path.as_str()))
+    }
+
+    /// The path of a module's file in the release's folder.
+    pub fn path(&self, name: &ModuleName) -> Option<&str> {
+        self.modules.get(name).map(String::as_str)
+    }
+
+    /// The place of a module in `modules.order`; it decides among modules that serve one device.
+    pub fn rank(&self, plain_path: &str) -> usize {
+        self.order.get(plain_path).copied().unwrap_or(usize::MAX)
+    }
+
+    /// A file of the release's folder, such as `modules.builtin`, when it is there.
+    pub fn file(&self, name: &str) -> Result<Option<Vec<u8>>, KernelError> {
+        match self.tree.read(&format!("{}/{name}", self.folder)) {
+            Err(PackageError::Missing { .. }) => Ok(None),
+            result => Ok(result.map(Some)?),
+        }
+    }
+
+    /// A module's bytes, decompressed, and what it says about itself.
+    pub fn read(&self, path: &str) -> Result<(Vec<u8>, ModInfo), KernelError> {
+        let bytes = self.tree.read_plain(&format!("{}/{path}", self.folder))?;
+        let info = ModInfo::parse(&bytes).map_err(|source| KernelError::BadModule {
+            origin: self.tree.origin().to_owned(),
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok((bytes, info))
+    }
+
+    /// Modules that serve an alias, such as `crypto-crc32c`. Reads every module once.
+    pub fn serving(&self, alias: &str) -> Result<Vec<ModuleName>, KernelError> {
+        let aliases = match self.aliases.get() {
+            Some(aliases) => aliases,
+            None => {
+                let all = self.read_aliases()?;
+                self.aliases.get_or_init(|| all)
+            }
+        };
+        let mut names: Vec<_> = aliases
+            .iter()
+            .filter(|(pattern, _)| alias_matches(pattern, alias))
+            .map(|(_, name)| name.clone())
+            .collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn read_aliases(&self) -> Result<Vec<(String, ModuleName)>, KernelError> {
+        let mut aliases = Vec::new();
+        for (name, path) in &self.modules {
+            let info = self.read(path)?.1;
+            aliases.extend(info.aliases.into_iter().map(|alias| (alias, name.clone())));
+        }
+        Ok(aliases)
+    }
+
+    /// The kernel image itself.
+    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
+        let places = [
+            format!("boot/vmlinuz-{}", self.release),
+            format!("{}/vmlinuz", self.folder),
+        ];
+        for place in &places {
+            match self.tree.read(place) {
+                Err(PackageError::Missing { .. }) => {}
+                result => return Ok(result?),
+            }
+        }
+        Err(KernelError::NoImage {
+            origin: self.tree.origin().to_owned(),
+            places: places.join(", "),
+        })
+    }
+}
+
+/// The folder of the tree that holds the releases, and their names.
+fn releases(tree: &Tree) -> Result<(&'static str, BTreeSet<String>), KernelError> {
+    for folder in MODULE_FOLDERS {
+        let names: BTreeSet<String> = tree
+            .files_below(folder)?
+            .iter()
+            .filter_map(|path| {
+                let (release, rest) = path
+                    .strip_prefix(folder)?
+                    .strip_prefix('/')?
+                    .split_once('/')?;
+                let of_a_kernel =
+                    rest == "modules.builtin" || ModuleName::from_path(rest).is_some();
+                of_a_kernel.then(|| release.to_owned())
+            })
+            .collect();
+        if !names.is_empty() {
+            return Ok((folder, names));
+        }
+    }
+    Err(KernelError::NoModules {
+        origin: tree.origin().to_owned(),
+    })
+}
+
+fn choose(
+    tree: &Tree,
+    releases: &BTreeSet<String>,
+    asked: Option<&str>,
+) -> Result<String, KernelError> {
+    let origin = || tree.origin().to_owned();
+    let listed = || releases.iter().cloned().collect::<Vec<_>>().join(" ");
+    match (asked, releases.first()) {
+        (Some(asked), _) if releases.contains(asked) => Ok(asked.to_owned()),
+        (Some(asked), _) => Err(KernelError::NoSuchRelease {
+            origin: origin(),
+            release: asked.to_owned(),
+            releases: listed(),
+        }),
+        (None, Some(only)) if releases.len() == 1 => Ok(only.clone()),
+        (None, _) => Err(KernelError::Several {
+            origin: origin(),
+            releases: listed(),
+        }),
+    }
+}
+
+/// Of two modules with one name, the one outside `kernel/` replaces the kernel's own, as depmod has
+/// it.
+fn by_name(inside: &[&str]) -> BTreeMap<ModuleName, String> {
+    let mut modules = BTreeMap::new();
+    let (own, replacing): (Vec<&str>, Vec<&str>) =
+        inside.iter().partition(|path| path.starts_with("kernel/"));
+    for path in own.into_iter().chain(replacing) {
+        if let Some(name) = ModuleName::from_path(path) {
+            modules.insert(name, path.to_owned());
+        }
+    }
+    modules
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::modules::testing::module;
+
+    fn add(root: &Path, path: &str, entries: &[&str]) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, module(entries)).unwrap();
+    }
+
+    fn open(root: &Path, release: Option<&str>) -> Result<Kernel, KernelError> {
+        Kernel::open(Tree::open(root).unwrap(), release)
+    }
+
+    #[test]
+    fn several_releases_need_a_choice() {
+        let root = tempfile::tempdir().unwrap();
+        add(root.path(), "usr/lib/modules/6.1.0/kernel/fs/ext4.ko", &[]);
+        add(root.path(), "usr/lib/modules/6.8.0/kernel/fs/ext4.ko", &[]);
+        let error = open(root.path(), None).err().unwrap().to_string();
+        assert!(error.contains("--release: 6.1.0 6.8.0"), "{error}");
+        let error = open(root.path(), Some("5")).err().unwrap().to_string();
+        assert!(error.contains("it has: 6.1.0 6.8.0"), "{error}");
+        assert_eq!(open(root.path(), Some("6.8.0")).unwrap().release(), "6.8.0");
+    }
+
+    #[test]
+    fn a_replacement_outside_the_kernel_folder_wins() {
+        let root = tempfile::tempdir().unwrap();
+        add(root.path(), "lib/modules/6.1.0/kernel/drivers/nvme.ko", &[]);
+        add(root.path(), "lib/modules/6.1.0/extra/nvme.ko", &[]);
+        let kernel = open(root.path(), None).unwrap();
+        assert_eq!(kernel.path(&ModuleName::new("nvme")), Some("extra/nvme.ko"));
+    }
+
+    #[test]
+    fn an_alias_leads_to_its_modules() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = "lib/modules/6.1.0/kernel/crypto";
+        add(
+            root.path(),
+            &format!("{folder}/crc32c_generic.ko"),
+            &["alias=crc32c"],
+        );
+        add(
+            root.path(),
+            &format!("{folder}/crc32c-intel.ko"),
+            &["alias=crc32c"],
+        );
+        add(root.path(), &format!("{folder}/xts.ko"), &["alias=xts"]);
+        let kernel = open(root.path(), None).unwrap();
+        let names = kernel.serving("crc32c").unwrap();
+        let names: Vec<_> = names.iter().map(ModuleName::as_str).collect();
+        assert_eq!(names, ["crc32c_generic", "crc32c_intel"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! Kernel modules: which ones go into an image, and the index files that modprobe's rules read.
+
+mod builtin;
+mod closure;
+mod graphics;
+mod index;
+mod kernel;
+mod list;
+mod modinfo;
+mod name;
+mod pattern;
+#[cfg(test)]
+mod testing;
+
+pub use builtin::Builtin;
+pub use closure::{Carried, Cause, ClosureError, Modules};
+pub use index::index_files;
+pub use kernel::{Kernel, KernelError};
+pub use list::{Entry, ListError, ModuleList, Selector};
+pub use modinfo::{ModInfo, NotAModule};
+pub use name::ModuleName;
+pub use pattern::{alias_matches, path_matches};

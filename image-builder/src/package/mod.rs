@@ -1,0 +1,111 @@
+//! Reads files out of a Debian package or an unpacked folder, without installing anything.
+
+mod compression;
+mod deb;
+mod folder;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use compression::Compression;
+use deb::Deb;
+use folder::Folder;
+
+use crate::io::IoError;
+
+/// A tree of files with paths relative to its root, such as `boot/vmlinuz-6.1.0-13-amd64`.
+pub struct Tree {
+    origin: PathBuf,
+    kind: Kind,
+}
+
+enum Kind {
+    Deb(Deb),
+    Folder(Folder),
+}
+
+/// A package or folder could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The file system said no.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The file is damaged or no Debian package.
+    #[error("{} is not a readable Debian package", path.display())]
+    NotADeb {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A file that should be in the tree is not.
+    #[error("{} has no {file}", origin.display())]
+    Missing {
+        /// The package or folder.
+        origin: PathBuf,
+        /// The path in it.
+        file: String,
+    },
+    /// A compressed file in the tree cannot be decompressed.
+    #[error("cannot decompress {file} of {}", origin.display())]
+    Damaged {
+        /// The package or folder.
+        origin: PathBuf,
+        /// The path in it.
+        file: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+}
+
+impl Tree {
+    /// Opens a .deb file or a folder.
+    pub fn open(path: &Path) -> Result<Self, PackageError> {
+        let kind = if path.is_dir() {
+            Kind::Folder(Folder::new(path))
+        } else {
+            Kind::Deb(Deb::open(path)?)
+        };
+        Ok(Self {
+            origin: path.to_owned(),
+            kind,
+        })
+    }
+
+    /// The package file or folder.
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
+    /// All files below a folder of the tree, sorted; nothing when there is no such folder.
+    pub fn files_below(&self, folder: &str) -> Result<Vec<String>, PackageError> {
+        match &self.kind {
+            Kind::Deb(deb) => Ok(deb.files_below(folder)),
+            Kind::Folder(root) => Ok(root.files_below(folder)?),
+        }
+    }
+
+    /// A file's bytes as they are stored.
+    pub fn read(&self, file: &str) -> Result<Vec<u8>, PackageError> {
+        let content = match &self.kind {
+            Kind::Deb(deb) => deb.read(file)?,
+            Kind::Folder(root) => root.read(file)?,
+        };
+        content.ok_or_else(|| PackageError::Missing {
+            origin: self.origin.clone(),
+            file: file.to_owned(),
+        })
+    }
+
+    /// A file's bytes, decompressed when its name says that it is compressed.
+    pub fn read_plain(&self, file: &str) -> Result<Vec<u8>, PackageError> {
+        let stored = self.read(file)?;
+        Compression::of(file)
+            .decompress(stored)
+            .map_err(|source| PackageError::Damaged {
+                origin: self.origin.clone(),
+                file: file.to_owned(),
+                source,
+            })
+    }
+}
