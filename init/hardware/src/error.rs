@@ -32,4 +32,14 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// Every function in a copy is a link to a folder that was not copied.
+    #[error(
+        "the functions in {} are links to folders that are not in this copy; copy /sys/devices as well, \
+         in the same place beside bus/",
+        path.display()
+    )]
+    NotCopied {
+        /// The list's folder.
+        path: PathBuf,
+    },
 }

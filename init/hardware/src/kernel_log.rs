@@ -30,7 +30,6 @@ const WORDS: &[&str] = &[
     "kvm_intel",
     "kvm_amd",
     "disabled by bios",
-    "virtualization",
     "framebuffer",
     "simplefb",
     "simpledrm",
@@ -61,6 +60,15 @@ const TROUBLE: &[&str] = &[
     "conflict",
     "invalid",
     "unassigned",
+];
+
+/// Messages that quote other texts: the command line, which is read by itself, and what programs write
+/// into the log, this one among them. Words in those are no evidence.
+const QUOTES: &[&str] = &[
+    "Command line: ",
+    "Kernel command line: ",
+    "preflight",
+    "systemd",
 ];
 
 /// The whole kernel log as text, a message a line: as dmesg prints it from the running kernel
@@ -99,6 +107,9 @@ pub(crate) fn messages(log: &str) -> impl Iterator<Item = &str> {
 }
 
 fn matters(message: &str) -> bool {
+    if QUOTES.iter().any(|quote| message.starts_with(quote)) {
+        return false;
+    }
     let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     has(WORDS) || (has(REGIONS) && has(TROUBLE))
@@ -245,6 +256,8 @@ mod tests {
             "pci 0000:01:00.0: BAR 6: no space for [mem size 0x00020000 pref]",
         ];
         let dropped = [
+            "Command line: quiet intel_iommu=on",
+            "preflight: rule iommu.off",
             "kvm-clock: Using msrs 4b564d01 and 4b564d00",
             "pci 0000:01:00.0: BAR 6: assigned [mem 0xfe000000-0xfe01ffff pref]",
             "usb 1-1: new high-speed USB device number 2 using xhci_hcd",

@@ -17,7 +17,8 @@ pub struct Machine {
     /// How firmware started the kernel.
     pub firmware: Reading<FirmwareKind>,
     /// ACPI tables by signature as under /sys/firmware/acpi/tables (`DMAR`, `IVRS`, `VFCT`, ...), whole.
-    /// `Unknown` when the folder is missing or cannot be read.
+    /// `Unknown` when the folder is missing or cannot be read. Tables of machine code (`DSDT`, `SSDT*`)
+    /// are left out: nothing in them is judged.
     pub tables: Reading<BTreeMap<String, Reading<Vec<u8>>>>,
     /// IOMMU units that a driver of the running kernel has registered: names under /sys/class/iommu
     /// (`dmar0`, `ivhd0`). An empty list means that no IOMMU is in use; the folder

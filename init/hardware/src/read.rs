@@ -9,6 +9,8 @@ mod parent;
 mod slot;
 mod table;
 
+use std::io::ErrorKind;
+
 use pci::Address;
 
 use crate::source::FUNCTIONS;
@@ -17,7 +19,7 @@ use crate::{Error, Machine, Reading, Source, kernel_log};
 /// Reads everything of a machine but its ROMs. Writes nothing.
 ///
 /// # Errors
-/// Only when there is no list of PCI functions; whatever else cannot be read is
+/// Only when there are no PCI functions to read; whatever else cannot be read is
 /// [`Reading::Unknown`] in its place.
 pub fn read(source: &Source) -> Result<Machine, Error> {
     let sys = source.sys()?;
@@ -27,6 +29,15 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
     })?;
     let mut addresses: Vec<Address> = names.iter().filter_map(|name| address(name)).collect();
     addresses.sort_unstable();
+    let is_missing = |address: &Address| {
+        let folder = sys.folder(&format!("{FUNCTIONS}/{address}"));
+        folder.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    if !addresses.is_empty() && addresses.iter().all(is_missing) {
+        return Err(Error::NotCopied {
+            path: sys.path().join(FUNCTIONS),
+        });
+    }
 
     let log = kernel_log(source);
     let kernel = kernel::kernel(source, &log);

@@ -8,7 +8,7 @@ mod attempt;
 mod device;
 mod restore;
 
-use pci::Address;
+use pci::{Address, ConfigSpace};
 use serde::{Deserialize, Serialize};
 
 use self::device::SysfsDevice;
@@ -75,9 +75,18 @@ pub fn read_all(
         .map(|function| {
             progress(function.address);
             let rom = RomSource::of(&function.rom_region);
-            let outcome = match sys.folder(&format!("{FUNCTIONS}/{}", function.address)) {
-                Ok(folder) => attempt::attempt(&SysfsDevice::new(folder), function, rom),
-                Err(error) => attempt::Outcome::failed(format!("the function is gone: {error}")),
+            let closed = closed_bridge(functions, function).filter(|_| rom == RomSource::Sysfs);
+            let outcome = match (
+                closed,
+                sys.folder(&format!("{FUNCTIONS}/{}", function.address)),
+            ) {
+                (Some(bridge), _) => attempt::Outcome::failed(format!(
+                    "not read: the bridge {bridge} above does not forward memory accesses"
+                )),
+                (None, Ok(folder)) => attempt::attempt(&SysfsDevice::new(folder), function, rom),
+                (None, Err(error)) => {
+                    attempt::Outcome::failed(format!("the function is gone: {error}"))
+                }
             };
             RomReading {
                 address: function.address,
@@ -88,4 +97,18 @@ pub fn read_all(
             }
         })
         .collect()
+}
+
+/// A bridge on the way up that has memory decode off: behind it every read gives all ones.
+fn closed_bridge(functions: &[Function], function: &Function) -> Option<Address> {
+    let mut at = function;
+    // A path has at most one bridge a bus.
+    for _ in 0..=u8::MAX {
+        let above = *at.parent.known()?;
+        at = functions.iter().find(|bridge| bridge.address == above)?;
+        if at.config.known().and_then(ConfigSpace::decodes_memory) == Some(false) {
+            return Some(above);
+        }
+    }
+    None
 }

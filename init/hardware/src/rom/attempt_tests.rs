@@ -301,3 +301,30 @@ fn the_shadow_is_read_without_asking_the_function() {
         .unwrap_err();
     assert!(why.contains("0xC0000"), "{why}");
 }
+
+#[test]
+fn a_bridge_above_that_forwards_nothing_is_found_however_far_up() {
+    let with = |address: &str, parent: Option<&str>, command: u8| {
+        let mut config = vec![0; 64];
+        config[4] = command;
+        Function {
+            address: address.parse().unwrap(),
+            parent: parent.map_or(Reading::Absent, |above| {
+                Reading::Known(above.parse().unwrap())
+            }),
+            config: Reading::Known(ConfigSpace::new(config)),
+            ..function(0xfe00_0000, 0)
+        }
+    };
+    let path = |root, upstream| {
+        let functions = [
+            with("0000:00:01.0", None, root),
+            with("0000:01:00.0", Some("0000:00:01.0"), upstream),
+            with("0000:02:00.0", Some("0000:01:00.0"), 0),
+        ];
+        super::super::closed_bridge(&functions, &functions[2]).map(|bridge| bridge.to_string())
+    };
+    assert_eq!(path(7, 7), None);
+    assert_eq!(path(0, 7).as_deref(), Some("0000:00:01.0"));
+    assert_eq!(path(7, 4).as_deref(), Some("0000:01:00.0"));
+}

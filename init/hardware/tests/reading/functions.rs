@@ -1,7 +1,7 @@
 //! What is read of a function, and what is told apart: known, absent, unknown.
 
 use crate::sys::{Sys, at};
-use hardware::{Error, Link, LinkRate, Reading, Source};
+use hardware::{Error, Link, LinkRate, Reading, Source, read};
 use pci::FunctionId;
 
 fn known<T>(value: impl Into<T>) -> Reading<T> {
@@ -31,6 +31,35 @@ fn a_folder_that_is_not_like_sys_is_refused_and_told_what_it_lacks() {
     let text = error.to_string();
     assert!(text.contains("bus/pci/devices") && text.contains(folder.path().to_str().unwrap()));
     assert!(Source::folder(&folder.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn a_copy_of_the_list_without_the_folders_is_refused() {
+    let sys = Sys::new();
+    let target = "../../../devices/pci0000:00/0000:00:01.0";
+    sys.link("bus/pci/devices/0000:00:01.0", target);
+    let Err(error) = read(&Source::folder(sys.path()).unwrap()) else {
+        panic!("read")
+    };
+    assert!(
+        error.to_string().contains("copy /sys/devices as well"),
+        "{error}"
+    );
+}
+
+#[test]
+fn files_that_tar_padded_with_zeros_read_the_same() {
+    let sys = Sys::new();
+    let padded = |text: &str| format!("{text}{}", "\0".repeat(4096 - text.len()));
+    let files = [
+        ("class", &*padded("0x030000\n")),
+        ("power_state", &*padded("D0\n")),
+    ];
+    sys.function("0000:01:00.0", &files);
+    let machine = sys.read();
+    let function = at(&machine, "0000:01:00.0");
+    assert!(function.class.is_vga());
+    assert_eq!(function.power_state, known("D0"));
 }
 
 #[test]
@@ -294,10 +323,6 @@ fn names_that_links_would_give_come_from_uevent_and_the_list_of_groups() {
     );
 }
 
-#[test]
-#[test]
-#[test]
-#[test]
 #[test]
 fn a_hostile_copy_opens_nothing_outside() {
     let outside = tempfile::tempdir().unwrap();

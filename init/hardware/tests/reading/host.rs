@@ -18,6 +18,7 @@ fn listed(sys: &Sys, class: &str, name: &str, place: &str, files: &[(&str, &str)
     }
 }
 
+#[test]
 fn disks_interfaces_and_keyboards_are_found_with_their_function() {
     let sys = Sys::new();
     let disk = [
@@ -123,6 +124,7 @@ fn disks_interfaces_and_keyboards_are_found_with_their_function() {
     );
 }
 
+#[test]
 fn a_multipath_nvme_disk_hangs_on_each_of_its_controllers() {
     let sys = Sys::new();
     sys.folder("class/net").folder("class/input");
@@ -176,6 +178,7 @@ fn a_multipath_nvme_disk_hangs_on_each_of_its_controllers() {
     );
 }
 
+#[test]
 fn host_devices_of_a_copy_without_links_are_unknown() {
     let sys = Sys::new();
     sys.folder("class/net")

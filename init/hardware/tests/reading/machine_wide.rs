@@ -210,9 +210,6 @@ fn framebuffers_come_from_iomem() {
 
 /// Lists a device in its class with a link to where it hangs, as /sys does.
 #[test]
-#[test]
-#[test]
-#[test]
 fn a_copy_has_no_roms_to_read() {
     let sys = Sys::new();
     sys.function("0000:01:00.0", &[("rom", "")]);

@@ -2,9 +2,10 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "clippy.toml allows these in test functions; here the helpers are tests, too"
+    reason = "clippy.toml allows these in test functions; what they call is test code, too"
 )]
 
 mod fixtures;

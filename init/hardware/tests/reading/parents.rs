@@ -4,6 +4,7 @@ use crate::functions::assert_unknown;
 use crate::sys::{Sys, at, bridge};
 use hardware::Reading;
 
+#[test]
 fn without_links_the_bridges_bus_numbers_tell_who_is_above() {
     let sys = Sys::new();
     let bridges = [
@@ -38,6 +39,7 @@ fn without_links_the_bridges_bus_numbers_tell_who_is_above() {
     assert_eq!(at(&machine, "0000:00:1f.0").parent, Reading::Absent);
 }
 
+#[test]
 fn a_bridge_that_could_not_be_read_leaves_parents_unknown() {
     let sys = Sys::new();
     sys.function("0000:00:01.0", &[("class", "0x060400\n")])
@@ -45,6 +47,7 @@ fn a_bridge_that_could_not_be_read_leaves_parents_unknown() {
     assert_unknown(&at(&sys.read(), "0000:01:00.0").parent, "0000:00:01.0");
 }
 
+#[test]
 fn bridges_that_claim_to_be_above_each_other_do_not_make_a_circle() {
     let sys = Sys::new();
     let class = [("class", "0x060400\n")];
@@ -70,6 +73,7 @@ fn bridges_that_claim_to_be_above_each_other_do_not_make_a_circle() {
     assert_unknown(&at(&machine, "0000:03:00.0").parent, "circle");
 }
 
+#[test]
 fn a_function_behind_vmd_on_its_root_bus_has_nothing_above() {
     let sys = Sys::new();
     sys.linked("pci0000:00/0000:00:0e.0/pci10000:e0", "10000:e0:01.0", &[]);
