@@ -63,7 +63,7 @@ fn firmware(machine: &Machine) -> (Option<IommuVendor>, Answer, Vec<String>) {
         Reading::Known(tables) => tables,
         Reading::Absent => return (None, Answer::No, vec![format!("{PLACE} is not there")]),
         Reading::Unknown(why) => {
-            return (None, Answer::Unknown, vec![format!("{PLACE}: {why}")]);
+            return (None, Answer::Unknown, vec![format!("ACPI tables: {why}")]);
         }
     };
     let mut evidence = Vec::new();
@@ -119,7 +119,7 @@ fn active(machine: &Machine) -> (Answer, Vec<String>) {
             (answer, lines.collect())
         }
         Reading::Unknown(_) if grouped > 0 => (Answer::Yes, vec![groups_line]),
-        Reading::Unknown(why) => (Answer::Unknown, vec![format!("/sys/class/iommu: {why}")]),
+        Reading::Unknown(why) => (Answer::Unknown, vec![format!("IOMMU units: {why}")]),
     }
 }
 
