@@ -4,6 +4,7 @@ use hardware::{Function, HostDevice, Machine, Reading, RomReading};
 use pci::{Address, PortType};
 
 use crate::card::{CardFunctions, cards};
+use crate::host::host_devices;
 use crate::iommu::IommuState;
 use crate::kernel::KernelView;
 use crate::{Answer, Naming, RomSummary, rom};
@@ -17,6 +18,8 @@ pub(crate) struct Context<'a> {
     /// None when nobody read ROMs.
     pub roms: Option<&'a [RomReading]>,
     pub iommu: IommuState,
+    /// What the host runs on.
+    pub host: Reading<Vec<HostDevice>>,
     pub cards: Vec<CardFunctions<'a>>,
     names: &'a dyn Naming,
     functions: BTreeMap<Address, &'a Function>,
@@ -35,6 +38,7 @@ impl<'a> Context<'a> {
             machine,
             roms,
             iommu: IommuState::of(machine),
+            host: host_devices(machine),
             cards: cards(functions.values().copied()),
             names,
             groups: groups(machine),
@@ -117,8 +121,8 @@ impl<'a> Context<'a> {
     }
 
     /// What the host uses on this function.
-    pub fn host_devices(&self, address: Address) -> impl Iterator<Item = &'a HostDevice> {
-        let devices = self.machine.host_devices.known().into_iter().flatten();
+    pub fn host_devices(&self, address: Address) -> impl Iterator<Item = &HostDevice> {
+        let devices = self.host.known().into_iter().flatten();
         devices.filter(move |device| device.function == address)
     }
 

@@ -9,6 +9,7 @@ mod assessment;
 mod card;
 mod context;
 mod finding;
+mod host;
 mod iommu;
 mod kernel;
 mod naming;

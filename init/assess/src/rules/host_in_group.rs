@@ -68,7 +68,7 @@ fn severity(
     caught: &[&HostDevice],
     card: &CardFunctions,
 ) -> Severity {
-    let all = ctx.machine.host_devices.known().into_iter().flatten();
+    let all = ctx.host.known().into_iter().flatten();
     let mut others = all
         .filter(|device| device.role == role && !card.has(device.function))
         .filter(|device| !caught.iter().any(|known| known.function == device.function));

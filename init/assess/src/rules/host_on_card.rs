@@ -92,7 +92,7 @@ fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Findin
         .filter(of_role)
         .collect();
     let first = lost.first()?;
-    let mut all = ctx.machine.host_devices.known()?.iter().filter(of_role);
+    let mut all = ctx.host.known()?.iter().filter(of_role);
     let is_only = all.all(|device| card.has(device.function));
     let names: Vec<_> = lost.iter().map(|device| device.name.as_str()).collect();
     let (names, what) = (names.join(", "), role.what);

@@ -27,7 +27,7 @@ fn may_serve_the_host(class: ClassCode) -> bool {
 /// Where the host's use of its devices was not read, a card is unknown if it, or anything that goes to
 /// the guest with it, could be what the host runs on. A graphics card alone cannot.
 fn judge(ctx: &Context) -> Vec<Finding> {
-    let Reading::Unknown(why) = &ctx.machine.host_devices else {
+    let Reading::Unknown(why) = &ctx.host else {
         return Vec::new();
     };
     if ctx.iommu_active() == Answer::No {
