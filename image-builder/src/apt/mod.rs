@@ -91,18 +91,27 @@ pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
         Suites::Machine if sources::machine_has_lists() => {
             let apt = PrivateApt::with_machine_lists(into)?;
             // Lists that the machine has not renewed for long name files that are gone by now.
-            download(&apt, request, into).or_else(|_| {
-                let apt = PrivateApt::with_machine_sources(into)?;
-                download(&apt, request, into)
+            download(&apt, request, into).or_else(|first| {
+                fetch_with_fresh_lists(request, into).map_err(|again| match again {
+                    AptError::Failed { .. } => first,
+                    other => other,
+                })
             })
         }
-        Suites::Machine => download(&PrivateApt::with_machine_sources(into)?, request, into),
-        Suites::Debian(suites) => download(
-            &PrivateApt::with_debian_suites(suites, into)?,
-            request,
-            into,
-        ),
+        Suites::Machine => fetch_with_fresh_lists(request, into),
+        Suites::Debian(suites) => {
+            let apt = PrivateApt::with_debian_suites(suites, into)?;
+            apt.update()?;
+            download(&apt, request, into)
+        }
     }
+}
+
+/// One of the machine's sources may be broken without any harm to the others.
+fn fetch_with_fresh_lists(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    let apt = PrivateApt::with_machine_sources(into)?;
+    let updated = apt.update();
+    download(&apt, request, into).map_err(|error| updated.err().unwrap_or(error))
 }
 
 /// Unpacks packages into one folder tree; their scripts do not run.
