@@ -1,1 +1,73 @@
-//! Placeholder.
+//! The lab: a real kernel on a machine described in a few lines.
+//!
+//! A [`Machine`] is a value that becomes QEMU arguments. A [`Boot`] puts a kernel, an initramfs and a
+//! command line on it and starts a [`Run`], which waits for milestones, takes the result, and tells
+//! the ways apart in which a guest can fail. Nothing of a run is left behind: QEMU lives in a process
+//! group that is ended, and checked to be gone, when the `Run` is dropped.
+
+pub mod baseline;
+pub mod bench;
+mod boot;
+mod deadline;
+mod device;
+pub mod disk;
+mod events;
+mod failure;
+mod gpt;
+mod guests;
+mod images;
+pub mod initramfs;
+mod machine;
+pub mod peers;
+mod ports;
+mod process;
+mod qemu;
+mod qmp;
+mod run;
+mod screen;
+mod serial;
+mod showcase;
+pub mod stick;
+
+pub use boot::Boot;
+pub use deadline::{Deadlines, Milestone};
+pub use device::{Device, Port};
+pub use disk::Disk;
+pub use events::{RunResult, Saved, SavedFile};
+pub use failure::{Failure, Outcome};
+pub use images::Images;
+pub use machine::{Iommu, Machine};
+pub use qemu::{Qemu, QemuError, Version};
+pub use run::Run;
+pub use serial::Serial;
+pub use showcase::Showcase;
+pub use stick::Stick;
+
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of some bytes, lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, lower-case hex. Fails with the path.
+pub fn sha256_of_file(path: &std::path::Path) -> std::io::Result<String> {
+    let at = |error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    };
+    let mut file = std::fs::File::open(path).map_err(at)?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block).map_err(at)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            length => hasher.update(&block[..length]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

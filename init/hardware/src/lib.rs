@@ -1,10 +1,25 @@
 //! Reads a machine: its PCI functions, ACPI tables, IOMMU groups, framebuffers, and what the host uses
 //! its devices for. Everything ends in one value, [`Machine`]; nothing here judges.
+//!
+//! A [`Source`] is the running machine or a folder with a copy of another one's /sys; [`read`] makes the
+//! [`Machine`], [`rom::read_all`] the ROM copies.
 
+pub mod acpi;
+mod error;
+mod kernel_log;
 mod machine;
+mod names;
+mod read;
 mod reading;
-mod rom;
+pub mod rom;
+mod source;
+mod tree;
 
+pub use error::Error;
+pub use kernel_log::kernel_log;
 pub use machine::*;
+pub use names::Names;
+pub use read::read;
 pub use reading::Reading;
 pub use rom::{RomReading, RomSource};
+pub use source::Source;

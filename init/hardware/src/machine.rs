@@ -17,7 +17,8 @@ pub struct Machine {
     /// How firmware started the kernel.
     pub firmware: Reading<FirmwareKind>,
     /// ACPI tables by signature as under /sys/firmware/acpi/tables (`DMAR`, `IVRS`, `VFCT`, ...), whole.
-    /// `Unknown` when the folder is missing or cannot be read.
+    /// `Unknown` when the folder is missing or cannot be read. Tables of machine code (`DSDT`, `SSDT*`)
+    /// are left out: nothing in them is judged.
     pub tables: Reading<BTreeMap<String, Reading<Vec<u8>>>>,
     /// IOMMU units that a driver of the running kernel has registered: names under /sys/class/iommu
     /// (`dmar0`, `ivhd0`). An empty list means that no IOMMU is in use; the folder
@@ -150,6 +151,13 @@ pub struct LinkRate {
     pub speed: f32,
     /// Lanes.
     pub width: u8,
+}
+
+impl LinkRate {
+    /// The kernel could say neither speed nor width.
+    pub fn is_unknown(&self) -> bool {
+        self.speed == 0.0 && self.width == 0
+    }
 }
 
 /// One region of a function, as a line of `resource`: bounds inclusive, flags as the kernel's

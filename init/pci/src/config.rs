@@ -277,10 +277,6 @@ impl ConfigSpace {
 
     /// The ACS registers. Outer `None`: the extended space was not read, so this is unknown. Inner
     /// `None`: it was read and has no ACS capability.
-    #[expect(
-        clippy::option_option,
-        reason = "unknown and absent are different answers here"
-    )]
     pub fn acs(&self) -> Option<Option<Acs>> {
         let list = self.extended_capabilities()?;
         let Some(entry) = list.iter().find(|cap| cap.id == EXT_ACS) else {

@@ -7,6 +7,7 @@ mod address;
 mod class;
 mod config;
 mod ids;
+mod state;
 
 pub use address::{Address, AddressError, Slot};
 pub use class::ClassCode;
@@ -14,3 +15,4 @@ pub use config::{
     Acs, AcsBits, BridgeBuses, Capability, ConfigSpace, ExtendedCapability, HeaderType, PortType,
 };
 pub use ids::{DeviceId, FunctionId, IdError, VendorId};
+pub use state::PowerState;

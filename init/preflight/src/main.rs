@@ -1,2 +1,19 @@
-//! x
-fn main() {}
+//! Preflight: PID 1 of the stick when it is process 1, a command line everywhere else.
+
+mod cli;
+mod consoles;
+mod events;
+mod init;
+mod log;
+mod options;
+mod patience;
+mod session;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        init::run();
+    }
+    cli::run()
+}

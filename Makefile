@@ -1,0 +1,109 @@
+# The front door. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Every system package that building and testing needs, and nothing else names any.
+#   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
+#   image:    pci.ids is carried in it
+#   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod
+# Only for `make bench`: the peers run in a Debian of their own.
+BENCH_PACKAGES := debootstrap
+
+CACHE := $(or $(PREFLIGHT_CACHE),$(HOME)/.cache/preflight)
+OUT := out
+TARGET := target/x86_64-unknown-linux-gnu
+CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+export PREFLIGHT_CACHE := $(CACHE)
+
+# The same bytes from every folder and user: no build path may stand in the binary.
+REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-prefix=$(CURDIR)=/preflight","--remap-path-prefix=$(CARGO_HOME_DIR)=/cargo"]'
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup:
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null | grep -qx installed || missing+=" $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  install="apt-get install -y --no-install-recommends$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null || [ -t 0 ] && command -v sudo >/dev/null; then sudo=sudo; \
+	  else echo "These packages are missing. As root: apt-get update && $$install" >&2; exit 1; fi; \
+	  echo "Installing:$$missing"; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo $$install >/dev/null; fi
+
+# cargo-nextest and cargo-deny, where the machine has none. Built outside the checkout, so that this
+# project's settings do not reach them.
+TOOLS := cargo-nextest@0.9.143 cargo-deny@0.20.2
+export PATH := $(CACHE)/tools/bin:$(PATH)
+
+.PHONY: tools
+tools: setup
+	@mkdir -p "$(CACHE)/tools"; for tool in $(TOOLS); do \
+	  command -v "$${tool%@*}" >/dev/null || (cd / && flock "$(CACHE)/tools" \
+	    cargo install --quiet --locked --root "$(CACHE)/tools" "$$tool"); done
+
+# In the environment they would silently replace the flags of .cargo/config.toml.
+unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+
+PREFLIGHT := $(TARGET)/release/preflight
+BUILDER := $(TARGET)/tools/image-builder
+LAB := $(TARGET)/tools/lab
+
+.PHONY: FORCE
+FORCE:
+
+$(PREFLIGHT): FORCE | setup
+	@cargo build --quiet --locked --release -p preflight $(REMAP)
+
+$(BUILDER) $(LAB) &: FORCE | setup
+	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
+
+.PHONY: image
+image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
+
+$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
+	@mkdir -p $(OUT)
+	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch kernel)" --init $(PREFLIGHT) \
+	  --busybox "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
+
+.PHONY: run
+run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
+	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img
+
+.PHONY: check
+check: tools ## formatting, lints and unit tests: the fast inner loop
+	cargo fmt --check
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	cargo nextest run --locked --workspace -E 'not (package(qemu-tests) & kind(test))'
+
+.PHONY: deny
+deny: tools
+	cargo deny --log-level error --offline --locked check licenses bans sources
+
+.PHONY: reproducible
+reproducible: image ## build the image again in another folder and compare the bytes
+	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
+	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
+	$(MAKE) --no-print-directory -C "$$other" image >/dev/null; \
+	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
+	echo "Two builds in two folders give the same bytes."
+
+.PHONY: test
+test: check deny image reproducible ## everything that CI runs
+	cargo nextest run --locked -p qemu-tests -E 'kind(test)'
+
+.PHONY: bench
+bench: PACKAGES += $(BENCH_PACKAGES)
+bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## our image beside mkinitramfs and dracut, in one run (as root)
+	@$(TARGET)/tools/bench --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
+	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch busybox)"
+
+.PHONY: clean
+clean: ## remove what was built here; the cache stays
+	rm -rf target $(OUT)

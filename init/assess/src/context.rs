@@ -1,0 +1,178 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardware::{Function, HostDevice, Machine, Reading, RomReading};
+use pci::{Address, PortType};
+
+use crate::card::{CardFunctions, cards};
+use crate::iommu::IommuState;
+use crate::kernel::KernelView;
+use crate::{Answer, Naming, RomSummary, rom};
+
+/// Longest way up through bridges: there are no more buses than this in a domain.
+const MAX_BRIDGES: usize = 256;
+
+/// The machine, and what several rules ask about it, worked out once.
+pub(crate) struct Context<'a> {
+    pub machine: &'a Machine,
+    /// None when nobody read ROMs.
+    pub roms: Option<&'a [RomReading]>,
+    pub iommu: IommuState,
+    pub cards: Vec<CardFunctions<'a>>,
+    names: &'a dyn Naming,
+    functions: BTreeMap<Address, &'a Function>,
+    groups: BTreeMap<u32, BTreeSet<Address>>,
+    rom_summaries: BTreeMap<Address, RomSummary>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(
+        machine: &'a Machine,
+        roms: Option<&'a [RomReading]>,
+        names: &'a dyn Naming,
+    ) -> Self {
+        let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
+        Self {
+            machine,
+            roms,
+            iommu: IommuState::of(machine),
+            cards: cards(functions.values().copied()),
+            names,
+            groups: groups(machine),
+            rom_summaries: functions
+                .values()
+                .map(|function| (function.address, rom::summary(function, roms)))
+                .collect(),
+            functions,
+        }
+    }
+
+    pub fn kernel(&self) -> KernelView<'a> {
+        KernelView(&self.machine.kernel)
+    }
+
+    /// Whether the IOMMU is in use; where it is not, there are no groups to judge.
+    pub fn iommu_active(&self) -> Answer {
+        self.iommu.summary.active
+    }
+
+    pub fn function(&self, address: Address) -> Option<&'a Function> {
+        self.functions.get(&address).copied()
+    }
+
+    /// Every function once, by address.
+    pub fn functions(&self) -> impl Iterator<Item = &'a Function> {
+        self.functions.values().copied()
+    }
+
+    /// Every function on this bus.
+    pub fn on_bus(&self, domain: u32, bus: u8) -> impl Iterator<Item = &'a Function> {
+        let at = |device, function| Address {
+            domain,
+            bus,
+            device,
+            function,
+        };
+        self.functions
+            .range(at(0, 0)..=at(u8::MAX, u8::MAX))
+            .map(|(_, function)| *function)
+    }
+
+    /// Groups by id, each with its members by address.
+    pub fn groups(&self) -> &BTreeMap<u32, BTreeSet<Address>> {
+        &self.groups
+    }
+
+    /// The group of a function, from its own link or from the list of groups.
+    pub fn group_of(&self, function: &Function) -> Reading<u32> {
+        if function.group.known().is_some() {
+            return function.group.clone();
+        }
+        self.groups
+            .iter()
+            .find(|(_, members)| members.contains(&function.address))
+            .map_or_else(|| function.group.clone(), |(id, _)| Reading::Known(*id))
+    }
+
+    /// The groups that a card's functions are in, each with the first function there.
+    pub fn groups_of(&self, card: &CardFunctions<'a>) -> Vec<(u32, &'a Function)> {
+        let mut found: Vec<(u32, &Function)> = Vec::new();
+        for function in &card.functions {
+            if let Reading::Known(id) = self.group_of(function)
+                && !found.iter().any(|(known, _)| *known == id)
+            {
+                found.push((id, function));
+            }
+        }
+        found
+    }
+
+    /// Members of the group that are on other cards. Bridges do not count: VFIO leaves them with the
+    /// host, whatever group they are in.
+    pub fn foreign_endpoints(&self, card: &CardFunctions, group: u32) -> Vec<Address> {
+        let members = self.groups.get(&group).into_iter().flatten().copied();
+        members
+            .filter(|address| !card.has(*address))
+            .filter(|address| !self.function(*address).is_some_and(|f| f.class.is_bridge()))
+            .collect()
+    }
+
+    /// What the host uses on this function.
+    pub fn host_devices(&self, address: Address) -> impl Iterator<Item = &'a HostDevice> {
+        let devices = self.machine.host_devices.known().into_iter().flatten();
+        devices.filter(move |device| device.function == address)
+    }
+
+    /// What is known of the function's ROM.
+    pub fn rom(&self, function: &Function) -> &RomSummary {
+        self.rom_summaries
+            .get(&function.address)
+            .unwrap_or(&RomSummary::Unread)
+    }
+
+    /// The bridge directly above, where it was read.
+    pub fn bridge_above(&self, function: &Function) -> Option<&'a Function> {
+        self.function(*function.parent.known()?)
+            .filter(|parent| parent.class.is_pci_bridge())
+    }
+
+    /// The nearest root or downstream port above; where no bridge above says that it is one, the
+    /// bridge directly above.
+    pub fn port_above(&self, function: &Function) -> Option<Address> {
+        let first = self.bridge_above(function);
+        let bridges = std::iter::successors(first, |bridge| self.bridge_above(bridge));
+        let port = bridges.take(MAX_BRIDGES).find(|bridge| {
+            let kind = bridge.config.known().and_then(|config| config.port_type());
+            matches!(kind, Some(PortType::RootPort | PortType::DownstreamPort))
+        });
+        port.map(|bridge| bridge.address)
+            .or_else(|| function.parent.known().copied())
+    }
+
+    /// Address and name, as evidence names a function.
+    pub fn label(&self, address: Address) -> String {
+        let Some(function) = self.function(address) else {
+            return format!("{address} (not in the list of functions)");
+        };
+        match self.names.function(function.id) {
+            Some(name) => format!("{address} {name} [{}]", function.id),
+            None => format!("{address} [{}], class {}", function.id, function.class),
+        }
+    }
+
+    pub fn name(&self, function: &Function) -> Option<String> {
+        self.names.function(function.id)
+    }
+}
+
+fn groups(machine: &Machine) -> BTreeMap<u32, BTreeSet<Address>> {
+    let mut groups: BTreeMap<u32, BTreeSet<Address>> = BTreeMap::new();
+    for group in machine.groups.known().into_iter().flatten() {
+        groups.entry(group.id).or_default().extend(&group.functions);
+    }
+    for function in &machine.functions {
+        if let Some(id) = function.group.known() {
+            groups.entry(*id).or_default().insert(function.address);
+        }
+    }
+    groups
+}

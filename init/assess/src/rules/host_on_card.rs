@@ -1,0 +1,205 @@
+use hardware::{HostDevice, HostRole};
+
+use super::Rule;
+use crate::card::CardFunctions;
+use crate::context::Context;
+use crate::{Finding, FindingId, Severity};
+
+const DISK: FindingId = FindingId::new("host.disk");
+const ONLY_DISK: FindingId = FindingId::new("host.only-disk");
+const NETWORK: FindingId = FindingId::new("host.network");
+const ONLY_NETWORK: FindingId = FindingId::new("host.only-network");
+const KEYBOARD: FindingId = FindingId::new("host.keyboard");
+const ONLY_KEYBOARD: FindingId = FindingId::new("host.only-keyboard");
+const BOOT_STICK: FindingId = FindingId::new("host.boot-stick");
+
+pub(super) const RULE: Rule = Rule {
+    ids: &[
+        DISK,
+        ONLY_DISK,
+        NETWORK,
+        ONLY_NETWORK,
+        KEYBOARD,
+        ONLY_KEYBOARD,
+        BOOT_STICK,
+    ],
+    judge,
+};
+
+/// What a card can be to the host.
+struct Role {
+    role: HostRole,
+    some: FindingId,
+    /// When the host has no other of the kind on any PCI function.
+    only: FindingId,
+    severity: Severity,
+    what: &'static str,
+    remedy: &'static str,
+}
+
+const ROLES: &[Role] = &[
+    Role {
+        role: HostRole::Disk,
+        some: DISK,
+        only: ONLY_DISK,
+        severity: Severity::Caution,
+        what: "disk",
+        remedy: "Make sure that nothing of the host is on these disks before you give it away.",
+    },
+    Role {
+        role: HostRole::Network,
+        some: NETWORK,
+        only: ONLY_NETWORK,
+        severity: Severity::Caution,
+        what: "network interface",
+        remedy: "Make sure that the host is not reached through it before you give it away.",
+    },
+    Role {
+        role: HostRole::Keyboard,
+        some: KEYBOARD,
+        only: ONLY_KEYBOARD,
+        severity: Severity::Caution,
+        what: "keyboard",
+        remedy: "Keep another way to the host, a keyboard on another controller or the network, \
+                 before you give it away.",
+    },
+    Role {
+        role: HostRole::BootStick,
+        some: BOOT_STICK,
+        only: BOOT_STICK,
+        severity: Severity::Note,
+        what: "boot stick",
+        remedy: "Nothing needs to be done: the stick is used only now.",
+    },
+];
+
+fn judge(ctx: &Context) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for card in &ctx.cards {
+        for role in ROLES {
+            findings.extend(judge_card(ctx, card, role));
+        }
+    }
+    findings
+}
+
+fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Finding> {
+    let of_role = |device: &&HostDevice| device.role == role.role;
+    let lost: Vec<_> = card
+        .functions
+        .iter()
+        .flat_map(|function| ctx.host_devices(function.address))
+        .filter(of_role)
+        .collect();
+    let first = lost.first()?;
+    let mut all = ctx.machine.host_devices.known()?.iter().filter(of_role);
+    let is_only = all.all(|device| card.has(device.function));
+    let names: Vec<_> = lost.iter().map(|device| device.name.as_str()).collect();
+    let (names, what) = (names.join(", "), role.what);
+    let (id, summary) = if role.role == HostRole::BootStick {
+        (
+            role.some,
+            format!("The stick that was booted, {names}, hangs on it."),
+        )
+    } else if is_only {
+        (
+            role.only,
+            format!("Giving it away takes the host's only {what} on the PCI bus: {names}."),
+        )
+    } else {
+        (
+            role.some,
+            format!("Giving it away takes a {what} from the host: {names}."),
+        )
+    };
+    let lines = lost
+        .iter()
+        .map(|device| format!("{} on {}", describe(device), device.function));
+    Some(
+        Finding::new(id, role.severity, first.function, summary)
+            .seen_all(lines)
+            .remedy(role.remedy),
+    )
+}
+
+/// Name and detail of a host device, as evidence names it.
+pub(super) fn describe(device: &HostDevice) -> String {
+    if device.detail.is_empty() {
+        device.name.clone()
+    } else {
+        format!("{} ({})", device.name, device.detail)
+    }
+}
+
+/// Whether a network interface's detail says that it is up.
+pub(super) fn is_up(device: &HostDevice) -> bool {
+    let mut words = device.detail.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| word == "up")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Builder;
+
+    const NVME: &str = "02:00.0";
+
+    fn with_disk() -> Builder {
+        Builder::good().add(NVME, 0x01_08_02).host_device(
+            HostRole::Disk,
+            "nvme0n1",
+            NVME,
+            "Example 1 TB",
+        )
+    }
+
+    #[test]
+    fn a_card_that_carries_the_only_disk_says_so() {
+        let found = with_disk().only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.only-disk", Severity::Caution)
+        );
+        assert!(found.summary.contains("nvme0n1"));
+        assert!(found.evidence[0].contains("Example 1 TB"));
+    }
+
+    #[test]
+    fn a_second_disk_elsewhere_makes_it_a_disk_among_others() {
+        let found = with_disk()
+            .add("00:1f.2", 0x01_06_01)
+            .host_device(HostRole::Disk, "sda", "00:1f.2", "")
+            .findings_of(&RULE);
+        let ids: Vec<_> = found.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(ids, ["host.disk", "host.disk"]);
+    }
+
+    #[test]
+    fn the_boot_sticks_controller_is_a_note() {
+        let found = Builder::good()
+            .add("00:14.0", 0x0c_03_30)
+            .host_device(HostRole::BootStick, "sdb", "00:14.0", "")
+            .only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.boot-stick", Severity::Note)
+        );
+    }
+
+    #[test]
+    fn a_card_that_the_host_does_not_use_is_no_finding() {
+        assert!(Builder::good().findings_of(&RULE).is_empty());
+    }
+
+    #[test]
+    fn an_interface_is_up_only_by_its_own_word() {
+        let interface = |detail: &str| HostDevice {
+            role: HostRole::Network,
+            name: "enp3s0".into(),
+            function: crate::testing::address(NVME),
+            detail: detail.into(),
+        };
+        assert!(is_up(&interface("up")) && is_up(&interface("link up, 1000 Mb/s")));
+        assert!(!is_up(&interface("down")) && !is_up(&interface("upstream")));
+    }
+}

@@ -1,0 +1,151 @@
+use hardware::Function;
+
+use super::Rule;
+use crate::context::Context;
+use crate::{Finding, FindingId, RomSummary, Severity, rom};
+
+const NONE: FindingId = FindingId::new("rom.none");
+const UNREAD: FindingId = FindingId::new("rom.unread");
+const NOT_RESTORED: FindingId = FindingId::new("rom.not-restored");
+
+pub(super) const RULE: Rule = Rule {
+    ids: &[NONE, UNREAD, NOT_RESTORED],
+    judge,
+};
+
+fn judge(ctx: &Context) -> Vec<Finding> {
+    let functions = || {
+        ctx.cards
+            .iter()
+            .flat_map(|card| card.functions.iter().copied())
+    };
+    let displays = functions().filter(|function| function.class.is_display());
+    let there = displays.filter_map(|function| there(ctx, function));
+    there
+        .chain(functions().filter_map(|function| not_restored(ctx, function)))
+        .collect()
+}
+
+/// Only a display needs its ROM in a guest: the guest's firmware shows a picture with it.
+fn there(ctx: &Context, function: &Function) -> Option<Finding> {
+    let address = function.address;
+    match ctx.rom(function) {
+        RomSummary::Read(_) => None,
+        RomSummary::Absent => Some(none(function)),
+        RomSummary::Unread => Some(
+            Finding::note(UNREAD, address, "Nobody has read its ROM.")
+                .seen(if ctx.roms.is_none() {
+                    "this run reads no ROMs"
+                } else {
+                    "no attempt to read it is recorded"
+                })
+                .remedy("Start this machine from the Preflight stick: it reads and saves the ROM."),
+        ),
+        RomSummary::Failed { why } => Some(
+            Finding::note(UNREAD, address, "Its ROM could not be read.")
+                .seen(format!("rom of {address}: {why}"))
+                .remedy(
+                    "If it is the firmware's boot display, make another display the primary one in \
+                     the firmware setup and read again.",
+                ),
+        ),
+    }
+}
+
+/// A VGA device without a ROM cannot show the guest's start; compute cards never do.
+fn none(function: &Function) -> Finding {
+    let severity = if function.class.is_vga() {
+        Severity::Caution
+    } else {
+        Severity::Note
+    };
+    let summary = "It has no ROM region: a guest shows nothing on it before its own driver runs.";
+    Finding::new(NONE, severity, function.address, summary)
+        .seen(format!(
+            "no ROM region in 'resource' and no 'rom' file for {}",
+            function.address
+        ))
+        .remedy(
+            "Integrated graphics keep their ROM in the firmware: give the guest that image as a file \
+             (romfile=), or live without a picture until its driver runs.",
+        )
+}
+
+fn not_restored(ctx: &Context, function: &Function) -> Option<Finding> {
+    let attempts = rom::attempts(function, ctx.roms);
+    let changed: Vec<_> = attempts
+        .iter()
+        .flat_map(|reading| reading.not_restored.iter().cloned())
+        .collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let summary = "Reading its ROM left something different from how it was found.";
+    Some(
+        Finding::note(NOT_RESTORED, function.address, summary)
+            .seen_all(changed)
+            .remedy("The next start of the machine sets it right."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hardware::Reading;
+
+    use super::*;
+    use crate::Verdict;
+    use crate::testing::{Builder, GPU, legacy_rom, rom_reading};
+
+    fn without_rom() -> Builder {
+        Builder::good().roms(vec![]).change(GPU, |gpu| {
+            gpu.rom_region = Reading::Absent;
+            gpu.has_rom_file = false;
+        })
+    }
+
+    #[test]
+    fn a_rom_that_was_read_is_no_finding() {
+        assert!(Builder::good().findings_of(&RULE).is_empty());
+    }
+
+    #[test]
+    fn a_vga_device_without_a_rom_is_a_caution_and_a_compute_card_a_note() {
+        assert_eq!(without_rom().only(&RULE).severity, Severity::Caution);
+        let compute = without_rom().change(GPU, |gpu| gpu.class = pci::ClassCode(0x03_02_00));
+        assert_eq!(compute.only(&RULE).severity, Severity::Note);
+    }
+
+    #[test]
+    fn a_rom_that_nobody_read_decides_nothing() {
+        let machine = Builder::good().roms_unread();
+        let found = machine.clone().only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("rom.unread", Severity::Note)
+        );
+        assert_eq!(machine.gpu_verdict(), Verdict::Ready);
+    }
+
+    #[test]
+    fn a_failed_read_says_why() {
+        let mut failed = rom_reading(GPU, vec![]);
+        failed.bytes = Err("Input/output error".into());
+        let found = Builder::good().roms(vec![failed]).only(&RULE);
+        assert!(found.evidence[0].contains("Input/output error"));
+    }
+
+    #[test]
+    fn what_was_not_put_back_is_told() {
+        let mut reading = rom_reading(GPU, legacy_rom());
+        reading.not_restored = vec!["memory decode is still on".into()];
+        let found = Builder::good().roms(vec![reading]).only(&RULE);
+        assert_eq!(found.id, "rom.not-restored");
+        assert_eq!(found.evidence, ["memory decode is still on"]);
+    }
+
+    #[test]
+    fn a_network_card_needs_no_rom() {
+        let machine = Builder::good().add("02:00.0", 0x02_00_00);
+        assert!(machine.findings_of(&RULE).is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+use hardware::{Board, Function, Reading};
+
+use crate::context::Context;
+use crate::{
+    AcsSummary, FunctionSummary, GroupSource, GroupSummary, KernelSummary, MachineSummary,
+};
+
+/// Configuration space of a function without extended capabilities.
+const CONVENTIONAL: usize = 256;
+
+pub(crate) fn machine(ctx: &Context) -> MachineSummary {
+    let machine = ctx.machine;
+    let board = &machine.board;
+    MachineSummary {
+        board: board_name(board),
+        bios: joined(&board.bios_version, &board.bios_date),
+        cpu: machine.cpu.model.known().cloned(),
+        firmware: machine.firmware.known().copied(),
+    }
+}
+
+pub(crate) fn kernel(ctx: &Context) -> KernelSummary {
+    KernelSummary {
+        release: ctx.machine.kernel.release.known().cloned(),
+        command_line: ctx.machine.kernel.command_line.known().cloned(),
+    }
+}
+
+pub(crate) fn groups(ctx: &Context) -> Vec<GroupSummary> {
+    let groups = ctx.groups().iter();
+    groups
+        .map(|(id, members)| GroupSummary {
+            id: *id,
+            source: GroupSource::Kernel,
+            functions: members.iter().copied().collect(),
+        })
+        .collect()
+}
+
+pub(crate) fn function(ctx: &Context, function: &Function) -> FunctionSummary {
+    FunctionSummary {
+        address: function.address,
+        vendor: function.id.vendor,
+        device: function.id.device,
+        class: function.class,
+        name: ctx.name(function),
+        driver: function.driver.known().cloned(),
+        group: ctx.group_of(function).known().copied(),
+        acs: acs(function),
+        reset: match &function.reset_methods {
+            Reading::Known(methods) => Some(methods.clone()),
+            Reading::Absent => Some(Vec::new()),
+            Reading::Unknown(_) => None,
+        },
+        link: function.link.known().cloned(),
+        boot_vga: function.boot_vga.known() == Some(&true),
+        rom: ctx.rom(function).clone(),
+    }
+}
+
+/// The board's own name, else what the vendor of the whole calls it, as on virtual machines.
+fn board_name(board: &Board) -> Option<String> {
+    joined(&board.vendor, &board.name).or_else(|| joined(&board.system_vendor, &board.product))
+}
+
+fn joined(first: &Reading<String>, second: &Reading<String>) -> Option<String> {
+    let parts: Vec<_> = [first, second]
+        .into_iter()
+        .filter_map(Reading::known)
+        .collect();
+    let words: Vec<_> = parts.into_iter().map(String::as_str).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Conventional PCI has no place for ACS. In 256 bytes of a PCI Express function it was not looked for.
+fn acs(function: &Function) -> AcsSummary {
+    let Some(config) = function.config.known().filter(|config| !config.is_gone()) else {
+        return AcsSummary::Unknown;
+    };
+    match config.acs() {
+        Some(Some(acs)) => AcsSummary::Present(acs),
+        Some(None) => AcsSummary::Absent,
+        None if config.bytes().len() >= CONVENTIONAL && config.port_type().is_none() => {
+            AcsSummary::Absent
+        }
+        None => AcsSummary::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pci::ConfigSpace;
+
+    use super::*;
+    use crate::testing::function;
+
+    fn acs_of(config: Vec<u8>) -> AcsSummary {
+        let mut function = function("01:00.0", 0x03_00_00);
+        function.config = Reading::Known(ConfigSpace::new(config));
+        acs(&function)
+    }
+
+    #[test]
+    fn acs_is_absent_only_where_all_of_the_space_that_can_hold_it_was_read() {
+        let mut express = vec![0; 256];
+        express[0x06] = 0x10;
+        express[0x34] = 0x40;
+        express[0x40] = 0x10;
+        assert_eq!(acs_of(express.clone()), AcsSummary::Unknown);
+        express.resize(4096, 0);
+        assert_eq!(acs_of(express), AcsSummary::Absent);
+        assert_eq!(acs_of(vec![0; 256]), AcsSummary::Absent);
+        assert_eq!(acs_of(vec![0; 64]), AcsSummary::Unknown);
+        assert_eq!(acs_of(vec![0xff; 4096]), AcsSummary::Unknown);
+    }
+
+    #[test]
+    fn a_board_without_a_name_goes_by_its_systems_name() {
+        let known = |text: &str| Reading::Known(text.to_owned());
+        let mut board = Board {
+            system_vendor: known("QEMU"),
+            product: known("Standard PC (Q35 + ICH9, 2009)"),
+            vendor: Reading::Absent,
+            name: Reading::Absent,
+            ..Board::default()
+        };
+        assert_eq!(
+            board_name(&board).unwrap(),
+            "QEMU Standard PC (Q35 + ICH9, 2009)"
+        );
+        board.vendor = known("ASUSTeK");
+        board.name = known("B550M");
+        assert_eq!(board_name(&board).unwrap(), "ASUSTeK B550M");
+    }
+}

@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use flate2::read::GzDecoder;
+use pci::{ClassCode, FunctionId, VendorId};
+
+/// The list has 1.5 MB; more than this is no list of PCI ids.
+const LIMIT: u64 = 16 << 20;
+
+/// Where the list is: in our own image, and where distributions put it.
+const PLACES: &[&str] = &[
+    "/usr/share/preflight/pci.ids.gz",
+    "/usr/share/misc/pci.ids",
+    "/usr/share/misc/pci.ids.gz",
+    "/usr/share/hwdata/pci.ids",
+];
+
+/// Names of vendors, devices, subsystems and classes, from a pci.ids file.
+///
+/// Only vendors and base classes are indexed: of some forty thousand lines a machine asks for a few
+/// dozen, and those are searched for inside their vendor's block.
+pub struct Names {
+    text: String,
+    vendors: BTreeMap<u16, Range<usize>>,
+    classes: BTreeMap<u8, Range<usize>>,
+}
+
+impl Names {
+    /// Takes a gzipped pci.ids file.
+    ///
+    /// # Errors
+    /// What is wrong with the compression, or that it holds more than 16 MiB.
+    pub fn from_gz(bytes: &[u8]) -> io::Result<Self> {
+        let mut text = Vec::new();
+        GzDecoder::new(bytes)
+            .take(LIMIT + 1)
+            .read_to_end(&mut text)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > LIMIT {
+            return Err(io::Error::other(format!(
+                "the list of PCI names is over {LIMIT} bytes"
+            )));
+        }
+        Ok(Self::from_text(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// Takes the text of a pci.ids file.
+    pub fn from_text(text: String) -> Self {
+        let mut blocks: Vec<(Block, usize)> = Vec::new();
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some(block) = Block::of(line) {
+                blocks.push((block, offset));
+            }
+            offset += line.len();
+        }
+        let ends: Vec<usize> = blocks
+            .iter()
+            .skip(1)
+            .map(|(_, start)| *start)
+            .chain([offset])
+            .collect();
+        let (mut vendors, mut classes) = (BTreeMap::new(), BTreeMap::new());
+        for ((block, start), end) in blocks.into_iter().zip(ends) {
+            match block {
+                Block::Vendor(id) => _ = vendors.insert(id, start..end),
+                Block::Class(base) => _ = classes.insert(base, start..end),
+                Block::Other => {}
+            }
+        }
+        Self {
+            text,
+            vendors,
+            classes,
+        }
+    }
+
+    /// Reads the list from where it is on this system: first our own copy, then the distribution's.
+    pub fn find() -> Option<Self> {
+        PLACES.iter().find_map(|place| {
+            let bytes = std::fs::read(place).ok()?;
+            if place.ends_with(".gz") {
+                Self::from_gz(&bytes).ok()
+            } else {
+                Some(Self::from_text(
+                    String::from_utf8_lossy(&bytes).into_owned(),
+                ))
+            }
+        })
+    }
+
+    /// The vendor's name.
+    pub fn vendor(&self, id: VendorId) -> Option<&str> {
+        heading(self.vendor_block(id)?)
+    }
+
+    /// The device's name, without its vendor's.
+    pub fn device(&self, id: FunctionId) -> Option<&str> {
+        let block = self.vendor_block(id.vendor)?;
+        entries(block, 1).find_map(|line| named(line, &id.device.to_string()))
+    }
+
+    /// The name of a card that carries this function: subsystems are listed below their device.
+    pub fn subsystem(&self, id: FunctionId, subsystem: FunctionId) -> Option<&str> {
+        let block = self.vendor_block(id.vendor)?;
+        let device = id.device.to_string();
+        let key = format!("{} {}", subsystem.vendor, subsystem.device);
+        below(block, 1, &device).find_map(|line| named(line, &key))
+    }
+
+    /// The name of the class: of the programming interface where it has one, else of the subclass, else
+    /// of the base class.
+    pub fn class(&self, class: ClassCode) -> Option<&str> {
+        let block = self.text.get(self.classes.get(&class.base())?.clone())?;
+        let sub = format!("{:02x}", class.sub());
+        let interface = format!("{:02x}", class.interface());
+        below(block, 1, &sub)
+            .find_map(|line| named(line, &interface))
+            .or_else(|| entries(block, 1).find_map(|line| named(line, &sub)))
+            .or_else(|| heading(block))
+    }
+
+    fn vendor_block(&self, id: VendorId) -> Option<&str> {
+        self.text.get(self.vendors.get(&id.0)?.clone())
+    }
+}
+
+/// What a line without indentation opens.
+enum Block {
+    /// `10de  NVIDIA Corporation`
+    Vendor(u16),
+    /// `C 03  Display controller`
+    Class(u8),
+    /// Another list behind these.
+    Other,
+}
+
+impl Block {
+    fn of(line: &str) -> Option<Self> {
+        if line.starts_with(['\t', '#', '\n', '\r']) {
+            return None;
+        }
+        let id = line.split_whitespace().next()?;
+        if let Some(class) = line.strip_prefix("C ") {
+            let base = class
+                .get(..2)
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            return Some(base.map_or(Self::Other, Self::Class));
+        }
+        let vendor = (id.len() == 4)
+            .then(|| u16::from_str_radix(id, 16).ok())
+            .flatten();
+        Some(vendor.map_or(Self::Other, Self::Vendor))
+    }
+}
+
+/// The name in a block's first line.
+fn heading(block: &str) -> Option<&str> {
+    let line = block.lines().next()?;
+    Some(
+        line.strip_prefix("C ")
+            .unwrap_or(line)
+            .split_once("  ")?
+            .1
+            .trim(),
+    )
+}
+
+/// Lines with exactly `depth` tabs, without them.
+fn entries(block: &str, depth: usize) -> impl Iterator<Item = &str> {
+    block.lines().filter_map(move |line| {
+        let text = line.trim_start_matches('\t');
+        (line.len() - text.len() == depth && !text.starts_with('#')).then_some(text)
+    })
+}
+
+/// Lines one deeper than the entry at `depth` with this id, up to the next entry.
+fn below<'a>(block: &'a str, depth: usize, id: &str) -> impl Iterator<Item = &'a str> {
+    let tabs = move |line: &str| line.len() - line.trim_start_matches('\t').len();
+    let id = id.to_owned();
+    block
+        .lines()
+        .skip_while(move |line| tabs(line) != depth || named(line.trim_start(), &id).is_none())
+        .skip(1)
+        .take_while(move |line| tabs(line) > depth || line.starts_with('#'))
+        .filter(move |line| tabs(line) == depth + 1)
+        .map(str::trim_start)
+}
+
+/// The name behind an id and two spaces.
+fn named<'a>(line: &'a str, id: &str) -> Option<&'a str> {
+    let (found, name) = line.split_once("  ")?;
+    (found == id).then(|| name.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const TEXT: &str = "# made for this test\n\n\
+        1002  First Vendor\n\t1111  One\n\t\t1002 0001  One on a card\n\t2222  Two\n\
+        10de  Second Vendor\n\t1111  Other One\n\n\
+        C 03  Display controller\n\t00  VGA compatible controller\n\t\t00  VGA controller\n\
+        \t02  3D controller\nC 0c  Serial bus controller\n\t03  USB controller\n\t\t30  XHCI\n";
+
+    #[test]
+    fn names_are_found_in_their_own_vendors_block() {
+        let names = Names::from_text(TEXT.to_owned());
+        assert_eq!(names.vendor(VendorId(0x10de)), Some("Second Vendor"));
+        assert_eq!(names.device(FunctionId::new(0x1002, 0x1111)), Some("One"));
+        assert_eq!(
+            names.device(FunctionId::new(0x10de, 0x1111)),
+            Some("Other One")
+        );
+        assert_eq!(names.device(FunctionId::new(0x10de, 0x2222)), None);
+        assert_eq!(
+            names.subsystem(FunctionId::new(0x1002, 0x1111), FunctionId::new(0x1002, 1)),
+            Some("One on a card")
+        );
+        assert_eq!(
+            names.subsystem(FunctionId::new(0x1002, 0x2222), FunctionId::new(0x1002, 1)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_class_is_named_as_closely_as_the_list_can() {
+        let names = Names::from_text(TEXT.to_owned());
+        assert_eq!(names.class(ClassCode(0x03_00_00)), Some("VGA controller"));
+        assert_eq!(names.class(ClassCode(0x03_02_00)), Some("3D controller"));
+        assert_eq!(
+            names.class(ClassCode(0x03_80_00)),
+            Some("Display controller")
+        );
+        assert_eq!(names.class(ClassCode(0x0c_03_30)), Some("XHCI"));
+        assert_eq!(names.class(ClassCode(0x7f_00_00)), None);
+    }
+
+    #[test]
+    fn a_compressed_list_is_read_and_a_bomb_is_refused() {
+        let gz = |bytes: &[u8]| {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let names = Names::from_gz(&gz(TEXT.as_bytes())).unwrap();
+        assert_eq!(names.vendor(VendorId(0x1002)), Some("First Vendor"));
+        assert!(Names::from_gz(&gz(&vec![b'x'; (16 << 20) + 1])).is_err());
+        assert!(Names::from_gz(b"no gzip").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_indexed_without_panic(text: String, vendor: u16, class: u32) {
+            let names = Names::from_text(text);
+            let id = FunctionId::new(vendor, 0);
+            let _ = names.vendor(VendorId(vendor)).or(names.device(id));
+            let _ = names.subsystem(id, id).or(names.class(ClassCode(class)));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use pci::{Address, ClassCode, ConfigSpace, DeviceId, FunctionId, VendorId};
+
+use super::attribute::Attributes;
+use crate::source::FUNCTIONS;
+use crate::tree::{Tree, why};
+use crate::{Function, Reading};
+
+/// Reads one function. Its slot is filled in later, and so are its parent and group where it has no
+/// links. A function whose ids can be told neither from its files nor from its configuration space is
+/// `ffff:ffff`, like one that does not answer.
+pub(super) fn function(sys: &Tree, address: Address) -> Function {
+    let path = format!("{FUNCTIONS}/{address}");
+    let folder = match sys.folder(&path) {
+        Ok(folder) => folder,
+        Err(error) => return unreadable(address, &format!("{}: {}", sys.name(&path), why(&error))),
+    };
+    let at = Attributes { folder: &folder };
+    let config = at.config();
+    let space = config.known();
+    let id = |name, offset| {
+        let known = at.number::<u16>(name).known().copied();
+        known
+            .or(space.and_then(|space: &ConfigSpace| space.u16(offset)))
+            .unwrap_or(u16::MAX)
+    };
+    let class = at.number::<u32>("class").known().copied();
+    let class_in_config =
+        || Some(u32::from_le_bytes(*space?.bytes().get(8..)?.first_chunk()?) >> 8);
+    let class = ClassCode(class.or_else(class_in_config).unwrap_or(0x00ff_ffff));
+    let (bars, rom_region) = at.regions();
+    Function {
+        address,
+        id: FunctionId {
+            vendor: VendorId(id("vendor", 0)),
+            device: DeviceId(id("device", 2)),
+        },
+        subsystem: at.subsystem(),
+        class,
+        revision: match (at.number("revision"), space.and_then(|space| space.u8(8))) {
+            (Reading::Known(revision), _) => Reading::Known(revision),
+            (_, Some(revision)) => Reading::Known(revision),
+            (unknown, None) => unknown,
+        },
+        driver: at.driver(),
+        numa_node: at.numa_node(),
+        link: at.link(space.and_then(ConfigSpace::port_type)),
+        reset_methods: at.reset_methods(),
+        power_state: at.power_state(),
+        boot_vga: at.boot_vga(class),
+        bars,
+        rom_region,
+        has_rom_file: folder.has("rom"),
+        slot: Reading::Absent,
+        group: at.group(),
+        parent: at.parent(sys, &path),
+        physical_function: at.physical_function(),
+        total_virtual_functions: at.total_virtual_functions(),
+        config,
+    }
+}
+
+/// A function that is listed and whose folder cannot be opened: nothing of it is known.
+fn unreadable(address: Address, why: &str) -> Function {
+    fn unknown<T>(why: &str) -> Reading<T> {
+        Reading::Unknown(why.to_owned())
+    }
+    Function {
+        address,
+        id: FunctionId::new(u16::MAX, u16::MAX),
+        subsystem: unknown(why),
+        class: ClassCode(0x00ff_ffff),
+        revision: unknown(why),
+        driver: unknown(why),
+        numa_node: unknown(why),
+        link: unknown(why),
+        reset_methods: unknown(why),
+        power_state: unknown(why),
+        boot_vga: unknown(why),
+        bars: unknown(why),
+        rom_region: unknown(why),
+        has_rom_file: false,
+        config: unknown(why),
+        slot: unknown(why),
+        group: unknown(why),
+        parent: unknown(why),
+        physical_function: unknown(why),
+        total_virtual_functions: unknown(why),
+    }
+}
+
+/// Since 5.15 a kernel shows `reset_method` on exactly the functions that it can reset
+/// (`pci_dev_reset_method_attr_is_visible`); before, on none. So when no function has the file, only the
+/// kernel's version tells whether there is no way to reset them or no way to know.
+pub(super) fn settle_reset_methods(functions: &mut [Function], release: &Reading<String>) {
+    let shown = functions
+        .iter()
+        .any(|function| function.reset_methods.known().is_some());
+    let tells = release
+        .known()
+        .and_then(|release| version(release))
+        .is_some_and(|at| at >= (5, 15));
+    if shown || tells {
+        return;
+    }
+    for function in functions {
+        if function.reset_methods == Reading::Absent {
+            function.reset_methods = Reading::Unknown(
+                "no function has the file reset_method, which kernels show from 5.15 on".to_owned(),
+            );
+        }
+    }
+}
+
+/// Major and minor version of a kernel release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut fields = release.split(|character: char| !character.is_ascii_digit());
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_release_begins_with_its_version() {
+        assert_eq!(version("6.8.12-4-pve"), Some((6, 8)));
+        assert_eq!(version("5.15-rc1"), Some((5, 15)));
+        assert_eq!(version("next"), None);
+    }
+}

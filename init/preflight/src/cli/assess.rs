@@ -1,0 +1,57 @@
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use assess::Verdict;
+use clap::ValueEnum;
+use hardware::Source;
+use storage::DataPlace;
+
+use crate::session::look;
+
+/// Arguments of `preflight assess`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder laid out like /sys, with proc/ and kernel.log beside where they are known [default: this machine]
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Judges and prints. Touches no device: option ROMs are only read on the stick.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let source = match &arguments.from {
+        Some(folder) => Source::folder(folder)?,
+        None => Source::live(),
+    };
+    let look = look::look(&source, &DataPlace::Stick, None)?;
+    let output = match arguments.format {
+        Format::Text => look.text,
+        Format::Json => look.json,
+    };
+    write_out(&output)?;
+    let blocked = look
+        .assessment
+        .cards
+        .iter()
+        .any(|card| card.verdict == Verdict::Blocked);
+    Ok(ExitCode::from(u8::from(blocked)))
+}
+
+/// A reader that closes early (`| head`) is no error.
+fn write_out(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
+}

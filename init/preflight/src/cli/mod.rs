@@ -1,0 +1,41 @@
+//! The command line: the same looks on a live host, on a folder, and on captures.
+
+mod assess;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::session::{self, Attempt};
+
+/// Can this machine pass its PCI devices through to a virtual machine, and if not, what to do?
+#[derive(Parser)]
+#[command(name = "preflight", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge a machine: this one, or one read from a folder laid out like /sys
+    Assess(assess::Arguments),
+    /// What PID 1 starts on the stick
+    #[command(hide = true)]
+    Session {
+        /// How often it was started
+        attempt: Attempt,
+    },
+}
+
+/// Runs what the arguments ask for. 0 done, 1 a finding blocks, 2 bad usage or unreadable input.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Assess(arguments) => assess::run(&arguments),
+        Command::Session { attempt } => std::process::exit(session::run(attempt)),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("preflight: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,75 @@
+//! PID 1: mounts, then only supervises. What reads firmware and disks runs in a child, so that whatever
+//! it meets there never ends this process, which would end the kernel.
+
+mod end;
+mod mounts;
+mod supervise;
+
+pub use end::{Ending, end};
+pub use mounts::cover;
+
+use std::panic;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::consoles::Consoles;
+use crate::log;
+use crate::options::{self, Options};
+use crate::session::Attempt;
+
+/// Runs the machine from the first mount to power off. Never returns.
+pub fn run() -> ! {
+    panic::set_hook(Box::new(|panic| stand_still(&panic.to_string())));
+    let complaints = mounts::mount_all();
+    let _ = nix::sys::reboot::set_cad_enabled(false);
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let (options, unknown) = options::parse(&command_line);
+    log::start(options.log);
+    tracing::info!("milestone init");
+    let mut consoles = Consoles::open();
+    for complaint in complaints.iter().chain(&unknown) {
+        tracing::warn!("{complaint}");
+        consoles.line(&format!("Preflight: {complaint}"));
+    }
+    // The kernel would start this for every module it misses; we load modules ourselves.
+    let _ = std::fs::write("/proc/sys/kernel/modprobe", "\n");
+    let ending = supervise(&options, &mut consoles);
+    end(ending, &mut consoles)
+}
+
+fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM] {
+        signals.add(signal);
+    }
+    let _ = signals.thread_block();
+    let signals =
+        match SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
+            Ok(signals) => signals,
+            Err(error) => stand_still(&format!("no signals can be received: {error}")),
+        };
+    let mut attempt = Attempt::first();
+    loop {
+        let outcome = supervise::run_session(attempt, &signals);
+        match supervise::after(outcome, options, consoles, &signals) {
+            supervise::Next::End(ending) => return ending,
+            supervise::Next::Again => attempt = attempt.next(),
+        }
+    }
+}
+
+/// The last resort of PID 1 itself: say what happened, everywhere, and wait for the power switch. To return
+/// would be a kernel panic.
+fn stand_still(what: &str) -> ! {
+    let _ = std::fs::write(log::KMSG, format!("<2>preflight: PID 1 stopped: {what}"));
+    nix::unistd::sync();
+    Consoles::open().line(&format!(
+        "\nPreflight's first process met an error and stopped: {what}\n\
+         Disks are synced, and nothing was written to an internal one. Switch the machine off."
+    ));
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}

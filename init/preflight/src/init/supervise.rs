@@ -1,0 +1,174 @@
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::Ending;
+use crate::consoles::Consoles;
+use crate::options::{End, Options};
+use crate::session::{self, Attempt, shell};
+
+/// After a crash nobody may be there: then an unattended run ends as it was told to.
+const UNATTENDED_WAIT: Duration = Duration::from_secs(60);
+
+/// How the session child ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It asks to end the machine.
+    Done(Ending),
+    /// It died; in words.
+    Crashed(String),
+    /// Ctrl-Alt-Del, or a signal to PID 1.
+    Interrupted,
+}
+
+/// What to do next.
+pub enum Next {
+    /// End the machine.
+    End(Ending),
+    /// Start the session anew.
+    Again,
+}
+
+/// Runs the session child to its end, reaping every other process on the way.
+pub fn run_session(attempt: Attempt, signals: &SignalFd) -> Outcome {
+    let child = Command::new("/proc/self/exe")
+        .arg("session")
+        .arg(attempt.to_string())
+        .spawn();
+    let session = match child {
+        Ok(child) => match i32::try_from(child.id()) {
+            Ok(id) => Pid::from_raw(id),
+            Err(_) => return Outcome::Crashed("its process id makes no sense".to_owned()),
+        },
+        Err(error) => return Outcome::Crashed(format!("it could not be started: {error}")),
+    };
+    let mut interrupted = false;
+    loop {
+        if let Some(status) = reap(session) {
+            return if interrupted {
+                Outcome::Interrupted
+            } else {
+                outcome(status)
+            };
+        }
+        if wait_for_signal(signals) && !interrupted {
+            interrupted = true;
+            let _ = kill(session, Signal::SIGTERM);
+        }
+    }
+}
+
+/// Collects everything that has ended; gives the session's status when it is among it.
+fn reap(session: Pid) -> Option<WaitStatus> {
+    let mut found = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) | Err(_) => return found,
+            Ok(status) if status.pid() == Some(session) => found = Some(status),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Waits until a child ended or somebody wants an end; true for the latter.
+fn wait_for_signal(signals: &SignalFd) -> bool {
+    let mut wait = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut wait, PollTimeout::from(5_000_u16));
+    let mut wants_end = false;
+    while let Ok(Some(info)) = signals.read_signal() {
+        wants_end |= info.ssi_signo != Signal::SIGCHLD as u32;
+    }
+    wants_end
+}
+
+fn outcome(status: WaitStatus) -> Outcome {
+    match status {
+        WaitStatus::Exited(_, session::EXIT_REBOOT) => Outcome::Done(Ending::Reboot),
+        WaitStatus::Exited(_, session::EXIT_POWER_OFF) => Outcome::Done(Ending::PowerOff),
+        WaitStatus::Exited(_, code) => Outcome::Crashed(format!("it ended with status {code}")),
+        WaitStatus::Signaled(_, signal, _) => {
+            Outcome::Crashed(format!("it was ended by signal {}", signal.as_str()))
+        }
+        other => Outcome::Crashed(format!("{other:?}")),
+    }
+}
+
+/// Decides with the person, on all consoles, what follows.
+pub fn after(
+    outcome: Outcome,
+    options: &Options,
+    consoles: &mut Consoles,
+    signals: &SignalFd,
+) -> Next {
+    let why = match outcome {
+        Outcome::Done(ending) => return Next::End(ending),
+        Outcome::Interrupted => return Next::End(Ending::Reboot),
+        Outcome::Crashed(why) => why,
+    };
+    tracing::error!("the session stopped unexpectedly: {why}");
+    // The child may have left new consoles behind, or taken some away.
+    *consoles = Consoles::open();
+    loop {
+        consoles.print(&format!(
+            "\nPreflight stopped unexpectedly: {why}.\n\
+             Nothing was written to an internal disk. The last messages are in the kernel log.\n\
+             \n  r  try again    s  shell    b  reboot    p  power off\n"
+        ));
+        let limit = (options.end != End::Menu).then_some(UNATTENDED_WAIT);
+        let Some((key, console)) = consoles.key(limit) else {
+            return Next::End(unattended(options.end));
+        };
+        match key {
+            'r' | 'R' => return Next::Again,
+            'b' | 'B' => return Next::End(Ending::Reboot),
+            'p' | 'P' => return Next::End(Ending::PowerOff),
+            's' | 'S' => match shell::start(&console) {
+                Ok(shell) => {
+                    let shell = i32::try_from(shell.id()).map(Pid::from_raw);
+                    while let Ok(shell) = shell
+                        && reap(shell).is_none()
+                    {
+                        wait_for_signal(signals);
+                    }
+                }
+                Err(error) => consoles.line(&error.to_string()),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn unattended(end: End) -> Ending {
+    match end {
+        End::Menu | End::PowerOff => Ending::PowerOff,
+        End::Reboot => Ending::Reboot,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_ends_in_any_other_way_than_asked_has_crashed() {
+        let pid = Pid::from_raw(2);
+        assert_eq!(
+            outcome(WaitStatus::Exited(pid, session::EXIT_POWER_OFF)),
+            Outcome::Done(Ending::PowerOff)
+        );
+        assert_eq!(
+            outcome(WaitStatus::Signaled(pid, Signal::SIGKILL, false)),
+            Outcome::Crashed("it was ended by signal SIGKILL".to_owned())
+        );
+        assert!(matches!(
+            outcome(WaitStatus::Exited(pid, 0)),
+            Outcome::Crashed(_)
+        ));
+    }
+}

@@ -1,0 +1,257 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use modules::{Index, Loader, ModuleName};
+use storage::{DataPlace, Disk, Transport};
+
+use super::coldplug::modaliases;
+use super::uevent::{Event, Received, Socket};
+
+/// Modules that no device asks for and the stick's file system needs.
+const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
+
+/// What is known about devices so far.
+#[derive(Default)]
+struct State {
+    coldplugged: bool,
+    last_event: Option<Instant>,
+    /// Disks that were set read-only.
+    guarded: BTreeSet<String>,
+    /// Modaliases without a module in the image, of devices that are there.
+    without_module: BTreeSet<String>,
+    /// What a person should read.
+    messages: Vec<String>,
+}
+
+/// Makes devices ready for as long as the session runs: loads their modules, and sets every disk but the
+/// stick read-only as it appears.
+#[derive(Clone)]
+pub struct Devices {
+    state: Arc<Mutex<State>>,
+}
+
+struct Keeper {
+    devices: Devices,
+    loader: Option<Loader>,
+    seen: BTreeSet<String>,
+    data: DataPlace,
+}
+
+impl Devices {
+    /// Listens for events, then goes through what is there already, in a thread of its own.
+    pub fn start(command_line: &str, data: &DataPlace) -> Self {
+        let devices = Self {
+            state: Arc::default(),
+        };
+        let loader = match find_modules() {
+            Ok(index) => Some(Loader::new(index, parameters(command_line))),
+            Err(error) => {
+                devices.complain(format!("no module can be loaded: {error}"));
+                None
+            }
+        };
+        let keeper = Keeper {
+            devices: devices.clone(),
+            loader,
+            seen: BTreeSet::new(),
+            data: data.clone(),
+        };
+        let socket = Socket::open();
+        if let Err(error) = &socket {
+            devices.complain(format!("devices that come later are not seen: {error}"));
+        }
+        thread::spawn(move || keeper.run(socket.ok()));
+        devices
+    }
+
+    /// Whether all devices that were there at the start have been seen to.
+    pub fn coldplugged(&self) -> bool {
+        self.state().coldplugged
+    }
+
+    /// Time since the last event.
+    pub fn quiet_for(&self) -> Duration {
+        self.state()
+            .last_event
+            .map_or(Duration::ZERO, |event| event.elapsed())
+    }
+
+    /// What a person should read, each once.
+    pub fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().messages)
+    }
+
+    /// Modaliases that no carried module answers, for the log.
+    pub fn without_module(&self) -> Vec<String> {
+        self.state().without_module.iter().cloned().collect()
+    }
+
+    /// Disks that are held read-only.
+    pub fn guarded(&self) -> Vec<String> {
+        self.state().guarded.iter().cloned().collect()
+    }
+
+    fn complain(&self, message: String) {
+        tracing::warn!("{message}");
+        self.state().messages.push(message);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keeper {
+    fn run(mut self, socket: Option<Socket>) {
+        self.go_through_all();
+        self.devices.state().coldplugged = true;
+        let Some(socket) = socket else { return };
+        loop {
+            match socket.receive(Duration::from_secs(1)) {
+                Received::Event(event) => self.handle(&event),
+                Received::Nothing => {}
+                Received::Lost => self.go_through_all(),
+            }
+        }
+    }
+
+    fn go_through_all(&mut self) {
+        for name in ALWAYS {
+            self.load(&ModuleName::new(name));
+        }
+        // A driver may bring new devices whose own modules are needed in turn: again until nothing is new.
+        loop {
+            let new: Vec<String> = modaliases(Path::new("/sys/devices"))
+                .difference(&self.seen)
+                .cloned()
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            for modalias in new {
+                self.serve(&modalias);
+            }
+        }
+        match storage::disks(Path::new("/sys")) {
+            Ok(disks) => disks.iter().for_each(|disk| self.guard(disk)),
+            // A machine without any block device has no such folder.
+            Err(error) => tracing::info!("{error}"),
+        }
+        self.devices.state().last_event = Some(Instant::now());
+    }
+
+    fn handle(&mut self, event: &Event) {
+        if event.action == "add" {
+            if event.subsystem == "block"
+                && let Some(name) = &event.device_name
+                && let Some(disk) = storage::disk_named(Path::new("/sys"), name)
+            {
+                self.guard(&disk);
+            }
+            if let Some(modalias) = &event.modalias {
+                self.serve(modalias);
+            }
+        }
+        self.devices.state().last_event = Some(Instant::now());
+    }
+
+    fn serve(&mut self, modalias: &str) {
+        if !self.seen.insert(modalias.to_owned()) {
+            return;
+        }
+        let Some(loader) = &self.loader else { return };
+        let wanted = loader.index().for_modalias(modalias);
+        if wanted.is_empty() {
+            self.devices
+                .state()
+                .without_module
+                .insert(modalias.to_owned());
+        }
+        for name in wanted {
+            self.load(&name);
+        }
+    }
+
+    fn load(&mut self, name: &ModuleName) {
+        let Some(loader) = &mut self.loader else {
+            return;
+        };
+        for result in loader.load(name) {
+            match result {
+                Ok(loaded) => {
+                    tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
+                }
+                Err(error) => self.devices.complain(error.to_string()),
+            }
+        }
+    }
+
+    /// Sets a disk and its partitions read-only, unless the results go there.
+    fn guard(&mut self, disk: &Disk) {
+        let may_be_chosen = disk.transport == Transport::Usb || self.data != DataPlace::Stick;
+        if may_be_chosen && storage::stick_on(disk, &self.data).is_some() {
+            return;
+        }
+        let nodes =
+            std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
+        for node in nodes {
+            match storage::set_read_only(&node) {
+                Ok(()) => {
+                    self.devices.state().guarded.insert(disk.name.clone());
+                }
+                Err(error) => self.devices.complain(error.to_string()),
+            }
+        }
+        tracing::info!("{} is held read-only", disk.name);
+    }
+}
+
+fn find_modules() -> Result<Index, anyhow::Error> {
+    let release = nix::sys::utsname::uname()?
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    Ok(Index::read(&Path::new("/lib/modules").join(release))?)
+}
+
+/// `module.option=value` words of the kernel command line, by module.
+fn parameters(command_line: &str) -> BTreeMap<ModuleName, String> {
+    let mut found: BTreeMap<ModuleName, String> = BTreeMap::new();
+    for word in command_line.split_whitespace() {
+        let Some((module, option)) = word.split_once('.') else {
+            continue;
+        };
+        let is_name = module
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if module == "preflight" || !is_name || option.is_empty() {
+            continue;
+        }
+        let parameters = found.entry(ModuleName::new(module)).or_default();
+        if !parameters.is_empty() {
+            parameters.push(' ');
+        }
+        parameters.push_str(option);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_parameters_come_from_the_kernel_command_line() {
+        let found = parameters(
+            "root=/dev/x usb-storage.delay_use=0 usb_storage.quirks=a:b preflight.mode=off",
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[&ModuleName::new("usb_storage")],
+            "delay_use=0 quirks=a:b"
+        );
+    }
+}

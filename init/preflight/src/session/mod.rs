@@ -1,0 +1,22 @@
+//! What runs below PID 1: makes devices ready, looks, saves, shows, and asks what next.
+
+mod attempt;
+mod coldplug;
+mod devices;
+mod fault;
+pub mod look;
+mod menu;
+mod panic;
+mod run;
+mod save;
+mod settle;
+pub mod shell;
+mod uevent;
+
+pub use attempt::Attempt;
+pub use run::run;
+
+/// Exit status that asks PID 1 to reboot.
+pub const EXIT_REBOOT: i32 = 10;
+/// Exit status that asks PID 1 to power off.
+pub const EXIT_POWER_OFF: i32 = 11;

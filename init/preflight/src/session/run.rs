@@ -1,0 +1,245 @@
+use std::path::Path;
+use std::time::Duration;
+
+use assess::Assessment;
+use hardware::{Reading, RomReading, Source};
+use serde::Serialize;
+
+use super::devices::Devices;
+use super::look::{self, Look};
+use super::save::{self, Saved};
+use super::{Attempt, EXIT_POWER_OFF, EXIT_REBOOT, fault, menu, panic, settle, shell};
+use crate::consoles::Consoles;
+use crate::events::Events;
+use crate::init::{Ending, cover};
+use crate::log;
+use crate::options::{self, Fault, Mode, Options};
+
+/// Columns of every screen and serial line.
+const SCREEN: usize = 80;
+
+/// The last event of a run.
+#[derive(Serialize)]
+struct RunResult<'a> {
+    event: &'static str,
+    schema: &'static str,
+    mode: Mode,
+    assessment: Option<&'a Assessment>,
+    saved: Option<&'a Saved>,
+    save_error: Option<String>,
+    messages: &'a [String],
+}
+
+struct Session {
+    options: Options,
+    attempt: Attempt,
+    consoles: Consoles,
+    events: Events,
+    messages: Vec<String>,
+}
+
+/// The whole session; returns the exit status for PID 1.
+pub fn run(attempt: Attempt) -> i32 {
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let (options, _) = options::parse(&command_line);
+    log::start(options.log);
+    panic::show_on_consoles();
+    let mut session = Session {
+        options,
+        attempt,
+        consoles: Consoles::open(),
+        events: Events::default(),
+        messages: Vec::new(),
+    };
+    match session.run(&command_line) {
+        Ending::Reboot => EXIT_REBOOT,
+        Ending::PowerOff => EXIT_POWER_OFF,
+    }
+}
+
+impl Session {
+    fn run(&mut self, command_line: &str) -> Ending {
+        self.say(&format!("\nPreflight {}", env!("CARGO_PKG_VERSION")));
+        self.milestone("session");
+        let report = match self.options.mode {
+            Mode::Off => String::new(),
+            Mode::Shell => {
+                let _devices = self.devices(command_line);
+                self.shells();
+                String::new()
+            }
+            Mode::Rescue => {
+                let report = self.assess(command_line);
+                self.shells();
+                report
+            }
+            Mode::Assess | Mode::Pristine => self.assess(command_line),
+        };
+        menu::choose_end(self.options.end, &report, &mut self.consoles)
+    }
+
+    /// Looks, saves and shows; returns the report in words.
+    fn assess(&mut self, command_line: &str) -> String {
+        if self.fault() == Some(Fault::NoFirmware)
+            && let Err(error) = cover("/sys/firmware")
+        {
+            self.complain(format!("cannot cover /sys/firmware: {error}"));
+        }
+        let source = Source::live();
+        let roms = self.read_roms(&source);
+        self.milestone("roms");
+        let devices = self.devices(command_line);
+        self.say("Reading the machine ...");
+        let look = look::look(&source, &self.options.data, roms.as_deref());
+        self.milestone("read");
+        fault::after_reading(self.options.fault, self.attempt);
+        self.messages.extend(devices.take_messages());
+        match look {
+            Ok(look) => self.save_and_show(&source, &look, roms.as_deref().unwrap_or_default()),
+            Err(error) => {
+                let text = format!("The machine could not be read: {error}");
+                self.complain(text.clone());
+                self.send_result(None, &Err(anyhow::anyhow!("there is nothing to save")));
+                text
+            }
+        }
+    }
+
+    fn read_roms(&mut self, source: &Source) -> Option<Vec<RomReading>> {
+        self.say("Reading option ROMs, before anything else touches a card ...");
+        let consoles = &mut self.consoles;
+        let read = look::read_roms(source, &mut |step| consoles.line(&format!("  {step}")));
+        match read {
+            Ok(roms) => Some(roms),
+            Err(error) => {
+                self.complain(format!("no option ROM could be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn devices(&mut self, command_line: &str) -> Devices {
+        self.say("Making disks, the stick and keyboards ready ...");
+        let devices = Devices::start(command_line, &self.options.data);
+        while !devices.coldplugged() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.milestone("coldplug");
+        if let Some(reason) = settle::wait(&devices, &self.options.data) {
+            self.complain(format!("not all devices are ready: {reason}"));
+        }
+        self.milestone("settled");
+        for message in devices.take_messages() {
+            self.complain(message);
+        }
+        for modalias in devices.without_module() {
+            tracing::debug!("no module for {modalias}");
+        }
+        let guarded = devices.guarded();
+        if !guarded.is_empty() {
+            self.say(&format!("Held read-only: {}", guarded.join(", ")));
+        }
+        devices
+    }
+
+    fn save_and_show(&mut self, source: &Source, look: &Look, roms: &[RomReading]) -> String {
+        self.milestone("assessed");
+        self.milestone("saving");
+        let saved = self.save(source, look, roms);
+        self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
+        let mut shown = format!("\n{}\n", look.text);
+        match &saved {
+            Ok(saved) => shown.push_str(&saved_text(saved)),
+            Err(error) => {
+                let text = format!("The report is NOT saved: {error:#}.");
+                tracing::warn!("{text}");
+                self.messages.push(text.clone());
+                shown.push_str(&report::paragraph(&text, SCREEN));
+            }
+        }
+        for message in &self.messages {
+            shown.push_str(&report::paragraph(&format!("Note: {message}"), SCREEN));
+        }
+        self.consoles.print(&shown);
+        self.milestone("shown");
+        self.send_result(Some(&look.assessment), &saved);
+        shown
+    }
+
+    fn save(&self, source: &Source, look: &Look, roms: &[RomReading]) -> anyhow::Result<Saved> {
+        let mut files = save::rom_files(roms, &look.machine.functions);
+        files.push(("report.txt".to_owned(), look.text.clone().into_bytes()));
+        files.push(("report.json".to_owned(), look.json.clone().into_bytes()));
+        let log = match hardware::kernel_log(source) {
+            Reading::Known(text) => text,
+            Reading::Absent => String::new(),
+            Reading::Unknown(why) => format!("not read: {why}\n"),
+        };
+        files.push(("kernel.log".to_owned(), log.into_bytes()));
+        let slow = self.fault() == Some(Fault::SlowSave);
+        save::save(&self.options.data, &look.machine.board, &files, slow)
+    }
+
+    fn send_result(&mut self, assessment: Option<&Assessment>, saved: &anyhow::Result<Saved>) {
+        self.events.send(&RunResult {
+            event: "result",
+            schema: "preflight.run/1",
+            mode: self.options.mode,
+            assessment,
+            saved: saved.as_ref().ok(),
+            save_error: saved.as_ref().err().map(|error| format!("{error:#}")),
+            messages: &self.messages,
+        });
+    }
+
+    /// A shell on every console, until all of them have ended.
+    fn shells(&mut self) {
+        let shells: Vec<_> = self
+            .consoles
+            .nodes()
+            .iter()
+            .map(|node| shell::start(node))
+            .collect();
+        for shell in shells {
+            match shell {
+                Ok(mut shell) => {
+                    let _ = shell.wait();
+                }
+                Err(error) => self.complain(format!("{error:#}")),
+            }
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.options.fault.filter(|_| self.attempt.is_first())
+    }
+
+    fn say(&mut self, text: &str) {
+        self.consoles.line(text);
+    }
+
+    fn complain(&mut self, text: String) {
+        tracing::warn!("{text}");
+        self.consoles.line(&format!("Preflight: {text}"));
+        self.messages.push(text);
+    }
+
+    fn milestone(&mut self, name: &str) {
+        tracing::info!("milestone {name}");
+        self.events.milestone(name);
+    }
+}
+
+fn saved_text(saved: &Saved) -> String {
+    let mut text = format!(
+        "Saved on the stick, in {}:\n",
+        Path::new(&saved.folder).display()
+    );
+    for file in &saved.files {
+        text.push_str(&format!(
+            "  {:<33} {:>8} bytes  sha256 {:.16}\n",
+            file.path, file.length, file.sha256
+        ));
+    }
+    text
+}

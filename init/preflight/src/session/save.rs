@@ -1,0 +1,185 @@
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use hardware::{Board, Reading, RomReading};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use storage::{DataPlace, ResultsMount};
+
+/// Where the stick's file system is mounted.
+const MOUNT_POINT: &str = "/run/preflight/stick";
+/// File beside the others with the SHA-256 of each, for `sha256sum --check`.
+const SUMS: &str = "SHA256SUMS";
+/// Room for folders and cluster ends beside the files' own bytes.
+const SPARE: u64 = 256 << 10;
+/// FAT names can be longer, but a person reads this one.
+const LONGEST_NAME: usize = 40;
+/// What `preflight.test=slow-save` waits between files.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What one run leaves on the stick.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Saved {
+    /// Name of the run's folder in the root of the stick's file system.
+    pub folder: String,
+    /// The files in it.
+    pub files: Vec<SavedFile>,
+}
+
+/// A file that is on the stick, and was synced there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SavedFile {
+    /// Path inside the run's folder, with `/`.
+    pub path: String,
+    /// Bytes.
+    pub length: usize,
+    /// SHA-256 of the bytes, hex.
+    pub sha256: String,
+}
+
+/// A file to be saved: path inside the run's folder, and its bytes.
+pub type NewFile = (String, Vec<u8>);
+
+/// Files for the ROMs that were read: `roms/<address>-<vendor>-<device>.rom`, the address with `-` for `:`
+/// since FAT allows none.
+pub fn rom_files(readings: &[RomReading], functions: &[hardware::Function]) -> Vec<NewFile> {
+    readings
+        .iter()
+        .filter_map(|reading| {
+            let bytes = reading.bytes.as_ref().ok()?;
+            let function = functions
+                .iter()
+                .find(|function| function.address == reading.address)?;
+            let address = reading.address.to_string().replace(':', "-");
+            let id = function.id;
+            let path = format!("roms/{address}-{}-{}.rom", id.vendor, id.device);
+            Some((path, bytes.clone()))
+        })
+        .collect()
+}
+
+/// Writes the files into a new folder on the stick, syncs and unmounts. On any failure nothing half-written
+/// keeps a finished folder's name.
+pub fn save(
+    place: &DataPlace,
+    board: &Board,
+    files: &[NewFile],
+    slow: bool,
+) -> anyhow::Result<Saved> {
+    let Some(stick) = storage::find_stick(Path::new("/sys"), place)? else {
+        anyhow::bail!(missing_text(place));
+    };
+    let results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
+    let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    results.require(bytes + SPARE)?;
+    let written = write_all(&results, &folder_name(board), files, slow);
+    if written.is_err() {
+        results.abandon();
+    }
+    let saved = written?;
+    results.close()?;
+    Ok(saved)
+}
+
+fn write_all(
+    results: &ResultsMount,
+    name: &str,
+    files: &[NewFile],
+    slow: bool,
+) -> anyhow::Result<Saved> {
+    results.begin()?;
+    let mut saved = Vec::new();
+    for (path, bytes) in files {
+        saved.push(write(results, path, bytes)?);
+        if slow {
+            thread::sleep(SLOW);
+        }
+    }
+    let sums = sums(&saved);
+    saved.push(write(results, SUMS, sums.as_bytes())?);
+    let folder = results.finish(name)?;
+    Ok(Saved {
+        folder,
+        files: saved,
+    })
+}
+
+fn write(results: &ResultsMount, path: &str, bytes: &[u8]) -> anyhow::Result<SavedFile> {
+    results.write(path, bytes)?;
+    let sha256 = hex(&Sha256::digest(bytes));
+    Ok(SavedFile {
+        path: path.to_owned(),
+        length: bytes.len(),
+        sha256,
+    })
+}
+
+/// What `sha256sum --check` reads.
+fn sums(files: &[SavedFile]) -> String {
+    files
+        .iter()
+        .map(|file| format!("{}  {}\n", file.sha256, file.path))
+        .collect()
+}
+
+fn missing_text(place: &DataPlace) -> String {
+    match place {
+        DataPlace::Stick => "no Preflight stick was found: there is no USB disk with a partition of \
+                             Preflight's type and a FAT file system labelled PREFLIGHT (for a CD or \
+                             network boot, name a place with preflight.data=PARTUUID=...)"
+            .to_owned(),
+        DataPlace::PartUuid(uuid) => format!("no partition has the PARTUUID {uuid}"),
+    }
+}
+
+/// The board's serial number or else its name, with nothing in it that FAT forbids.
+fn folder_name(board: &Board) -> String {
+    let readable = [&board.serial, &board.name, &board.product];
+    let known = readable.iter().find_map(|reading| match reading {
+        Reading::Known(text) => Some(clean(text)).filter(|text| !text.is_empty()),
+        Reading::Absent | Reading::Unknown(_) => None,
+    });
+    known.unwrap_or_else(|| "machine".to_owned())
+}
+
+fn clean(text: &str) -> String {
+    let mut name = String::new();
+    for letter in text.chars().take(LONGEST_NAME) {
+        if letter.is_ascii_alphanumeric() || letter == '_' {
+            name.push(letter);
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    name.trim_matches('-').to_owned()
+}
+
+/// Bytes as lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_after_the_board() {
+        let board = Board {
+            serial: Reading::Absent,
+            name: Reading::Known("TUF GAMING B550M-PLUS (WI-FI)".to_owned()),
+            ..Board::default()
+        };
+        assert_eq!(folder_name(&board), "TUF-GAMING-B550M-PLUS-WI-FI");
+        let serial = Reading::Known("../../etc".to_owned());
+        assert_eq!(
+            folder_name(&Board {
+                serial,
+                ..Board::default()
+            }),
+            "etc"
+        );
+        assert_eq!(folder_name(&Board::default()), "machine");
+    }
+}

@@ -1,0 +1,99 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use storage::DataPlace;
+
+use super::devices::Devices;
+
+/// Without an event for so long, what was going on has ended.
+const QUIET: Duration = Duration::from_millis(400);
+/// A hub needs so long to show a stick after its host controller came up (USB 2.0 specification, 7.1.7.3,
+/// debounce and reset on two levels of hubs, with room).
+const STICK_MAY_COME: Duration = Duration::from_secs(4);
+/// Longest wait of all.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until devices are ready. Returns what it still waited for when the time ran out.
+pub fn wait(devices: &Devices, data: &DataPlace) -> Option<String> {
+    let started = Instant::now();
+    loop {
+        let missing = missing(devices, data, started.elapsed())?;
+        if started.elapsed() > DEADLINE {
+            return Some(format!(
+                "after {} s there is still no end: {missing}",
+                DEADLINE.as_secs()
+            ));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<String> {
+    if !devices.coldplugged() {
+        return Some("modules are being loaded".to_owned());
+    }
+    if devices.quiet_for() < QUIET {
+        return Some("devices keep coming and going".to_owned());
+    }
+    let waiting = usb_storage_without_disk(Path::new("/sys/bus/usb/devices"));
+    if let Some(interface) = waiting.first() {
+        return Some(format!(
+            "USB storage at {} has not shown its disk",
+            interface.display()
+        ));
+    }
+    let has_usb = fs::read_dir("/sys/bus/usb/devices").is_ok_and(|mut hubs| hubs.next().is_some());
+    let stick = storage::find_stick(Path::new("/sys"), data).ok().flatten();
+    if stick.is_none() && has_usb && waited < STICK_MAY_COME {
+        return Some("no stick has come up".to_owned());
+    }
+    None
+}
+
+/// USB interfaces of class 08 (mass storage) below which no block device stands yet.
+fn usb_storage_without_disk(usb: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(usb).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|interface| {
+            fs::read_to_string(interface.join("bInterfaceClass"))
+                .is_ok_and(|class| class.trim() == "08")
+        })
+        .filter(|interface| interface.join("driver").exists() && !has_block_device(interface, 0))
+        .collect()
+}
+
+/// `host6/target6:0:0/6:0:0:0/block/sdb`, and with UAS the same.
+fn has_block_device(folder: &Path, depth: usize) -> bool {
+    if depth > 4 {
+        return false;
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .any(|entry| entry.file_name() == "block" || has_block_device(&entry.path(), depth + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usb_storage_is_waited_for_until_its_disk_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let interface = root.path().join("2-1:1.0");
+        fs::create_dir_all(interface.join("driver")).unwrap();
+        fs::write(interface.join("bInterfaceClass"), "08\n").unwrap();
+        let keyboard = root.path().join("1-1:1.0");
+        fs::create_dir_all(keyboard.join("driver")).unwrap();
+        fs::write(keyboard.join("bInterfaceClass"), "03\n").unwrap();
+        assert_eq!(
+            usb_storage_without_disk(root.path()),
+            std::slice::from_ref(&interface)
+        );
+        fs::create_dir_all(interface.join("host6/target6:0:0/6:0:0:0/block/sdb")).unwrap();
+        assert!(usb_storage_without_disk(root.path()).is_empty());
+    }
+}

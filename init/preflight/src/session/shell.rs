@@ -1,0 +1,43 @@
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use anyhow::{Context, Result, bail};
+use nix::libc;
+
+const BUSYBOX: &str = "/bin/busybox";
+
+const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks are read-only in the kernel, the stick is \
+                       not. Type exit to leave.'; exec /bin/busybox sh";
+
+/// Starts a shell on a console, with job control.
+pub fn start(console: &Path) -> Result<Child> {
+    if !Path::new(BUSYBOX).exists() {
+        bail!("this image carries no shell; build it with --add-binary of a static busybox");
+    }
+    // Every applet by its own name; one that is there already is no error.
+    let _ = Command::new(BUSYBOX)
+        .args(["--install", "-s", "/bin"])
+        .status();
+    let open = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(console)
+            .with_context(|| format!("cannot open {}", console.display()))
+    };
+    Command::new(BUSYBOX)
+        .args(["setsid", "-c", BUSYBOX, "sh", "-c", WELCOME])
+        .env_clear()
+        .env("PATH", "/bin")
+        .env("HOME", "/")
+        .env("TERM", "linux")
+        .env("PS1", "preflight# ")
+        .stdin(open()?)
+        .stdout(open()?)
+        .stderr(open()?)
+        .spawn()
+        .with_context(|| format!("cannot start {BUSYBOX}"))
+}

@@ -1,0 +1,190 @@
+use assess::{Answer, Assessment, Finding, FunctionSummary, Iommu, IommuVendor};
+use hardware::FirmwareKind;
+use pci::Address;
+
+use crate::card::source;
+use crate::finding::Told;
+use crate::label::fact;
+use crate::name;
+use crate::page::Page;
+use crate::view::{self, CardView, Weight, other_cards, verdict, weight};
+
+/// Board, processor, kernel and IOMMU, and what is found about them that no card has told.
+pub(crate) fn machine(page: &mut Page, assessment: &Assessment, told: &mut Told) {
+    page.title("Machine");
+    let machine = &assessment.machine;
+    let unknown = "not known";
+    let firmware = match machine.firmware {
+        Some(FirmwareKind::Uefi) => " (UEFI)",
+        Some(FirmwareKind::Bios) => " (legacy BIOS)",
+        None => "",
+    };
+    let bios = machine.bios.as_deref().unwrap_or(unknown);
+    let kernel = &assessment.kernel;
+    let release = kernel.release.as_deref().unwrap_or(unknown);
+    fact(page, "board", machine.board.as_deref().unwrap_or(unknown));
+    fact(page, "firmware", &format!("{bios}{firmware}"));
+    fact(page, "processor", machine.cpu.as_deref().unwrap_or(unknown));
+    fact(page, "judged by", &format!("Linux {release}"));
+    fact(
+        page,
+        "options",
+        kernel.command_line.as_deref().unwrap_or(unknown),
+    );
+    iommu(page, &assessment.iommu);
+    let rest: Vec<_> = assessment
+        .findings
+        .iter()
+        .filter(|finding| finding.function.is_none() && weight(finding) > Weight::Note)
+        .filter(|finding| !told.has(finding))
+        .collect();
+    for finding in &rest {
+        told.reason(page, finding);
+    }
+    told.remedies(page, &rest);
+}
+
+fn iommu(page: &mut Page, iommu: &Iommu) {
+    let firmware = match (iommu.vendor, iommu.firmware) {
+        (IommuVendor::Intel, _) => "Intel VT-d (table DMAR)",
+        (IommuVendor::Amd, _) => "AMD-Vi (table IVRS)",
+        (IommuVendor::None, Answer::Unknown) => "firmware tables not read",
+        (IommuVendor::None, _) => "none in the firmware's tables",
+    };
+    let active = match iommu.active {
+        Answer::Yes => "in use",
+        Answer::No => "not in use",
+        Answer::Unknown => "not known if in use",
+    };
+    let units = if iommu.units.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", iommu.units.join(", "))
+    };
+    fact(page, "IOMMU", &format!("{firmware}, {active}{units}"));
+    let remapped = match iommu.interrupt_remapping {
+        Answer::Yes => "interrupts of devices are remapped",
+        Answer::No => "interrupts of devices are not remapped",
+        Answer::Unknown => "not known",
+    };
+    fact(page, "remapping", remapped);
+    for region in &iommu.reserved_regions {
+        let functions: Vec<_> = region.functions.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "{} to {} ({}) for {}",
+            region.start,
+            region.end,
+            region.kind,
+            functions.join(", ")
+        );
+        fact(page, "reserved", &text);
+    }
+}
+
+/// A line for each function of the cards that are no display cards, and below a card why it is not
+/// ready, unless the whole machine is the reason.
+pub(crate) fn others(page: &mut Page, assessment: &Assessment) {
+    let cards = other_cards(assessment);
+    if cards.is_empty() {
+        return;
+    }
+    page.title("Other cards");
+    let addresses = cards.iter().flat_map(|card| &card.functions);
+    let width = addresses
+        .map(|f| f.address.to_string().len())
+        .max()
+        .unwrap_or(0);
+    for card in &cards {
+        for function in &card.functions {
+            let row = row(function, card, width);
+            page.paragraph(&row, &name::short(function));
+        }
+        let reason = card
+            .main_reason()
+            .filter(|finding| finding.function.is_some());
+        if let Some(finding) = reason {
+            let before = " ".repeat(width + 4);
+            page.paragraph(&before, &format!("{} [{}]", finding.summary, finding.id));
+        }
+    }
+}
+
+fn row(function: &FunctionSummary, card: &CardView, width: usize) -> String {
+    let group = function
+        .group
+        .map_or("-".to_owned(), |group| group.to_string());
+    format!(
+        "  {:<width$}  {:<9} {:>4}  {:<8} ",
+        function.address.to_string(),
+        name::class(function.class),
+        group,
+        verdict(card.card.verdict)
+    )
+}
+
+/// The groups that hold more than one function, a line each; then those that are alone in theirs.
+pub(crate) fn groups(page: &mut Page, assessment: &Assessment) {
+    let Some(first) = assessment.groups.first() else {
+        return;
+    };
+    page.title(&format!("Groups ({})", source(first.source)));
+    let label = |address: &Address| match view::function(assessment, *address) {
+        Some(function) => format!("{address} {}", name::class(function.class)),
+        None => address.to_string(),
+    };
+    let mut alone = Vec::new();
+    for group in &assessment.groups {
+        match group.functions.as_slice() {
+            [address] => alone.push(format!("{address} ({})", group.id)),
+            members => {
+                let members: Vec<_> = members.iter().map(label).collect();
+                page.paragraph(&format!("  {:>3}  ", group.id), &members.join(", "));
+            }
+        }
+    }
+    if !alone.is_empty() {
+        page.paragraph("  alone: ", &alone.join(", "));
+    }
+}
+
+/// Notes that no card has told: about the machine and about other cards. The same note about several
+/// functions is one.
+pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]) {
+    let is_shown = |address| {
+        shown
+            .iter()
+            .any(|card| card.card.functions.contains(&address))
+    };
+    let mut notes: Vec<(&Finding, Vec<String>)> = Vec::new();
+    for finding in &assessment.findings {
+        if weight(finding) > Weight::Note || finding.function.is_some_and(is_shown) {
+            continue;
+        }
+        let about = finding.function.map(|address| address.to_string());
+        let same = notes.iter_mut().find(|(known, _)| {
+            known.id == finding.id
+                && known.summary == finding.summary
+                && known.remedy == finding.remedy
+        });
+        match same {
+            Some((_, addresses)) => addresses.extend(about),
+            None => notes.push((finding, about.into_iter().collect())),
+        }
+    }
+    if notes.is_empty() {
+        return;
+    }
+    page.title("Notes");
+    for (finding, addresses) in notes {
+        let about = if addresses.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", addresses.join(", "))
+        };
+        let remedy = finding.remedy.as_deref().unwrap_or_default();
+        page.paragraph(
+            "  - ",
+            &format!("{about}{} [{}] {remedy}", finding.summary, finding.id),
+        );
+    }
+}

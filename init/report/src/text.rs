@@ -1,0 +1,80 @@
+use assess::Assessment;
+
+use crate::card::card;
+use crate::finding::Told;
+use crate::machine::{groups, machine, notes, others};
+use crate::page::Page;
+use crate::summary_lines;
+use crate::view::display_cards;
+
+/// How the text is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Columns; no line is longer. Less than 40 is taken as 40.
+    pub width: usize,
+    /// Marks answers and weights with ANSI colours. They take no columns.
+    pub color: bool,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self {
+            width: 80,
+            color: false,
+        }
+    }
+}
+
+/// The assessment for a person, in plain ASCII: first the answer, then why and what to do, then what
+/// the machine is, its other cards and its groups.
+pub fn text(assessment: &Assessment, options: &TextOptions) -> String {
+    let mut page = Page::new(options.width);
+    for line in summary_lines(assessment) {
+        page.indented("", &line, 4);
+    }
+    let mut told = Told::default();
+    let cards = display_cards(assessment);
+    for view in &cards {
+        card(&mut page, assessment, view, &mut told);
+    }
+    machine(&mut page, assessment, &mut told);
+    others(&mut page, assessment);
+    groups(&mut page, assessment);
+    notes(&mut page, assessment, &cards);
+    page.gap();
+    page.paragraph(
+        "",
+        "What is in [brackets] is explained in docs/findings.md.",
+    );
+    page.finish(if options.color {
+        colored
+    } else {
+        str::to_owned
+    })
+}
+
+const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[1;32m";
+const YELLOW: &str = "\x1b[1;33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// What is coloured at the start of a line; the first match counts.
+const COLORS: [(&str, &str); 8] = [
+    ("YES.", GREEN),
+    ("YES, WITH CARE.", YELLOW),
+    ("NOT YET KNOWN.", YELLOW),
+    ("NO GRAPHICS CARD FOUND.", YELLOW),
+    ("NO.", RED),
+    ("  BLOCKS ", RED),
+    ("  UNKNOWN ", YELLOW),
+    ("  CARE ", YELLOW),
+];
+
+fn colored(line: &str) -> String {
+    for (start, color) in COLORS {
+        if let Some(rest) = line.strip_prefix(start) {
+            return format!("{color}{start}{PLAIN}{rest}");
+        }
+    }
+    line.to_owned()
+}

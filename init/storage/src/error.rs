@@ -1,0 +1,58 @@
+use std::io;
+use std::path::PathBuf;
+
+/// What can go wrong with block devices; each names the path and, where there is one, the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file, folder or device could not be used.
+    #[error("cannot {action} {path}: {cause}")]
+    Io {
+        /// What was tried: `read`, `open`, `set read-only`, ...
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        cause: io::Error,
+    },
+    /// libblkid could not make sense of a device.
+    #[error("cannot probe {path}: {detail}")]
+    Probe {
+        /// The device.
+        path: PathBuf,
+        /// libblkid's words.
+        detail: String,
+    },
+    /// The stick is there and takes no data.
+    #[error("{path} is write-protected; slide its lock switch, or use another stick")]
+    WriteProtected {
+        /// The partition.
+        path: PathBuf,
+    },
+    /// Too little room on the stick.
+    #[error(
+        "{path} is full: {needed} bytes are needed and {free} are free; delete old reports from it"
+    )]
+    Full {
+        /// The partition.
+        path: PathBuf,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
+}
+
+impl Error {
+    /// For `map_err` on an I/O result.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::Io {
+            action,
+            path,
+            cause,
+        }
+    }
+}

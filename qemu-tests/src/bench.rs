@@ -1,0 +1,67 @@
+//! Guest times that repeat: under `-icount` guest time is a count of instructions, whatever else the
+//! machine is doing.
+
+use std::time::Duration;
+
+use crate::{Boot, Failure, Qemu};
+
+/// Boots with guest time counted in instructions, waits for the last of `markers` in the kernel log, and
+/// gives the guest time from the kernel's start to the first line with each.
+pub fn guest_times<const N: usize>(
+    boot: Boot,
+    qemu: &Qemu,
+    markers: [&str; N],
+) -> Result<[Duration; N], Failure> {
+    let mut run = boot.count_instructions().start(qemu)?;
+    if let Some(last) = markers.last() {
+        run.wait_text(last, Duration::from_secs(600))?;
+    }
+    let text = run.serial().text().into_owned();
+    let mut times = [Duration::ZERO; N];
+    for (time, marker) in times.iter_mut().zip(markers) {
+        let stamp = text
+            .lines()
+            .find(|line| line.contains(marker))
+            .and_then(time_stamp);
+        *time = stamp.ok_or_else(|| {
+            let why = format!("the line with '{marker}' has no printk time stamp");
+            run.failure("a time stamp", crate::Outcome::Lab(why))
+        })?;
+    }
+    Ok(times)
+}
+
+/// Guest times of every milestone of one session, in the order they were passed.
+pub fn milestones(boot: Boot, qemu: &Qemu) -> Result<Vec<(String, Duration)>, Failure> {
+    let mut run = boot.count_instructions().start(qemu)?;
+    run.wait_end()?;
+    let text = run.serial().text();
+    Ok(text
+        .lines()
+        .filter_map(|line| {
+            let name = line.split_once("preflight: milestone ")?.1;
+            Some((name.trim().to_owned(), time_stamp(line)?))
+        })
+        .collect())
+}
+
+/// Reads `[    2.345678]` at the start of a line.
+fn time_stamp(line: &str) -> Option<Duration> {
+    let seconds = line.trim_start().strip_prefix('[')?.split_once(']')?.0;
+    Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_stamp_is_read_and_other_brackets_are_not() {
+        assert_eq!(
+            time_stamp("[    2.345678] preflight: milestone shown"),
+            Some(Duration::from_micros(2_345_678))
+        );
+        assert_eq!(time_stamp("[ok] done"), None);
+        assert_eq!(time_stamp("no time"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! `lab run`: boots an image on the showcase machine and shows what it leaves on the stick.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use qemu_tests::{Boot, Failure, Images, Milestone, Outcome, Qemu, Showcase, Stick, sha256};
+
+/// Emulated machines for Preflight.
+#[derive(Parser)]
+#[command(name = "lab")]
+struct Lab {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot an image on a machine with an IOMMU and a graphics card, and list what it has saved.
+    Run(Run),
+    /// Fetch the QEMU that the lab uses, and say where it is.
+    Qemu {
+        /// Fetch what is current, even when there is one.
+        #[arg(long)]
+        refresh: bool,
+    },
+}
+
+#[derive(Args)]
+struct Run {
+    /// The kernel (bzImage).
+    #[arg(long, value_name = "FILE")]
+    kernel: PathBuf,
+    /// The initramfs.
+    #[arg(long, value_name = "FILE")]
+    initramfs: PathBuf,
+    /// Folder for the disk images of the machine; the stick in it is made anew.
+    #[arg(long, value_name = "DIR", default_value = "out/lab/run")]
+    out: PathBuf,
+    /// A word for the kernel's command line, such as preflight.mode=shell. May be repeated.
+    #[arg(long, value_name = "OPTION")]
+    option: Vec<String>,
+}
+
+/// The longest that a guest may run when nobody sits at it.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn main() -> ExitCode {
+    let done = match Lab::parse().command {
+        Command::Run(run) => boot(&run),
+        Command::Qemu { refresh } => fetch(refresh),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn fetch(refresh: bool) -> Result<()> {
+    let qemu = if refresh {
+        Qemu::private(true)?
+    } else {
+        Qemu::obtain()?
+    };
+    println!("{}", qemu.place());
+    Ok(())
+}
+
+fn boot(run: &Run) -> Result<()> {
+    let qemu = Qemu::obtain()?;
+    let images = Images {
+        kernel: readable(&run.kernel)?,
+        initramfs: readable(&run.initramfs)?,
+    };
+    fs::create_dir_all(&run.out).with_context(|| run.out.display().to_string())?;
+    let showcase = Showcase::new(&qemu, &run.out).context("the machine's disks")?;
+    let mut boot = Boot::new("showcase", &images, showcase.machine.clone()).option("quiet");
+    for option in &run.option {
+        boot = boot.option(option);
+    }
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        println!(
+            "Starting {}. Ctrl-A X switches the machine off.",
+            qemu.place()
+        );
+        at_terminal(&boot, &qemu)?;
+    } else {
+        println!("Starting {}.", qemu.place());
+        unattended(boot.option("preflight.end=poweroff"), &qemu)?;
+    }
+    list(&showcase.stick)
+}
+
+fn readable(path: &Path) -> Result<PathBuf> {
+    fs::File::open(path).with_context(|| format!("{}; run make image first", path.display()))?;
+    Ok(path.to_owned())
+}
+
+/// Gives the terminal to the guest, and takes it back in the state it was in.
+fn at_terminal(boot: &Boot, qemu: &Qemu) -> Result<()> {
+    let stdin = io::stdin();
+    let before = tcgetattr(&stdin).context("the terminal's settings")?;
+    let ended = boot.on_terminal(qemu);
+    tcsetattr(&stdin, SetArg::TCSADRAIN, &before).context("the terminal's settings")?;
+    let status = ended.context("QEMU does not start")?;
+    println!();
+    if !status.success() {
+        bail!("QEMU ended with {status}");
+    }
+    Ok(())
+}
+
+/// Prints the guest's console until the guest ends by itself.
+fn unattended(boot: Boot, qemu: &Qemu) -> Result<()> {
+    let started = Instant::now();
+    let mut run = boot.start(qemu)?;
+    let mut printed = 0;
+    let ended: Result<(), Failure> = run.wait("the end", PATIENCE, |run| {
+        let bytes = run.serial().bytes();
+        let mut out = io::stdout().lock();
+        let shown = out.write_all(&bytes[printed..]).and_then(|()| out.flush());
+        printed = bytes.len();
+        shown
+            .err()
+            .map(|error| Err(Outcome::Lab(format!("standard output: {error}"))))
+    });
+    match ended {
+        Err(failure) if failure.outcome == Outcome::NoVerdict => {}
+        Err(failure) => return Err(failure.into()),
+        Ok(()) => {}
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    println!("\nThe machine was up for {seconds:.1} s.");
+    if !run.has_passed(Milestone::Shown) {
+        bail!("it ended without a report");
+    }
+    Ok(())
+}
+
+fn list(stick: &Stick) -> Result<()> {
+    let files = stick.files().context("the stick's file system")?;
+    println!("The stick is {}.", stick.path().display());
+    if files.is_empty() {
+        bail!("nothing was saved on it");
+    }
+    println!("{} files were saved on it:", files.len());
+    for file in files {
+        println!("{:>9}  {}", file.bytes.len(), file.path);
+        println!("           sha256 {}", sha256(&file.bytes));
+    }
+    Ok(())
+}

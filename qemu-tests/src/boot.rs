@@ -1,0 +1,169 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::{env, fs, io};
+
+use crate::failure::{Failure, Outcome};
+use crate::images::output_folder;
+use crate::machine::Machine;
+use crate::run::Run;
+use crate::{Deadlines, Images, Qemu};
+
+/// What every boot is given: both consoles; a panic that ends QEMU, which starts with -no-reboot; an IOMMU
+/// where there is one; and no test of the timer, which takes an emulator that was not scheduled for some
+/// milliseconds for a broken interrupt controller, and panics.
+const COMMAND_LINE: &str =
+    "console=tty0 console=ttyS0,115200 panic=-1 oops=panic no_timer_check intel_iommu=on";
+
+/// A kernel, an initramfs and a command line on a machine.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    pub(crate) name: String,
+    images: Images,
+    options: Vec<String>,
+    machine: Machine,
+    pub(crate) deadlines: Deadlines,
+    count_instructions: bool,
+}
+
+/// Where QEMU's character devices lead: the arguments for the first serial line, and for the others QEMU's
+/// words after `-chardev`.
+pub(crate) struct Wiring {
+    pub(crate) serial: Vec<String>,
+    pub(crate) events: String,
+    pub(crate) monitor: Option<String>,
+}
+
+impl Boot {
+    /// A boot of `images` on `machine`. `name` is the name of its folder of logs, `out/lab/NAME`.
+    pub fn new(name: &str, images: &Images, machine: Machine) -> Self {
+        Self {
+            name: name.to_owned(),
+            images: images.clone(),
+            options: Vec::new(),
+            machine,
+            deadlines: Deadlines::scaled(1.0),
+            count_instructions: false,
+        }
+    }
+
+    /// With this word added to the kernel's command line.
+    pub fn option(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
+        self
+    }
+
+    /// With these deadlines.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// With guest time as a count of instructions: one nanosecond each, idle time skipped.
+    pub fn count_instructions(mut self) -> Self {
+        self.count_instructions = true;
+        self
+    }
+
+    /// Starts it. Waits for its turn when two guests run already.
+    pub fn start(self, qemu: &Qemu) -> Result<Run, Failure> {
+        Run::start(self, qemu)
+    }
+
+    /// Runs it on this process's terminal until the guest ends.
+    pub fn on_terminal(&self, qemu: &Qemu) -> io::Result<ExitStatus> {
+        let wiring = Wiring {
+            serial: vec!["-serial".to_owned(), "mon:stdio".to_owned()],
+            // QEMU's null device never connects, and a guest's write to such a port blocks.
+            events: "file,id=events,path=/dev/null".to_owned(),
+            monitor: None,
+        };
+        self.command(qemu, &wiring).status()
+    }
+
+    /// The kernel's command line.
+    pub fn command_line(&self) -> String {
+        let mut line = COMMAND_LINE.to_owned();
+        for option in &self.options {
+            line.push(' ');
+            line.push_str(option);
+        }
+        line
+    }
+
+    /// The folder of its logs.
+    pub fn logs(&self) -> PathBuf {
+        logs(&self.name)
+    }
+
+    /// QEMU with all its arguments.
+    pub(crate) fn command(&self, qemu: &Qemu, wiring: &Wiring) -> Command {
+        let kvm = !self.count_instructions
+            && env::var_os("PREFLIGHT_ACCEL").is_some_and(|accel| accel == "kvm");
+        let mut command = qemu.system();
+        command.args(self.machine.arguments(kvm));
+        if self.count_instructions {
+            command.args(["-accel", "tcg,thread=single"]);
+            command.args(["-icount", "shift=0,sleep=off"]);
+        } else if kvm {
+            command.args(["-accel", "kvm"]);
+        } else {
+            command.args(["-accel", "tcg,thread=multi"]);
+        }
+        command.args(&wiring.serial);
+        command.args(["-chardev", &wiring.events]);
+        if let Some(monitor) = &wiring.monitor {
+            command.args(["-chardev", monitor]);
+            command.args(["-qmp", "chardev:monitor"]);
+        }
+        command
+            .arg("-kernel")
+            .arg(&self.images.kernel)
+            .arg("-initrd")
+            .arg(&self.images.initramfs)
+            .arg("-append")
+            .arg(self.command_line());
+        command
+    }
+
+    /// A failure of the lab before there is a guest.
+    pub(crate) fn failure(name: &str, error: io::Error) -> Failure {
+        Failure {
+            run: name.to_owned(),
+            waiting_for: "the start".to_owned(),
+            outcome: Outcome::Lab(error.to_string()),
+            machine_state: None,
+            last_lines: Vec::new(),
+            logs: logs(name),
+        }
+    }
+}
+
+fn logs(name: &str) -> PathBuf {
+    output_folder().join("lab").join(name)
+}
+
+/// An empty folder for the logs of a run: what an earlier run left there must not be taken for this one's.
+pub(crate) fn empty_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fs::create_dir_all(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_come_after_what_every_boot_has() {
+        let images = Images {
+            kernel: "vmlinuz".into(),
+            initramfs: "initramfs.img".into(),
+        };
+        let boot = Boot::new("options", &images, Machine::q35()).option("preflight.end=poweroff");
+        assert!(boot.command_line().starts_with(COMMAND_LINE));
+        assert!(boot.command_line().ends_with(" preflight.end=poweroff"));
+    }
+}

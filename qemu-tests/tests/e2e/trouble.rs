@@ -1,0 +1,114 @@
+use std::fs;
+
+use qemu_tests::{Device, Images, Iommu, Machine, Milestone, Port, Run, Stick, initramfs};
+
+use crate::lab::{A_MOMENT, Lab, finish, says};
+
+fn machine(lab: &Lab, stick: &Stick) -> Machine {
+    let rom = lab.card_rom();
+    Machine::q35()
+        .iommu(Iommu::Intel {
+            interrupt_remapping: true,
+        })
+        .display(Device::StandardVga)
+        .card(Port::RootPort, Device::AtiVga { rom })
+        .stick(stick)
+}
+
+/// Waits until the end of the session is told on both consoles and another try is offered.
+fn is_told_everywhere(run: &mut Run, words: &str) {
+    run.wait_text(words, A_MOMENT * 3).unwrap();
+    run.wait_text("try again", A_MOMENT).unwrap();
+    run.wait_screen(words, A_MOMENT).unwrap();
+    run.wait_screen("try again", A_MOMENT).unwrap();
+}
+
+fn told_and_tried_again(name: &str, option: &str, words: &[&str]) {
+    let Some(lab) = Lab::open() else { return };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let boot = lab.boot(name, machine(&lab, &stick)).option(option);
+    let mut run = lab.start(boot);
+    run.wait_milestone(Milestone::Read).unwrap();
+    for words in words {
+        is_told_everywhere(&mut run, words);
+    }
+    run.type_text("r").unwrap();
+    run.wait_milestone(Milestone::Session).unwrap();
+    let session = finish(&mut run).unwrap();
+    assert!(says(&session.serial, "YES. AMD"), "{}", session.serial);
+    assert!(session.result.saved.is_some());
+}
+
+#[test]
+fn a_session_that_crashes_is_told_on_every_console_and_can_be_tried_again() {
+    told_and_tried_again(
+        "trouble-crash",
+        "preflight.test=crash",
+        &["Preflight stopped unexpectedly"],
+    );
+}
+
+#[test]
+fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
+    told_and_tried_again(
+        "trouble-panic",
+        "preflight.test=panic",
+        &[
+            "Preflight met an error in itself",
+            "Preflight stopped unexpectedly",
+        ],
+    );
+}
+
+#[test]
+fn an_image_without_modules_says_so_and_still_reports() {
+    let Some(lab) = Lab::open() else { return };
+    let image = fs::read(&lab.images.initramfs).unwrap();
+    let mut entries = initramfs::read(&image).unwrap();
+    let before = entries.len();
+    entries.retain(|entry| !entry.name.starts_with("lib/modules/"));
+    assert!(entries.len() < before);
+    let images = Images {
+        initramfs: lab.folder().join("without-modules.img"),
+        ..lab.images.clone()
+    };
+    fs::write(&images.initramfs, initramfs::write(&entries).unwrap()).unwrap();
+
+    let stick = Stick::new(lab.folder()).unwrap();
+    let boot = qemu_tests::Boot::new("trouble-modules", &images, machine(&lab, &stick))
+        .deadlines(lab.deadlines)
+        .option("preflight.end=poweroff");
+    let mut run = lab.start(boot);
+    // Without modules there is no event port either: the serial line tells.
+    run.wait_milestone(Milestone::Shown).unwrap();
+    run.wait_end().unwrap();
+    let serial = run.serial().spoken();
+    assert!(says(&serial, "no module can be loaded"), "{serial}");
+    assert!(says(&serial, "no Preflight stick was found"), "{serial}");
+    assert!(says(&serial, "0000:01:00.0"), "{serial}");
+}
+
+#[test]
+fn without_sys_firmware_nothing_is_taken_for_known() {
+    let Some(lab) = Lab::open() else { return };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let boot = lab.boot("trouble-firmware", machine(&lab, &stick));
+    let session = lab.look(boot.option("preflight.test=no-firmware"));
+    let firmware = &session.result.assessment["iommu"]["firmware"];
+    assert_ne!(firmware, "no", "{:#}", session.result.assessment["iommu"]);
+    assert!(session.result.saved.is_some());
+}
+
+#[test]
+fn a_kernel_without_acpi_still_gets_to_a_report() {
+    let Some(lab) = Lab::open() else { return };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let mut run = lab.start(
+        lab.boot("trouble-acpi", machine(&lab, &stick))
+            .option("acpi=off"),
+    );
+    run.wait_milestone(Milestone::Shown).unwrap();
+    let serial = run.serial().spoken();
+    assert!(says(&serial, "0000:01:00.0"), "{serial}");
+    // Without ACPI the kernel cannot switch the machine off; it says so and stops.
+}
