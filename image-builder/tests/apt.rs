@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use image_builder::apt::{self, Request, Suites};
+use image_builder::elf::SystemRoot;
+use image_builder::licenses::copyrights;
 
 /// What was fetched, or `None` when the mirror cannot be reached.
 fn fetched(request: &Request, into: &Path) -> Option<Vec<String>> {
@@ -33,7 +35,13 @@ fn a_package_is_fetched_and_unpacked_without_a_trace() {
     let tree = folder.path().join("tree");
     apt::unpack(&[debs.join(names.first().unwrap())], &tree).unwrap();
     let places = ["bin/busybox", "usr/bin/busybox"];
-    assert!(places.iter().any(|place| tree.join(place).is_file()));
+    let place = places
+        .iter()
+        .find(|place| tree.join(place).is_file())
+        .unwrap();
+    let root = SystemRoot::new(&tree);
+    let owners = copyrights(&root, [format!("/{place}").as_str()]).unwrap();
+    assert_eq!(owners.keys().collect::<Vec<_>>(), ["busybox-static"]);
 }
 
 #[test]

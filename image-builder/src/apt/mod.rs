@@ -114,13 +114,22 @@ fn fetch_with_fresh_lists(request: &Request, into: &Path) -> Result<Vec<PathBuf>
     download(&apt, request, into).map_err(|error| updated.err().unwrap_or(error))
 }
 
-/// Unpacks packages into one folder tree; their scripts do not run.
+/// Unpacks packages into one folder tree; their scripts do not run. Which file is whose is written
+/// where dpkg has it (`var/lib/dpkg/info/NAME.list`), so that licences can be found.
 pub fn unpack(debs: &[PathBuf], into: &Path) -> Result<(), AptError> {
-    io::create_folder(into)?;
+    let lists = into.join("var/lib/dpkg/info");
+    io::create_folder(&lists)?;
     for deb in debs {
         let mut command = Command::new("dpkg-deb");
-        command.arg("-x").arg(deb).arg(into);
-        error::run(&mut command)?;
+        command.arg("--vextract").arg(deb).arg(into);
+        let files = error::run(&mut command)?;
+        let file = deb.file_name().unwrap_or_default().to_string_lossy();
+        let package = file.split('_').next().unwrap_or_default();
+        let list: String = files
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start_matches('.').trim_end_matches('/')))
+            .collect();
+        io::write(&lists.join(format!("{package}.list")), list)?;
     }
     Ok(())
 }
