@@ -43,7 +43,7 @@ impl Lab {
                 folder,
             })
         };
-        opened().map_err(|why| eprintln!("skipped: {why}")).ok()
+        opened().map_err(|why| qemu_tests::skip(&why)).ok()
     }
 
     pub fn folder(&self) -> &Path {

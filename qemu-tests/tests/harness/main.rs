@@ -36,7 +36,7 @@ fn lab() -> Option<Lab> {
             _folder: folder,
         })
     };
-    made().map_err(|why| eprintln!("skipped: {why}")).ok()
+    made().map_err(|why| qemu_tests::skip(&why)).ok()
 }
 
 impl Lab {
