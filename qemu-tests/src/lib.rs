@@ -39,7 +39,7 @@ pub use machine::{Iommu, Machine};
 pub use qemu::{Qemu, QemuError, Version};
 pub use run::Run;
 pub use serial::Serial;
-pub use showcase::Showcase;
+pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
 
 use std::io::Read;

@@ -216,18 +216,15 @@ impl Run {
     pub fn wait_stick_write(&mut self) -> Result<(), Failure> {
         let allowed = self.deadlines.until(Milestone::Saved, self.last);
         self.wait("a write to the stick", allowed, |run| {
-            let answer = run
-                .qmp
-                .execute("query-blockstats", json!({"query-nodes": true}));
-            let nodes = match answer {
-                Ok(nodes) => nodes,
+            let disks = match run.qmp.execute("query-blockstats", json!({})) {
+                Ok(disks) => disks,
                 Err(error) => return Some(Err(Outcome::Lab(error.to_string()))),
             };
-            let written = |node: &Value| {
-                node["node-name"] == "stick-disk" && node["stats"]["wr_bytes"].as_u64() > Some(0)
+            let written = |disk: &Value| {
+                let name = disk["qdev"].as_str().unwrap_or_default();
+                name.contains("/stick/") && disk["stats"]["wr_bytes"].as_u64() > Some(0)
             };
-            let nodes = nodes.as_array()?;
-            nodes.iter().any(written).then_some(Ok(()))
+            disks.as_array()?.iter().any(written).then_some(Ok(()))
         })
     }
 
