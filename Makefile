@@ -10,6 +10,8 @@ SHELL := /bin/bash
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index
 PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod
+# Only for `make bench`: the peers run in a Debian of their own.
+BENCH_PACKAGES := debootstrap
 
 CACHE := $(or $(PREFLIGHT_CACHE),$(HOME)/.cache/preflight)
 OUT := out
@@ -68,7 +70,7 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
 	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch kernel)" --init $(PREFLIGHT) \
-	  --busybox-deb "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
+	  --busybox "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
@@ -95,6 +97,12 @@ reproducible: image ## build the image again in another folder and compare the b
 .PHONY: test
 test: check deny image reproducible ## everything that CI runs
 	cargo nextest run --locked -p qemu-tests -E 'kind(test)'
+
+.PHONY: bench
+bench: PACKAGES += $(BENCH_PACKAGES)
+bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## our image beside mkinitramfs and dracut, in one run (as root)
+	@$(TARGET)/tools/bench --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
+	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch busybox)"
 
 .PHONY: clean
 clean: ## remove what was built here; the cache stays

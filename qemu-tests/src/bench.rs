@@ -5,22 +5,30 @@ use std::time::Duration;
 
 use crate::{Boot, Failure, Qemu};
 
-/// Boots with guest time counted in instructions and waits for the first line with `marker` that the
-/// kernel log has; guest time from the kernel's start to that line.
-pub fn guest_time(boot: Boot, qemu: &Qemu, marker: &str) -> Result<Duration, Failure> {
+/// Boots with guest time counted in instructions, waits for the last of `markers` in the kernel log, and
+/// gives the guest time from the kernel's start to the first line with each.
+pub fn guest_times<const N: usize>(
+    boot: Boot,
+    qemu: &Qemu,
+    markers: [&str; N],
+) -> Result<[Duration; N], Failure> {
     let mut run = boot.count_instructions().start(qemu)?;
-    run.wait_text(marker, Duration::from_secs(300))?;
-    let text = run.serial().text();
-    let stamp = text
-        .lines()
-        .find(|line| line.contains(marker))
-        .and_then(time_stamp);
-    stamp.ok_or_else(|| {
-        run.failure(
-            "a time stamp",
-            crate::Outcome::Lab(format!("the line with '{marker}' has no printk time stamp")),
-        )
-    })
+    if let Some(last) = markers.last() {
+        run.wait_text(last, Duration::from_secs(600))?;
+    }
+    let text = run.serial().text().into_owned();
+    let mut times = [Duration::ZERO; N];
+    for (time, marker) in times.iter_mut().zip(markers) {
+        let stamp = text
+            .lines()
+            .find(|line| line.contains(marker))
+            .and_then(time_stamp);
+        *time = stamp.ok_or_else(|| {
+            let why = format!("the line with '{marker}' has no printk time stamp");
+            run.failure("a time stamp", crate::Outcome::Lab(why))
+        })?;
+    }
+    Ok(times)
 }
 
 /// Guest times of every milestone of one session, in the order they were passed.

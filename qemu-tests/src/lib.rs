@@ -18,6 +18,7 @@ mod guests;
 mod images;
 pub mod initramfs;
 mod machine;
+pub mod peers;
 mod ports;
 mod process;
 mod qemu;

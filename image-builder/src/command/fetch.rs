@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// machine's own
     #[arg(long, value_delimiter = '+')]
     suite: Vec<String>,
+    /// Print the path of the unpacked files instead; an image is built faster from them
+    #[arg(long)]
+    unpack: bool,
     /// Fetch what is current, even when the cache has a file
     #[arg(long)]
     refresh: bool,
@@ -44,5 +47,8 @@ fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<Vec
         request = request.from_debian(arguments.suite.iter().map(String::as_str));
     }
     request.renew = arguments.refresh;
+    if arguments.unpack {
+        return Ok(vec![apt::cached_tree(cache, &request)?]);
+    }
     Ok(apt::cached_debs(cache, &request)?)
 }

@@ -1,9 +1,12 @@
 use goblin::elf::Elf;
+use goblin::elf::header::{ET_DYN, ET_EXEC};
 use serde::Deserialize;
 
 /// What the loader of an ELF file looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ElfFacts {
+    /// Whether it is linked (ET_EXEC or ET_DYN) and no object file.
+    pub linked: bool,
     /// PT_INTERP: the program that loads it. A static program has none.
     pub interpreter: Option<String>,
     /// DT_NEEDED: libraries that must be there.
@@ -40,6 +43,7 @@ impl ElfFacts {
                 .collect()
         };
         Some(Self {
+            linked: matches!(elf.header.e_type, ET_EXEC | ET_DYN),
             interpreter: elf.interpreter.map(str::to_owned),
             needed: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
             rpath: folders(&elf.rpaths),

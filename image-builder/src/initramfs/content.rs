@@ -209,7 +209,8 @@ fn busybox_of(tree: &Tree) -> Result<Vec<u8>, PackageError> {
 }
 
 fn must_be_static(path: &Path, program: &[u8], role: &'static str) -> Result<(), BuildError> {
-    let facts = ElfFacts::parse(program).ok_or_else(|| BuildError::NoProgram {
+    let facts = ElfFacts::parse(program).filter(|facts| facts.linked);
+    let facts = facts.ok_or_else(|| BuildError::NoProgram {
         path: path.to_owned(),
     })?;
     match facts.interpreter {

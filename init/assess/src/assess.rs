@@ -82,3 +82,8 @@ fn verdict(findings: &[&Finding]) -> Verdict {
     });
     each.max().unwrap_or(Verdict::Ready)
 }
+
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod properties;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use hardware::acpi::Dmar;
 use hardware::{Group, Machine, Reading};
 
 use crate::iommu::remapping::remapping;
@@ -37,7 +38,8 @@ impl IommuState {
                 firmware,
                 active,
                 interrupt_remapping,
-                x2apic_opt_out: dmar_flags(machine).is_some_and(|flags| flags & 0x02 != 0),
+                x2apic_opt_out: dmar_flags(machine)
+                    .is_some_and(|flags| flags & Dmar::X2APIC_OPT_OUT != 0),
                 units: machine.iommu_units.known().cloned().unwrap_or_default(),
                 reserved_regions: reserved_regions(machine),
             },
@@ -61,7 +63,7 @@ fn firmware(machine: &Machine) -> (Option<IommuVendor>, Answer, Vec<String>) {
         Reading::Known(tables) => tables,
         Reading::Absent => return (None, Answer::No, vec![format!("{PLACE} is not there")]),
         Reading::Unknown(why) => {
-            return (None, Answer::Unknown, vec![format!("{PLACE}: {why}")]);
+            return (None, Answer::Unknown, vec![format!("ACPI tables: {why}")]);
         }
     };
     let mut evidence = Vec::new();
@@ -117,7 +119,7 @@ fn active(machine: &Machine) -> (Answer, Vec<String>) {
             (answer, lines.collect())
         }
         Reading::Unknown(_) if grouped > 0 => (Answer::Yes, vec![groups_line]),
-        Reading::Unknown(why) => (Answer::Unknown, vec![format!("/sys/class/iommu: {why}")]),
+        Reading::Unknown(why) => (Answer::Unknown, vec![format!("IOMMU units: {why}")]),
     }
 }
 
@@ -138,11 +140,10 @@ fn vendor_by_units(machine: &Machine) -> Option<IommuVendor> {
     })
 }
 
-/// Flags of the DMAR table (Intel VT-d specification 8.1): bit 0 interrupt remapping, bit 1 x2APIC
-/// opt-out.
+/// The flags that [`Dmar`] names, where the table was read and is one.
 fn dmar_flags(machine: &Machine) -> Option<u8> {
     let table = machine.tables.known()?.get("DMAR")?.known()?;
-    table.starts_with(b"DMAR").then_some(*table.get(37)?)
+    Dmar::parse(table).ok().map(|dmar| dmar.flags)
 }
 
 /// Ranges of kind `direct` and `direct-relaxable`, each once, with all functions of its groups.

@@ -1,3 +1,4 @@
+use hardware::acpi::Dmar;
 use hardware::{Machine, Reading};
 
 use super::dmar_flags;
@@ -58,7 +59,7 @@ fn kernel_says(machine: &Machine) -> Option<(Answer, &str)> {
 
 fn by_flag(machine: &Machine, vendor: IommuVendor) -> (Answer, Option<String>) {
     match (vendor, dmar_flags(machine)) {
-        (IommuVendor::Intel, Some(flags)) if flags & 0x01 == 0 => {
+        (IommuVendor::Intel, Some(flags)) if flags & Dmar::INTR_REMAP == 0 => {
             let line = format!("DMAR flags {flags:#04x}: bit 0, interrupt remapping, is clear");
             (Answer::No, Some(line))
         }

@@ -69,7 +69,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             None,
             "Whether the processor can run guests with KVM could not be read.",
         )
-        .seen(format!("/proc/cpuinfo: {why}")),
+        .seen(format!("processor flags: {why}")),
     };
     vec![finding]
 }

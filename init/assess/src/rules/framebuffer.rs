@@ -34,7 +34,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             .map(|function| {
                 let summary = "Whether a firmware framebuffer lies on it could not be read.";
                 Finding::note(UNKNOWN, function.address, summary)
-                    .seen(format!("/proc/iomem: {why}"))
+                    .seen(format!("framebuffers: {why}"))
                     .remedy("Run this as root.")
             })
             .collect(),

@@ -1,4 +1,4 @@
-use hardware::Reading;
+use hardware::{Function, Reading};
 
 use super::Rule;
 use crate::context::Context;
@@ -22,21 +22,27 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     functions
         .filter_map(|function| match ctx.group_of(function) {
             Reading::Known(_) => None,
+            // With the IOMMU in use there is at least one group: if none is there, they were not read.
+            Reading::Absent if ctx.groups().is_empty() => {
+                Some(unknown(function, "no IOMMU group at all was found"))
+            }
             Reading::Absent => Some(none(ctx, function)),
-            Reading::Unknown(why) => Some(
-                Finding::undecided(
-                    UNKNOWN,
-                    function.address,
-                    "Its IOMMU group could not be read.",
-                )
-                .seen(format!("iommu_group of {}: {why}", function.address))
-                .remedy("Run this on the machine itself, as root."),
-            ),
+            Reading::Unknown(why) => Some(unknown(function, &why)),
         })
         .collect()
 }
 
-fn none(ctx: &Context, function: &hardware::Function) -> Finding {
+fn unknown(function: &Function, why: &str) -> Finding {
+    Finding::undecided(
+        UNKNOWN,
+        function.address,
+        "Its IOMMU group could not be read.",
+    )
+    .seen(format!("iommu_group of {}: {why}", function.address))
+    .remedy("Run this on the machine itself, as root; a copy of /sys needs kernel/iommu_groups.")
+}
+
+fn none(ctx: &Context, function: &Function) -> Finding {
     let kernel = ctx.kernel();
     let igfx_off = kernel.option_with("intel_iommu", "igfx_off");
     let remedy = match igfx_off {
@@ -67,6 +73,16 @@ mod tests {
     use crate::Verdict;
     use crate::testing::{Builder, GPU};
 
+    fn others_grouped() -> Builder {
+        Builder::good().add("02:00.0", 0x02_00_00)
+    }
+
+    #[test]
+    fn an_iommu_in_use_without_any_group_was_not_read_in_full() {
+        let found = Builder::good().without_groups().only(&RULE);
+        assert_eq!(found.id, "group.unknown");
+    }
+
     #[test]
     fn a_function_in_a_group_is_no_finding() {
         assert!(Builder::good().findings_of(&RULE).is_empty());
@@ -74,14 +90,14 @@ mod tests {
 
     #[test]
     fn a_function_without_a_group_is_blocked() {
-        let machine = Builder::good().group(GPU, Reading::Absent);
+        let machine = others_grouped().group(GPU, Reading::Absent);
         assert_eq!(machine.clone().only(&RULE).id, "group.none");
         assert_eq!(machine.gpu_verdict(), Verdict::Blocked);
     }
 
     #[test]
     fn the_option_that_keeps_integrated_graphics_out_is_named() {
-        let found = Builder::good()
+        let found = others_grouped()
             .group(GPU, Reading::Absent)
             .command_line("intel_iommu=on,igfx_off")
             .only(&RULE);

@@ -64,3 +64,58 @@ pub fn finding_ids() -> impl Iterator<Item = &'static str> {
     let own = RULES.iter().flat_map(|rule| rule.ids);
     own.map(|id| id.as_str()).chain(rom_image::problem_ids())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../../docs/findings.md");
+    /// What every entry answers, in this order.
+    const ANSWERS: [&str; 3] = ["*Means:*", "*Seen by:*", "*Do:*"];
+
+    /// The id and the text of each entry.
+    fn entries() -> Vec<(&'static str, &'static str)> {
+        let sections = DOCUMENT.split("\n### ").skip(1);
+        sections
+            .map(|section| section.split_once('\n').unwrap_or((section, "")))
+            .map(|(heading, text)| (heading.trim_matches('`'), text))
+            .collect()
+    }
+
+    #[test]
+    fn every_finding_has_an_entry_in_the_document_and_every_entry_a_finding() {
+        let ids: BTreeSet<_> = finding_ids().collect();
+        let documented: BTreeSet<_> = entries().iter().map(|(id, _)| *id).collect();
+        let missing: Vec<_> = ids.difference(&documented).collect();
+        let left_over: Vec<_> = documented.difference(&ids).collect();
+        assert!(
+            missing.is_empty(),
+            "no entry in docs/findings.md: {missing:?}"
+        );
+        assert!(
+            left_over.is_empty(),
+            "docs/findings.md describes what no rule finds: {left_over:?}"
+        );
+        assert_eq!(entries().len(), documented.len(), "an id has two entries");
+    }
+
+    #[test]
+    fn every_entry_says_what_it_means_how_it_is_seen_and_what_to_do() {
+        for (id, text) in entries() {
+            let places: Vec<_> = ANSWERS.iter().map(|answer| text.find(answer)).collect();
+            assert!(
+                places.iter().all(Option::is_some) && places.is_sorted(),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_id_is_used_twice() {
+        let ids: Vec<_> = finding_ids().collect();
+        let different: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(ids.len(), different.len());
+    }
+}

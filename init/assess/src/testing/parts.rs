@@ -1,0 +1,61 @@
+use hardware::{Bar, Function, Reading};
+use pci::{ClassCode, ConfigSpace, FunctionId};
+
+use super::{GPU_BAR, address, known};
+
+/// A function without a driver, with a ROM region and a reset of its own, below no bridge.
+pub(crate) fn function(place: &str, class: u32) -> Function {
+    let address = address(place);
+    Function {
+        address,
+        id: FunctionId::new(0x1002, 0x5046),
+        subsystem: Reading::Absent,
+        class: ClassCode(class),
+        revision: Reading::Known(0),
+        driver: Reading::Absent,
+        numa_node: Reading::Absent,
+        link: Reading::Absent,
+        reset_methods: Reading::Known(vec!["bus".into()]),
+        power_state: known("D0"),
+        boot_vga: Reading::Known(false),
+        bars: Reading::Known(vec![bar(0, GPU_BAR, GPU_BAR + 0x0fff_ffff)]),
+        rom_region: Reading::Known(bar(6, 0xf000_0000, 0xf001_ffff)),
+        has_rom_file: true,
+        config: Reading::Known(ConfigSpace::new(vec![0; 256])),
+        slot: Reading::Absent,
+        group: Reading::Absent,
+        parent: Reading::Absent,
+        physical_function: Reading::Absent,
+        total_virtual_functions: Reading::Absent,
+    }
+}
+
+pub(super) fn bar(index: u8, start: u64, end: u64) -> Bar {
+    Bar {
+        index,
+        start,
+        end,
+        flags: 0x200,
+    }
+}
+
+/// An ACPI table with nothing but its signature and, for DMAR, its flags.
+pub(super) fn table(signature: &str, flags: u8) -> Reading<Vec<u8>> {
+    let mut bytes = vec![0; 48];
+    bytes[..4].copy_from_slice(signature.as_bytes());
+    bytes[4] = 48;
+    bytes[37] = flags;
+    let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes[9] = sum.wrapping_neg();
+    Reading::Known(bytes)
+}
+
+/// Configuration space with a PCI Express capability of this device/port type.
+pub(super) fn express(kind: u8) -> ConfigSpace {
+    let mut bytes = vec![0; 256];
+    bytes[0x06] = 0x10;
+    bytes[0x34] = 0x40;
+    bytes[0x40] = 0x10;
+    bytes[0x42] = kind << 4;
+    ConfigSpace::new(bytes)
+}
