@@ -23,12 +23,12 @@ fn is_told_everywhere(run: &mut Run, words: &str) {
     run.wait_screen("try again", A_MOMENT).unwrap();
 }
 
-fn told_and_tried_again(name: &str, option: &str, words: &[&str]) {
+fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&str]) {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
     let boot = lab.boot(name, machine(&lab, &stick)).option(option);
     let mut run = lab.start(boot);
-    run.wait_milestone(Milestone::Read).unwrap();
+    run.wait_milestone(before).unwrap();
     for words in words {
         is_told_everywhere(&mut run, words);
     }
@@ -44,7 +44,18 @@ fn a_session_that_crashes_is_told_on_every_console_and_can_be_tried_again() {
     told_and_tried_again(
         "trouble-crash",
         "preflight.test=crash",
+        Milestone::Read,
         &["Preflight stopped unexpectedly"],
+    );
+}
+
+#[test]
+fn a_first_process_that_panics_is_told_on_every_console_and_starts_again() {
+    told_and_tried_again(
+        "trouble-panic-init",
+        "preflight.test=panic-init",
+        Milestone::Init,
+        &["Preflight's first process met an error in itself"],
     );
 }
 
@@ -53,6 +64,7 @@ fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
     told_and_tried_again(
         "trouble-panic",
         "preflight.test=panic",
+        Milestone::Read,
         &[
             "Preflight met an error in itself",
             "Preflight stopped unexpectedly",
