@@ -17,6 +17,7 @@ use private::PrivateApt;
 
 use crate::cache::{Cache, CacheError};
 use crate::io::{self, Context};
+use crate::package::debs_in;
 
 /// Counts changes of what [`cached_debs`] and [`cached_tree`] put into an entry.
 const CACHE_FORMAT: u32 = 1;
@@ -182,12 +183,6 @@ fn download(apt: &PrivateApt, request: &Request, into: &Path) -> Result<Vec<Path
             packages: request.packages.join(" "),
         });
     }
-    Ok(debs)
-}
-
-fn debs_in(folder: &Path) -> Result<Vec<PathBuf>, io::IoError> {
-    let mut debs = io::list(folder)?;
-    debs.retain(|path| path.extension().is_some_and(|extension| extension == "deb"));
     Ok(debs)
 }
 
