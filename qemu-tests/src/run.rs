@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::boot::{Boot, empty_folder};
 use crate::deadline::{Deadlines, Milestone};
@@ -41,7 +40,6 @@ pub struct Run {
     heard: Instant,
     failed: bool,
     logs: PathBuf,
-    _sockets: TempDir,
     _turn: Turn,
 }
 
@@ -68,7 +66,6 @@ impl Run {
             heard: Instant::now(),
             failed: false,
             logs,
-            _sockets: lines.folder,
             _turn: turn,
         })
     }
