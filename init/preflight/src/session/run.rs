@@ -213,6 +213,7 @@ impl Session {
             let _ = shell.kill();
             let _ = shell.wait();
         }
+        self.consoles.reopen();
     }
 
     fn fault(&self) -> Option<Fault> {
