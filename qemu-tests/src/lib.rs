@@ -26,6 +26,7 @@ mod qmp;
 mod run;
 mod screen;
 mod serial;
+mod served_card;
 mod showcase;
 pub mod stick;
 
@@ -40,6 +41,7 @@ pub use machine::{Iommu, Machine};
 pub use qemu::{Qemu, QemuError, Version};
 pub use run::Run;
 pub use serial::Serial;
+pub use served_card::ServedCard;
 pub use showcase::Showcase;
 pub use stick::Stick;
 

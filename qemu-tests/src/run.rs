@@ -13,6 +13,7 @@ use crate::events::{Events, RunResult};
 use crate::failure::{Failure, Outcome};
 use crate::guests::Turn;
 use crate::images::output_folder;
+use crate::machine::Machine;
 use crate::ports::Ports;
 use crate::process::{Process, words};
 use crate::qemu::Qemu;
@@ -42,6 +43,8 @@ pub struct Run {
     failed: bool,
     logs: PathBuf,
     _sockets: TempDir,
+    /// Its cards live until QEMU, which aborts without them, has ended.
+    _machine: Machine,
     _turn: Turn,
 }
 
@@ -69,6 +72,7 @@ impl Run {
             failed: false,
             logs,
             _sockets: lines.folder,
+            _machine: boot.machine,
             _turn: turn,
         })
     }
