@@ -15,6 +15,7 @@ use crate::guests::Turn;
 use crate::images::output_folder;
 use crate::machine::Machine;
 use crate::ports::Ports;
+use crate::probe::{Answer, Refusal};
 use crate::process::{Process, words};
 use crate::qemu::Qemu;
 use crate::qmp::Qmp;
@@ -105,6 +106,14 @@ impl Run {
         let allowed = self.deadlines.until(Milestone::End, self.last);
         self.wait("the result", allowed, |run| {
             run.events.take_result().map(Ok)
+        })
+    }
+
+    /// Waits for what a guest with the image of [`probe`](crate::probe) answers.
+    pub fn answers(&mut self) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
+        let allowed = self.deadlines.until(Milestone::End, self.last);
+        self.wait("the answers", allowed, |run| {
+            run.events.take_answers().map(Ok)
         })
     }
 
