@@ -94,7 +94,8 @@ impl Events {
 
     fn take(&mut self, line: &str) -> Result<(), String> {
         let wrong = |why: String| format!("event port: {why} in the line '{line}'");
-        let mut event: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        let mut event: Value =
+            serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         match event["event"].as_str() {
             Some("milestone") => {
                 let name = event["name"].as_str().unwrap_or_default();

@@ -32,8 +32,8 @@ impl Lab {
                 return Err(format!("{} takes no cards", qemu.place()));
             }
             let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));
-            let deadlines = baseline::deadlines(&qemu, &kernel, init)
-                .map_err(|failure| failure.to_string())?;
+            let deadlines =
+                baseline::deadlines(&qemu, &kernel, init).map_err(|failure| failure.to_string())?;
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
             Ok(Self {
                 qemu,

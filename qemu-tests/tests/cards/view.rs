@@ -8,7 +8,11 @@ fn explore() {
     let Some(lab) = Lab::open() else { return };
     let nvidia = serve(&profiles::nvidia_gtx650());
     let amd = serve(&profiles::amd_rx480());
-    let rom = nvidia.profile().functions[0].option_rom().unwrap().bytes().len();
+    let rom = nvidia.profile().functions[0]
+        .option_rom()
+        .unwrap()
+        .bytes()
+        .len();
     let a = "0000:01:00.0";
     let mut requests = vec![
         Request::write(a, "enable", "1"),
@@ -33,9 +37,13 @@ fn explore() {
     }
     for (f, a) in [(&nvidia, 1), (&amd, 2)] {
         for (n, c) in f.profile().config_spaces().unwrap().iter().enumerate() {
-            let seen = seen.answers.bytes(&Request::read(&format!("0000:{a:02x}:00.{n}"), "config"));
+            let seen = seen
+                .answers
+                .bytes(&Request::read(&format!("0000:{a:02x}:00.{n}"), "config"));
             for (at, (x, y)) in seen.iter().zip(c.bytes()).enumerate() {
-                if *x != y { print!("{a}.{n} {at:#x}: seen {x:02x} profile {y:02x}; "); }
+                if *x != y {
+                    print!("{a}.{n} {at:#x}: seen {x:02x} profile {y:02x}; ");
+                }
             }
             println!("len {}", seen.len());
         }

@@ -48,9 +48,7 @@ impl Guest {
             }),
             Request::Run(words) => run(words).map(Answer::Text).map_err(refused),
             Request::Read(path) => fs::read(path).map(hex).map_err(refused),
-            Request::Write(path, text) => write(path, text)
-                .map(|()| Answer::Done)
-                .map_err(refused),
+            Request::Write(path, text) => write(path, text).map(|()| Answer::Done).map_err(refused),
             Request::Link(path) => link(path).map(Answer::Text).map_err(refused),
             Request::List(path) => list(path).map(Answer::Names).map_err(refused),
             Request::Rom(path) => rom(path).map(hex).map_err(refused),

@@ -33,8 +33,14 @@ fn main() {
 
 fn work() -> anyhow::Result<()> {
     for (kind, place) in MOUNTS {
-        mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>)
-            .with_context(|| format!("cannot mount {place}"))?;
+        mount(
+            Some(kind),
+            place,
+            Some(kind),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .with_context(|| format!("cannot mount {place}"))?;
     }
     let requests: Vec<Request> = serde_json::from_slice(&fs::read("/requests.json")?)?;
     let mut guest = Guest::new()?;

@@ -14,11 +14,20 @@ pub(crate) fn read(path: &str, offset: u64, length: usize) -> io::Result<Vec<u8>
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let start = offset / PAGE * PAGE;
     let skipped = usize::try_from(offset - start).map_err(io::Error::other)?;
-    let span = NonZeroUsize::new(skipped + length)
-        .ok_or_else(|| io::Error::other("nothing to read"))?;
+    let span =
+        NonZeroUsize::new(skipped + length).ok_or_else(|| io::Error::other("nothing to read"))?;
     let at = i64::try_from(start).map_err(io::Error::other)?;
     // SAFETY: a new mapping of a file, at an address that the kernel chooses.
-    let base = unsafe { mmap(None, span, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, at)? };
+    let base = unsafe {
+        mmap(
+            None,
+            span,
+            ProtFlags::PROT_READ,
+            MapFlags::MAP_SHARED,
+            &file,
+            at,
+        )?
+    };
     let mut bytes = Vec::with_capacity(length);
     for word in (skipped..skipped + length).step_by(4) {
         // SAFETY: `word` is inside the mapping and aligned to four, since the mapping is to a page.
