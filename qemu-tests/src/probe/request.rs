@@ -22,9 +22,9 @@ pub enum Request {
     Rom(String),
     /// Map a `resource` file of sysfs and read so many bytes from an offset on, four at a time.
     Memory(String, u64, usize),
-    /// Open a VFIO group, give it an IOMMU, open the function of this address in it, and read its vendor
-    /// and device id.
-    Vfio(String, String),
+    /// Open the VFIO group of the function at this address, give it an IOMMU, open the function in it, and
+    /// read its vendor and device id.
+    Vfio(String),
 }
 
 /// What came of a request.

@@ -1,11 +1,12 @@
 //! What every test starts from.
 
+use std::fs;
 use std::path::Path;
 
 use cards::CardProfile;
 use qemu_tests::probe::{self, Answers, Request};
 use qemu_tests::{
-    Boot, Deadlines, Device, Images, Iommu, Machine, Port, Qemu, ServedCard, baseline,
+    Boot, Deadlines, Device, Dmar, Images, Iommu, Machine, Port, Qemu, ServedCard, baseline,
 };
 use tempfile::TempDir;
 
@@ -50,8 +51,23 @@ impl Lab {
 
     /// Boots a guest that carries out `requests`.
     pub fn ask(&self, name: &str, machine: Machine, requests: Vec<Request>) -> Seen {
+        self.ask_with(name, machine, None, requests)
+    }
+
+    /// The same with another DMAR table than QEMU's.
+    pub fn ask_with(
+        &self,
+        name: &str,
+        machine: Machine,
+        dmar: Option<&Dmar>,
+        requests: Vec<Request>,
+    ) -> Seen {
         let program = Path::new(env!("CARGO_BIN_EXE_guest-probe"));
         let images = probe::image(program, &requests, self.folder()).unwrap();
+        if let Some(dmar) = dmar {
+            let image = fs::read(&images.initramfs).unwrap();
+            fs::write(&images.initramfs, dmar.before(&image).unwrap()).unwrap();
+        }
         let boot = Boot::new(name, &images, machine).deadlines(self.deadlines);
         let mut run = boot.start(&self.qemu).unwrap();
         let answers = run.answers().unwrap();

@@ -1,5 +1,6 @@
 //! Cards in software on emulated machines: what a real kernel sees of them, and what is done to them.
 
+mod groups;
 mod lab;
 mod rom_faults;
 mod untouched;

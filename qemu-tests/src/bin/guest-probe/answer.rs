@@ -55,7 +55,7 @@ impl Guest {
             Request::Memory(path, offset, length) => memory::read(path, *offset, *length)
                 .map(hex)
                 .map_err(refused),
-            Request::Vfio(group, address) => vfio::ids(group, address).map(hex).map_err(refused),
+            Request::Vfio(address) => vfio::ids(address).map(hex).map_err(refused),
         }
     }
 }
@@ -83,7 +83,7 @@ fn write(path: &str, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn link(path: &str) -> io::Result<String> {
+pub(crate) fn link(path: &str) -> io::Result<String> {
     let target = fs::read_link(path)?;
     let name = target.file_name().unwrap_or_default();
     Ok(name.to_string_lossy().into_owned())

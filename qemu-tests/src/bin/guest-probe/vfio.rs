@@ -10,6 +10,8 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 use nix::{ioctl_write_int_bad, ioctl_write_ptr_bad, request_code_none};
 
+use crate::answer::link;
+
 const TYPE: u8 = b';';
 /// VFIO_TYPE1v2_IOMMU.
 const TYPE1_V2: c_int = 3;
@@ -20,8 +22,9 @@ ioctl_write_int_bad!(set_iommu, request_code_none!(TYPE, 102));
 ioctl_write_ptr_bad!(set_container, request_code_none!(TYPE, 104), c_int);
 ioctl_write_ptr_bad!(get_device, request_code_none!(TYPE, 106), c_char);
 
-/// Vendor and device id of the function at `address` in the group, read through VFIO.
-pub(crate) fn ids(group: &str, address: &str) -> io::Result<Vec<u8>> {
+/// Vendor and device id of the function at `address`, read through VFIO.
+pub(crate) fn ids(address: &str) -> io::Result<Vec<u8>> {
+    let group = link(&format!("/sys/bus/pci/devices/{address}/iommu_group"))?;
     let open = |path: &str| OpenOptions::new().read(true).write(true).open(path);
     let container = open("/dev/vfio/vfio").map_err(at("open the container"))?;
     let group = open(&format!("/dev/vfio/{group}")).map_err(at("open the group"))?;
