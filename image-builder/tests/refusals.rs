@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 
 use common::{Sample, refusal};
+use image_builder::modules::ModuleName;
 
 #[test]
 fn a_graphics_driver_is_refused_with_the_chain_that_leads_to_it() {
@@ -22,6 +23,24 @@ fn a_soft_dependency_does_not_smuggle_one_in() {
     sample.add("drivers/misc/polite.ko", &["depends=", "softdep=post: drm"]);
     let error = refusal(&sample.recipe("[x]\npolite\n"));
     assert!(error.contains("polite (softly) -> drm"), "{error}");
+}
+
+#[test]
+fn an_optional_module_that_leads_to_one_is_left_out_and_named() {
+    let sample = Sample::new();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("initramfs");
+    let recipe = sample.recipe("[input]\nahci\nhid_picolcd?\n");
+    let built = image_builder::initramfs::build(&recipe, &output, &|_| {}).unwrap();
+    assert_eq!(
+        built.left_out,
+        ["hid_picolcd -> helper -> drm (graphics drivers)"]
+    );
+    let names: Vec<_> = common::unpack(&output)
+        .iter()
+        .filter_map(|entry| ModuleName::from_path(entry.header.name()))
+        .collect();
+    assert_eq!(names, [ModuleName::new("ahci"), ModuleName::new("libata")]);
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::boot::{Boot, empty_folder};
 use crate::deadline::{Deadlines, Milestone};
@@ -43,7 +42,6 @@ pub struct Run {
     heard: Instant,
     failed: bool,
     logs: PathBuf,
-    _sockets: TempDir,
     /// Its cards live until QEMU, which aborts without them, has ended.
     _machine: Machine,
     _turn: Turn,
@@ -72,7 +70,6 @@ impl Run {
             heard: Instant::now(),
             failed: false,
             logs,
-            _sockets: lines.folder,
             _machine: boot.machine,
             _turn: turn,
         })

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::error::{AptError, run};
 use super::sources;
 use crate::io::{self, Context};
+use crate::package::debs_in;
 
 /// Settings that would weaken the checks, run hooks of the machine, or fetch what is not needed.
 const NOT_TAKEN_OVER: [&str; 6] = [
@@ -45,14 +46,12 @@ impl PrivateApt {
         Self::create(place, &Lists::Machine, &Sources::Machine)
     }
 
-    /// Reads lists fetched now from the machine's own sources.
+    /// Reads lists of its own from the machine's sources, once they are updated.
     pub(super) fn with_machine_sources(place: &Path) -> Result<Self, AptError> {
-        let apt = Self::create(place, &Lists::Private, &Sources::Machine)?;
-        apt.update()?;
-        Ok(apt)
+        Self::create(place, &Lists::Private, &Sources::Machine)
     }
 
-    /// Reads lists fetched now of these Debian suites.
+    /// Reads lists of its own of these Debian suites, once they are updated.
     pub(super) fn with_debian_suites(suites: &[String], place: &Path) -> Result<Self, AptError> {
         let mirror = sources::debian_mirror()?;
         let key = sources::debian_key()?;
@@ -63,7 +62,6 @@ impl PrivateApt {
             .map(|suite| format!("deb [signed-by={key}] {mirror} {suite} main\n"))
             .collect();
         io::write(&apt.folder.path().join("sources.list"), lines)?;
-        apt.update()?;
         Ok(apt)
     }
 
@@ -95,21 +93,35 @@ impl PrivateApt {
         command
     }
 
-    fn update(&self) -> Result<(), AptError> {
+    /// Fetches the lists of packages.
+    pub(super) fn update(&self) -> Result<(), AptError> {
         run(self.command("apt-get").args(["update", "-q"])).map(|_| ())
     }
 
-    /// Replaces packages that hold nothing but a dependency on the newest of a row by that one.
+    /// Replaces packages that hold nothing but a dependency on the newest of a row by that one, and
+    /// adds the packages that a kernel is split into.
     pub(super) fn resolve(&self, packages: &[String]) -> Result<Vec<String>, AptError> {
-        packages
-            .iter()
-            .map(|package| {
-                let mut command = self.command("apt-cache");
-                command.args(["depends", "--no-recommends", "--no-suggests", package]);
-                let text = run(&mut command)?;
-                Ok(newest_of_row(package, &text).unwrap_or_else(|| package.clone()))
-            })
-            .collect()
+        let mut resolved = Vec::new();
+        for package in packages {
+            let depends = self.depends(package)?;
+            match newest_of_row(package, &depends) {
+                Some(newest) => {
+                    resolved.extend(parts_of_kernel(&newest, &self.depends(&newest)?));
+                    resolved.push(newest);
+                }
+                None => {
+                    resolved.extend(parts_of_kernel(package, &depends));
+                    resolved.push(package.clone());
+                }
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn depends(&self, package: &str) -> Result<Vec<String>, AptError> {
+        let mut command = self.command("apt-cache");
+        command.args(["depends", "--no-recommends", "--no-suggests", package]);
+        Ok(parse_depends(&run(&mut command)?))
     }
 
     /// Downloads these packages alone into a folder.
@@ -128,7 +140,7 @@ impl PrivateApt {
         let mut command = self.command("apt-get");
         command.args(["install", "-y", "-q", "--download-only"]);
         run(command.args(packages))?;
-        for deb in super::debs_in(&self.folder.path().join("archives"))? {
+        for deb in debs_in(&self.folder.path().join("archives"))? {
             let name = deb.file_name().unwrap_or_default();
             fs::rename(&deb, into.join(name)).at("move", &deb)?;
         }
@@ -204,24 +216,38 @@ fn setting<'a>(dump: &'a str, name: &str) -> Option<&'a str> {
     dump.lines().find_map(value)
 }
 
-/// `linux-image-amd64` depends on `linux-image-6.1.0-13-amd64`: what the metapackage stands for has
-/// its name with a version put in.
-fn newest_of_row(package: &str, depends: &str) -> Option<String> {
-    let (start, end) = package.rsplit_once('-')?;
-    depends
-        .lines()
+fn parse_depends(text: &str) -> Vec<String> {
+    text.lines()
         .filter_map(|line| {
             line.trim()
                 .trim_start_matches('|')
                 .strip_prefix("Depends: ")
         })
-        .find(|name| {
-            name.strip_prefix(start)
-                .and_then(|rest| rest.strip_suffix(end))
-                .and_then(|version| version.strip_prefix('-')?.strip_suffix('-'))
-                .is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
-        })
         .map(str::to_owned)
+        .collect()
+}
+
+/// `linux-image-amd64` depends on `linux-image-6.1.0-13-amd64`: what the metapackage stands for has
+/// its name with a version put in.
+fn newest_of_row(package: &str, depends: &[String]) -> Option<String> {
+    let (start, end) = package.rsplit_once('-')?;
+    let has_version = |name: &&String| {
+        name.strip_prefix(start)
+            .and_then(|rest| rest.strip_suffix(end))
+            .and_then(|version| version.strip_prefix('-')?.strip_suffix('-'))
+            .is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    depends.iter().find(has_version).cloned()
+}
+
+/// Newer kernels of Debian, and those of Ubuntu, have the modules and sometimes the kernel itself in
+/// packages beside `linux-image-RELEASE` that have the release in their names too.
+fn parts_of_kernel(package: &str, depends: &[String]) -> Vec<String> {
+    let Some(release) = package.strip_prefix("linux-image") else {
+        return Vec::new();
+    };
+    let is_part = |name: &&String| name.starts_with("linux-") && name.ends_with(release);
+    depends.iter().filter(is_part).cloned().collect()
 }
 
 #[cfg(test)]
@@ -230,18 +256,29 @@ mod tests {
 
     #[test]
     fn a_metapackage_gives_what_it_stands_for() {
-        let depends = "linux-image-amd64\n  Depends: kmod\n  Depends: linux-image-6.1.0-13-amd64\n";
-        assert_eq!(
-            newest_of_row("linux-image-amd64", depends).as_deref(),
-            Some("linux-image-6.1.0-13-amd64")
-        );
+        let text = "linux-image-amd64\n  Depends: kmod\n  Depends: linux-image-6.1.0-13-amd64\n";
+        let newest = newest_of_row("linux-image-amd64", &parse_depends(text));
+        assert_eq!(newest.as_deref(), Some("linux-image-6.1.0-13-amd64"));
     }
 
     #[test]
     fn an_ordinary_package_stands_for_itself() {
-        assert_eq!(newest_of_row("busybox-static", "busybox-static\n"), None);
-        let depends = "qemu-system-x86\n  Depends: qemu-system-data\n  Depends: libc6\n";
-        assert_eq!(newest_of_row("qemu-system-x86", depends), None);
+        assert_eq!(newest_of_row("busybox-static", &[]), None);
+        let depends = parse_depends("qemu-system-x86\n |Depends: qemu-system-data\n");
+        assert_eq!(newest_of_row("qemu-system-x86", &depends), None);
+        assert!(parts_of_kernel("qemu-system-x86", &depends).is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_split_kernel_come_with_it() {
+        let depends = parse_depends(
+            "linux-image-7.2-amd64\n |Depends: dracut\n  Depends: initramfs-tools\n  \
+             Depends: linux-binary-7.2-amd64\n  Depends: linux-modules-7.2-amd64\n",
+        );
+        assert_eq!(
+            parts_of_kernel("linux-image-7.2-amd64", &depends),
+            ["linux-binary-7.2-amd64", "linux-modules-7.2-amd64"]
+        );
     }
 
     #[test]

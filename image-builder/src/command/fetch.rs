@@ -1,5 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 
@@ -9,7 +10,8 @@ const SHORT_NAMES: [(&str, &str); 2] = [
     ("busybox", "busybox-static"),
 ];
 
-/// Put a Debian package into the cache and print the path of its .deb file.
+/// Put a Debian package into the cache and print the path of its .deb file, or of the folder when
+/// there are several.
 ///
 /// The package comes from the mirror that this machine's apt uses and is not installed. A cached
 /// file is used again until --refresh asks for the current one.
@@ -22,6 +24,9 @@ pub(crate) struct Arguments {
     /// machine's own
     #[arg(long, value_delimiter = '+')]
     suite: Vec<String>,
+    /// Fetch also all that they depend on
+    #[arg(long)]
+    with_dependencies: bool,
     /// Print the path of the unpacked files instead; an image is built faster from them
     #[arg(long)]
     unpack: bool,
@@ -33,22 +38,29 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cache = Cache::open()?;
     for name in &arguments.packages {
-        for path in fetch(&cache, arguments, name)? {
-            println!("{}", path.display());
-        }
+        println!("{}", fetch(&cache, arguments, name)?.display());
     }
     Ok(())
 }
 
-fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<PathBuf> {
     let long_name = SHORT_NAMES.iter().find(|(short, _)| *short == name);
     let mut request = Request::new([long_name.map_or(name, |(_, package)| package)]);
     if !arguments.suite.is_empty() {
         request = request.from_debian(arguments.suite.iter().map(String::as_str));
     }
+    request.with_dependencies = arguments.with_dependencies;
     request.renew = arguments.refresh;
     if arguments.unpack {
-        return Ok(vec![apt::cached_tree(cache, &request)?]);
+        return Ok(apt::cached_tree(cache, &request)?);
     }
-    Ok(apt::cached_debs(cache, &request)?)
+    let debs = apt::cached_debs(cache, &request)?;
+    match debs.as_slice() {
+        [only] => Ok(only.clone()),
+        several => several
+            .first()
+            .and_then(|path| path.parent())
+            .map(Path::to_owned)
+            .with_context(|| format!("the cache has lost the files of {name}")),
+    }
 }

@@ -184,6 +184,12 @@ fn table(built: &Built) -> String {
             size.reason, size.files
         ));
     }
+    if !built.left_out.is_empty() {
+        text.push_str("\n\n  left out, since an image never carries graphics drivers:");
+        for chain in &built.left_out {
+            text.push_str(&format!("\n  {chain}"));
+        }
+    }
     text
 }
 

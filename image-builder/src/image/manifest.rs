@@ -37,6 +37,7 @@ struct Manifest<'a> {
     schema: &'static str,
     kernel: &'a str,
     modules: Vec<ModuleLine>,
+    left_out: &'a [String],
     files: Vec<FileLine<'a>>,
 }
 
@@ -76,6 +77,7 @@ pub fn manifest(image: &Image, kernel: &str, modules: &Modules) -> serde_json::R
         schema: "preflight.manifest/1",
         kernel,
         modules: module_lines(modules),
+        left_out: modules.left_out(),
         files: files.collect(),
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;

@@ -29,6 +29,8 @@ pub struct Built {
     pub kernel: String,
     /// Number of modules.
     pub modules: usize,
+    /// Optional entries of the module list that lead to graphics drivers and are not carried.
+    pub left_out: Vec<String>,
     /// Bytes of the file.
     pub bytes: u64,
     /// Bytes before compression.
@@ -56,6 +58,7 @@ pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<
         schema: "preflight.image/1",
         kernel: kernel.release().to_owned(),
         modules: modules.iter().count(),
+        left_out: modules.left_out().to_vec(),
         bytes,
         unpacked: sizes.iter().map(|size| size.bytes).sum(),
         sizes,

@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::error::{ClosureError, Problems};
 use super::graphics;
 use super::{Kernel, KernelError, ModInfo, ModuleList, ModuleName};
 
@@ -34,48 +34,12 @@ pub enum Cause {
 #[derive(Debug, Default)]
 pub struct Modules {
     carried: BTreeMap<ModuleName, Carried>,
+    left_out: Vec<String>,
 }
 
-/// A list cannot be satisfied.
-#[derive(Debug, thiserror::Error)]
-pub enum ClosureError {
-    /// The package could not be read.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-    /// Entries match nothing.
-    #[error(
-        "kernel {release} has nothing for these entries of the module list:\n  {}\n\
-         Mark an entry that some kernels lack with a ? at its end.",
-        entries.join("\n  ")
-    )]
-    Missing {
-        /// The kernel.
-        release: String,
-        /// The entries, each with its group.
-        entries: Vec<String>,
-    },
-    /// The package is incomplete.
-    #[error(
-        "kernel {release} lacks modules that others depend on:\n  {}\n\
-         Are its modules split into several packages? Unpack them into one folder.",
-        chains.join("\n  ")
-    )]
-    Broken {
-        /// The kernel.
-        release: String,
-        /// Chains of names.
-        chains: Vec<String>,
-    },
-    /// The image would have a driver for graphics cards.
-    #[error(
-        "an image never carries graphics drivers, but the module list leads to:\n  {}\n\
-         Take the first module of each chain out of the list, or keep it out with a ! before it.",
-        chains.join("\n  ")
-    )]
-    Graphics {
-        /// Chains of names, each with the objection.
-        chains: Vec<String>,
-    },
+struct Root {
+    todo: Todo,
+    optional: bool,
 }
 
 struct Todo {
@@ -87,37 +51,58 @@ struct Todo {
 impl Modules {
     /// Everything that the list asks for, with all that it depends on and all soft and weak
     /// dependencies that the kernel has.
+    ///
+    /// An optional entry that leads to a graphics driver is left out; any other one is an error.
     pub fn close(kernel: &Kernel, list: &ModuleList) -> Result<Self, ClosureError> {
-        let mut todo = roots(kernel, list)?;
         let mut modules = Self::default();
-        let (mut graphics, mut broken) = (Vec::new(), Vec::new());
+        let mut problems = Problems::default();
+        for Root { todo, optional } in roots(kernel, list)? {
+            let mut found = Problems::default();
+            let added = modules.add(kernel, todo, &list.except, &mut found)?;
+            if optional && !found.graphics.is_empty() {
+                modules.carried.retain(|name, _| !added.contains(name));
+                modules.left_out.append(&mut found.graphics);
+            } else {
+                problems.append(found);
+            }
+        }
+        problems.into_result(kernel)?;
+        Ok(modules)
+    }
+
+    /// Adds one module with its dependencies; gives the names of those that are new.
+    fn add(
+        &mut self,
+        kernel: &Kernel,
+        first: Todo,
+        except: &[ModuleName],
+        problems: &mut Problems,
+    ) -> Result<BTreeSet<ModuleName>, KernelError> {
+        let mut added = BTreeSet::new();
+        let mut todo = VecDeque::from([first]);
         while let Some(Todo { name, group, cause }) = todo.pop_front() {
-            if modules.carried.contains_key(&name) || kernel.builtin().has(&name) {
+            if self.carried.contains_key(&name) || kernel.builtin().has(&name) {
                 continue;
             }
             let Some(path) = kernel.path(&name) else {
-                broken.push(modules.chain(&name, &cause));
+                problems.broken.push(self.chain(&name, &cause));
                 continue;
             };
             let (content, info) = kernel.read(path)?;
             if let Some(objection) = graphics::objection(&name, path, &info) {
-                graphics.push(format!("{} ({objection})", modules.chain(&name, &cause)));
+                let chain = self.chain(&name, &cause);
+                problems.graphics.push(format!("{chain} ({objection})"));
                 continue;
             }
-            for next in &info.depends {
-                todo.push_back(Todo {
-                    name: next.clone(),
-                    group: group.clone(),
-                    cause: Cause::NeededBy(name.clone()),
-                });
-            }
-            for next in wanted(kernel, &info, &list.except)? {
-                todo.push_back(Todo {
-                    name: next,
-                    group: group.clone(),
-                    cause: Cause::WantedBy(name.clone()),
-                });
-            }
+            let needed = info.depends.iter().cloned();
+            let needed = needed.map(|next| (next, Cause::NeededBy(name.clone())));
+            let wanted = wanted(kernel, &info, except)?.into_iter();
+            let wanted = wanted.map(|next| (next, Cause::WantedBy(name.clone())));
+            todo.extend(needed.chain(wanted).map(|(name, cause)| Todo {
+                name,
+                group: group.clone(),
+                cause,
+            }));
             let carried = Carried {
                 path: plain_path(path).to_owned(),
                 content,
@@ -125,18 +110,16 @@ impl Modules {
                 group,
                 cause,
             };
-            modules.carried.insert(name, carried);
+            added.insert(name.clone());
+            self.carried.insert(name, carried);
         }
-        if !graphics.is_empty() {
-            return Err(ClosureError::Graphics { chains: graphics });
-        }
-        if !broken.is_empty() {
-            return Err(ClosureError::Broken {
-                release: kernel.release().to_owned(),
-                chains: broken,
-            });
-        }
-        Ok(modules)
+        Ok(added)
+    }
+
+    /// Optional entries that the image goes without, since they lead to graphics drivers; each as
+    /// the chain of names.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// All of them, sorted by name.
@@ -176,23 +159,22 @@ impl Modules {
     }
 }
 
-fn roots(kernel: &Kernel, list: &ModuleList) -> Result<VecDeque<Todo>, ClosureError> {
-    let mut roots = VecDeque::new();
+fn roots(kernel: &Kernel, list: &ModuleList) -> Result<Vec<Root>, ClosureError> {
+    let mut roots = Vec::new();
     let mut missing = Vec::new();
     for entry in &list.entries {
         let text = entry.selector.to_string();
         match entry.select(kernel, &list.except) {
-            Some(names) => roots.extend(names.into_iter().map(|name| Todo {
-                name,
-                group: entry.group.clone(),
-                cause: Cause::Listed(text.clone()),
+            Some(names) => roots.extend(names.into_iter().map(|name| Root {
+                todo: Todo {
+                    name,
+                    group: entry.group.clone(),
+                    cause: Cause::Listed(text.clone()),
+                },
+                optional: entry.optional,
             })),
             None if entry.optional => {}
-            None => {
-                let mut line = text;
-                let _ = write!(line, " (group {})", entry.group);
-                missing.push(line);
-            }
+            None => missing.push(format!("{text} (group {})", entry.group)),
         }
     }
     if missing.is_empty() {

@@ -4,8 +4,9 @@ use super::{Kernel, ModuleName, path_matches};
 ///
 /// `[group]` begins a group; each other line is one entry, `#` begins a comment. An entry is a
 /// module's name, or a path below `kernel/` with `*` (`drivers/ata/*`: one folder; `drivers/hid/**`:
-/// all below). A `?` at its end marks an entry that some kernels lack; a `!` before a name keeps that
-/// module out unless another one depends on it.
+/// all below). A `?` at its end marks an entry that an image may go without: the kernel
+/// lacks it, or it leads to graphics drivers. A `!` before a name keeps that module out unless another
+/// one depends on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModuleList {
     /// What to take, in the order of the file.
@@ -21,7 +22,7 @@ pub struct Entry {
     pub group: String,
     /// What to take.
     pub selector: Selector,
-    /// Whether it may match nothing.
+    /// Whether an image may go without it.
     pub optional: bool,
 }
 

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod closure;
+mod error;
 mod graphics;
 mod index;
 mod kernel;
@@ -13,7 +14,8 @@ mod pattern;
 mod testing;
 
 pub use builtin::Builtin;
-pub use closure::{Carried, Cause, ClosureError, Modules};
+pub use closure::{Carried, Cause, Modules};
+pub use error::ClosureError;
 pub use index::index_files;
 pub use kernel::{Kernel, KernelError};
 pub use list::{Entry, ListError, ModuleList, Selector};

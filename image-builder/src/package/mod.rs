@@ -4,6 +4,7 @@ mod compression;
 mod deb;
 mod folder;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ pub use compression::Compression;
 use deb::Deb;
 use folder::Folder;
 
-use crate::io::IoError;
+use crate::io::{IoError, list};
 
 /// A tree of files with paths relative to its root, such as `boot/vmlinuz-6.1.0-13-amd64`.
 pub struct Tree {
@@ -20,7 +21,8 @@ pub struct Tree {
 }
 
 enum Kind {
-    Deb(Deb),
+    /// Several make one tree: newer kernels are split.
+    Debs(Vec<Deb>),
     Folder(Folder),
 }
 
@@ -59,12 +61,18 @@ pub enum PackageError {
 }
 
 impl Tree {
-    /// Opens a .deb file or a folder.
+    /// Opens a .deb file, a folder of .deb files, or a folder that is the tree.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
         let kind = if path.is_dir() {
-            Kind::Folder(Folder::new(path))
+            let debs = debs_in(path)?;
+            if debs.is_empty() {
+                Kind::Folder(Folder::new(path))
+            } else {
+                let debs = debs.iter().map(|path| Deb::open(path));
+                Kind::Debs(debs.collect::<Result<_, _>>()?)
+            }
         } else {
-            Kind::Deb(Deb::open(path)?)
+            Kind::Debs(vec![Deb::open(path)?])
         };
         Ok(Self {
             origin: path.to_owned(),
@@ -80,7 +88,11 @@ impl Tree {
     /// All files below a folder of the tree, sorted; nothing when there is no such folder.
     pub fn files_below(&self, folder: &str) -> Result<Vec<String>, PackageError> {
         match &self.kind {
-            Kind::Deb(deb) => Ok(deb.files_below(folder)),
+            Kind::Debs(debs) => {
+                let files = debs.iter().flat_map(|deb| deb.files_below(folder));
+                // One path in two packages cannot be installed either; the first one counts.
+                Ok(files.collect::<BTreeSet<_>>().into_iter().collect())
+            }
             Kind::Folder(root) => Ok(root.files_below(folder)?),
         }
     }
@@ -88,7 +100,13 @@ impl Tree {
     /// A file's bytes as they are stored.
     pub fn read(&self, file: &str) -> Result<Vec<u8>, PackageError> {
         let content = match &self.kind {
-            Kind::Deb(deb) => deb.read(file)?,
+            Kind::Debs(debs) => {
+                let mut found = debs
+                    .iter()
+                    .map(|deb| deb.read(file))
+                    .filter_map(Result::transpose);
+                found.next().transpose()?
+            }
             Kind::Folder(root) => root.read(file)?,
         };
         content.ok_or_else(|| PackageError::Missing {
@@ -108,4 +126,11 @@ impl Tree {
                 source,
             })
     }
+}
+
+/// The Debian packages in a folder, sorted by name.
+pub fn debs_in(folder: &Path) -> Result<Vec<PathBuf>, IoError> {
+    let mut debs = list(folder)?;
+    debs.retain(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    Ok(debs)
 }

@@ -38,6 +38,8 @@ pub enum Fault {
     Crash,
     /// The session panics after reading the machine.
     Panic,
+    /// PID 1 itself panics before it starts the session.
+    PanicInit,
     /// Saving pauses between files.
     SlowSave,
     /// An empty folder covers /sys/firmware.
@@ -176,6 +178,10 @@ const TABLE: &[Entry] = &[
             Value {
                 word: "panic",
                 set: |options| options.fault = Some(Fault::Panic),
+            },
+            Value {
+                word: "panic-init",
+                set: |options| options.fault = Some(Fault::PanicInit),
             },
             Value {
                 word: "slow-save",

@@ -17,9 +17,10 @@ const MODULES: &str = "[probe]\nvirtio_pci\nvirtio_console\nvfio_pci\nvfio_iommu
 
 const KERNEL: &str = "linux-image-amd64";
 const LSPCI: &str = "pciutils";
+const PROGRAMS: [&str; 2] = ["/usr/bin/lspci", "/usr/bin/setpci"];
 
 /// A kernel and an initramfs in `folder` whose init is the program `probe`, which carries out `requests`.
-/// The real lspci is in it, as `/usr/bin/lspci`.
+/// The real `/usr/bin/lspci` and `/usr/bin/setpci` are in it.
 pub fn image(probe: &Path, requests: &[Request], folder: &Path) -> anyhow::Result<Images> {
     let base = base(probe)?;
     let mut image = read(&base.initramfs)?;
@@ -40,7 +41,11 @@ fn base(probe: &Path) -> anyhow::Result<Images> {
     let cache = Cache::open()?;
     let kernel = apt::cached_tree(&cache, &Packages::new([KERNEL]))?;
     let lspci = apt::cached_tree(&cache, &Packages::new([LSPCI]).with_dependencies())?;
-    let sources = format!("{} {} {MODULES}", kernel.display(), lspci.display());
+    let sources = format!(
+        "{} {} {PROGRAMS:?} {MODULES}",
+        kernel.display(),
+        lspci.display()
+    );
     let key = [read(probe)?, sources.into_bytes()].concat();
     let folder = output_folder().join("lab");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -57,10 +62,12 @@ fn base(probe: &Path) -> anyhow::Result<Images> {
     }
     let mut recipe = Recipe::new(kernel, probe);
     MODULES.clone_into(&mut recipe.module_list);
-    recipe.binaries = vec![Binary {
-        path: "/usr/bin/lspci".to_owned(),
-        destination: None,
-    }];
+    recipe.binaries = PROGRAMS
+        .map(|path| Binary {
+            path: path.to_owned(),
+            destination: None,
+        })
+        .to_vec();
     recipe.system = lspci;
     recipe.kernel_output = Some(images.kernel.clone());
     builder::build(&recipe, &images.initramfs, &|_| {})?;

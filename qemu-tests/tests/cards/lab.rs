@@ -6,9 +6,12 @@ use std::path::Path;
 use cards::CardProfile;
 use qemu_tests::probe::{self, Answers, Request};
 use qemu_tests::{
-    Boot, Deadlines, Device, Dmar, Images, Iommu, Machine, Port, Qemu, ServedCard, baseline,
+    Boot, Deadlines, Device, Dmar, Images, Iommu, Machine, Port, Qemu, ServedCard, baseline, skip,
 };
 use tempfile::TempDir;
+
+/// The init that carries out requests.
+pub const PROBE: &str = env!("CARGO_BIN_EXE_guest-probe");
 
 /// A QEMU that takes cards, and a folder for the files of one machine.
 pub struct Lab {
@@ -36,13 +39,16 @@ impl Lab {
             let deadlines =
                 baseline::deadlines(&qemu, &kernel, init).map_err(|failure| failure.to_string())?;
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            // The packages that its image is made of may be out of reach.
+            probe::image(Path::new(PROBE), &[], folder.path())
+                .map_err(|error| format!("{error:#}"))?;
             Ok(Self {
                 qemu,
                 deadlines,
                 folder,
             })
         };
-        opened().map_err(|why| eprintln!("skipped: {why}")).ok()
+        opened().map_err(|why| skip(&why)).ok()
     }
 
     pub fn folder(&self) -> &Path {
@@ -62,8 +68,7 @@ impl Lab {
         dmar: Option<&Dmar>,
         requests: Vec<Request>,
     ) -> Seen {
-        let program = Path::new(env!("CARGO_BIN_EXE_guest-probe"));
-        let images = probe::image(program, &requests, self.folder()).unwrap();
+        let images = probe::image(Path::new(PROBE), &requests, self.folder()).unwrap();
         if let Some(dmar) = dmar {
             let image = fs::read(&images.initramfs).unwrap();
             fs::write(&images.initramfs, dmar.before(&image).unwrap()).unwrap();

@@ -2,6 +2,7 @@
 
 mod groups;
 mod lab;
+mod lspci;
 mod rom_faults;
 mod untouched;
 mod view;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use cards::{Bar, BarKind, CardProfile, Entry, Region, Touch, profiles};
 use qemu_tests::probe::{self, Request};
-use qemu_tests::{Boot, Images, Milestone, ServedCard, Stick, baseline};
+use qemu_tests::{Boot, Images, Milestone, ServedCard, Stick, baseline, skip};
 
-use crate::lab::{Lab, machine, serve};
+use crate::lab::{Lab, PROBE, machine, serve};
 
 const COMMAND: u64 = 0x04;
 const ROM_BAR: u64 = 0x30;
@@ -91,7 +91,7 @@ fn a_session_touches_no_bar_and_writes_only_what_reading_a_rom_needs() {
     let Some(lab) = Lab::open() else { return };
     let images = match Images::find() {
         Ok(images) => images,
-        Err(why) => return eprintln!("skipped: {why}"),
+        Err(why) => return skip(&why),
     };
     let baseline = nothing(&lab, "untouched-baseline", &images.kernel);
     let card = serve(&counted());
@@ -127,7 +127,7 @@ fn the_main_job_passes_on_a_card_in_software() {
     let Some(lab) = Lab::open() else { return };
     let images = match Images::find() {
         Ok(images) => images,
-        Err(why) => return eprintln!("skipped: {why}"),
+        Err(why) => return skip(&why),
     };
     let stick = Stick::new(lab.folder()).unwrap();
     let card = serve(&profiles::nvidia_gtx650());
@@ -174,8 +174,7 @@ fn a_touch_of_a_bar_is_seen() {
         Request::write(address, "enable", "1"),
         Request::memory(address, 0, 0, 4),
     ];
-    let program = Path::new(env!("CARGO_BIN_EXE_guest-probe"));
-    let images = probe::image(program, &requests, lab.folder()).unwrap();
+    let images = probe::image(Path::new(PROBE), &requests, lab.folder()).unwrap();
     let baseline = nothing(&lab, "touched-baseline", &images.kernel);
     let all = touches(&lab, "touched", &images, &serve(&counted()));
     let difference = difference(&all, &baseline);

@@ -5,7 +5,7 @@ use qemu_tests::{Device, Images, Iommu, Machine, Milestone, Port, Run, Stick, in
 use crate::lab::{A_MOMENT, Lab, finish, says};
 
 fn machine(lab: &Lab, stick: &Stick) -> Machine {
-    let rom = lab.card_rom();
+    let rom = lab.card_rom.clone();
     Machine::q35()
         .iommu(Iommu::Intel {
             interrupt_remapping: true,
@@ -23,12 +23,12 @@ fn is_told_everywhere(run: &mut Run, words: &str) {
     run.wait_screen("try again", A_MOMENT).unwrap();
 }
 
-fn told_and_tried_again(name: &str, option: &str, words: &[&str]) {
+fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&str]) {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
     let boot = lab.boot(name, machine(&lab, &stick)).option(option);
     let mut run = lab.start(boot);
-    run.wait_milestone(Milestone::Read).unwrap();
+    run.wait_milestone(before).unwrap();
     for words in words {
         is_told_everywhere(&mut run, words);
     }
@@ -44,7 +44,18 @@ fn a_session_that_crashes_is_told_on_every_console_and_can_be_tried_again() {
     told_and_tried_again(
         "trouble-crash",
         "preflight.test=crash",
+        Milestone::Read,
         &["Preflight stopped unexpectedly"],
+    );
+}
+
+#[test]
+fn a_first_process_that_panics_is_told_on_every_console_and_starts_again() {
+    told_and_tried_again(
+        "trouble-panic-init",
+        "preflight.test=panic-init",
+        Milestone::Init,
+        &["Preflight's first process met an error in itself"],
     );
 }
 
@@ -53,6 +64,7 @@ fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
     told_and_tried_again(
         "trouble-panic",
         "preflight.test=panic",
+        Milestone::Read,
         &[
             "Preflight met an error in itself",
             "Preflight stopped unexpectedly",
@@ -89,11 +101,12 @@ fn an_image_without_modules_says_so_and_still_reports() {
 }
 
 #[test]
-fn without_sys_firmware_nothing_is_taken_for_known() {
+fn without_sys_firmware_it_is_said_that_the_firmwares_tables_were_not_read() {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
     let boot = lab.boot("trouble-firmware", machine(&lab, &stick));
     let session = lab.look(boot.option("preflight.test=no-firmware"));
+    assert!(says(&session.serial, "/sys/firmware"), "{}", session.serial);
     let firmware = &session.result.assessment["iommu"]["firmware"];
     assert_ne!(firmware, "no", "{:#}", session.result.assessment["iommu"]);
     assert!(session.result.saved.is_some());

@@ -2,6 +2,7 @@
 //! it meets there never ends this process, which would end the kernel.
 
 mod end;
+mod last_resort;
 mod mounts;
 mod supervise;
 
@@ -9,19 +10,18 @@ pub use end::{Ending, end};
 pub use mounts::cover;
 
 use std::panic;
-use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::consoles::Consoles;
 use crate::log;
-use crate::options::{self, Options};
+use crate::options::{self, Fault, Options};
 use crate::session::Attempt;
 
 /// Runs the machine from the first mount to power off. Never returns.
 pub fn run() -> ! {
-    panic::set_hook(Box::new(|panic| stand_still(&panic.to_string())));
+    panic::set_hook(Box::new(|panic| last_resort::take_over(&panic.to_string())));
     let complaints = mounts::mount_all();
     let _ = nix::sys::reboot::set_cad_enabled(false);
     let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
@@ -35,6 +35,12 @@ pub fn run() -> ! {
     }
     // The kernel would start this for every module it misses; we load modules ourselves.
     let _ = std::fs::write("/proc/sys/kernel/modprobe", "\n");
+    if options.fault == Some(Fault::PanicInit) && !last_resort::is_again() {
+        #[expect(clippy::panic, reason = "this is the fault that the test asked for")]
+        {
+            panic!("preflight.test=panic-init");
+        }
+    }
     let ending = supervise(&options, &mut consoles);
     end(ending, &mut consoles)
 }
@@ -48,7 +54,7 @@ fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
     let signals =
         match SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
             Ok(signals) => signals,
-            Err(error) => stand_still(&format!("no signals can be received: {error}")),
+            Err(error) => last_resort::take_over(&format!("no signals can be received: {error}")),
         };
     let mut attempt = Attempt::first();
     loop {
@@ -57,19 +63,5 @@ fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
             supervise::Next::End(ending) => return ending,
             supervise::Next::Again => attempt = attempt.next(),
         }
-    }
-}
-
-/// The last resort of PID 1 itself: say what happened, everywhere, and wait for the power switch. To return
-/// would be a kernel panic.
-fn stand_still(what: &str) -> ! {
-    let _ = std::fs::write(log::KMSG, format!("<2>preflight: PID 1 stopped: {what}"));
-    nix::unistd::sync();
-    Consoles::open().line(&format!(
-        "\nPreflight's first process met an error and stopped: {what}\n\
-         Disks are synced, and nothing was written to an internal one. Switch the machine off."
-    ));
-    loop {
-        std::thread::sleep(Duration::from_secs(3600));
     }
 }

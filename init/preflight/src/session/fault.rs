@@ -14,6 +14,6 @@ pub fn after_reading(fault: Option<Fault>, attempt: Attempt) {
         }
         #[expect(clippy::panic, reason = "this is the fault that the test asked for")]
         Some(Fault::Panic) => panic!("preflight.test=panic"),
-        Some(Fault::SlowSave | Fault::NoFirmware) | None => {}
+        Some(Fault::PanicInit | Fault::SlowSave | Fault::NoFirmware) | None => {}
     }
 }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 use assess::Assessment;
@@ -153,12 +154,16 @@ impl Session {
             Err(error) => {
                 let text = format!("The report is NOT saved: {error:#}.");
                 tracing::warn!("{text}");
-                self.messages.push(text.clone());
                 shown.push_str(&report::paragraph(&text, SCREEN));
             }
         }
         for message in &self.messages {
             shown.push_str(&report::paragraph(&format!("Note: {message}"), SCREEN));
+        }
+        // The report is longer than a screen: what stays in sight at its end is the answer again.
+        shown.push_str("\nIn short:\n");
+        for line in report::summary_lines(&look.assessment) {
+            shown.push_str(&report::paragraph(&line, SCREEN));
         }
         self.consoles.print(&shown);
         self.milestone("shown");
@@ -192,21 +197,21 @@ impl Session {
         });
     }
 
-    /// A shell on every console, until all of them have ended.
+    /// A shell on every console, until somebody leaves one of them.
     fn shells(&mut self) {
-        let shells: Vec<_> = self
-            .consoles
-            .nodes()
-            .iter()
-            .map(|node| shell::start(node))
-            .collect();
-        for shell in shells {
-            match shell {
-                Ok(mut shell) => {
-                    let _ = shell.wait();
-                }
+        let mut running = Vec::new();
+        for node in self.consoles.nodes() {
+            match shell::start(&node) {
+                Ok(shell) => running.push(shell),
                 Err(error) => self.complain(format!("{error:#}")),
             }
+        }
+        while !running.is_empty() && !running.iter_mut().any(has_ended) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        for mut shell in running {
+            let _ = shell.kill();
+            let _ = shell.wait();
         }
     }
 
@@ -228,6 +233,10 @@ impl Session {
         tracing::info!("milestone {name}");
         self.events.milestone(name);
     }
+}
+
+fn has_ended(shell: &mut Child) -> bool {
+    !matches!(shell.try_wait(), Ok(None))
 }
 
 fn saved_text(saved: &Saved) -> String {

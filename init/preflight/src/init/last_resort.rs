@@ -1,0 +1,43 @@
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use super::Ending;
+use super::end::end;
+use crate::consoles::Consoles;
+use crate::log;
+
+/// Set for a PID 1 that follows one which met an error, so that a test fault comes up once.
+const AGAIN: &str = "PREFLIGHT_AGAIN";
+
+/// Whether this PID 1 follows one that met an error.
+pub fn is_again() -> bool {
+    std::env::var_os(AGAIN).is_some()
+}
+
+/// What PID 1 does when it meets an error in itself: say so everywhere, and offer to start anew or to end.
+/// To return from here would be a kernel panic.
+pub fn take_over(what: &str) -> ! {
+    let _ = std::fs::write(
+        log::KMSG,
+        format!("<2>preflight: PID 1 met an error: {what}"),
+    );
+    nix::unistd::sync();
+    let mut consoles = Consoles::open();
+    loop {
+        consoles.print(&format!(
+            "\nPreflight's first process met an error in itself: {what}\n\
+             Disks are synced, and nothing was written to an internal one.\n\
+             \n  r  try again    b  reboot    p  power off\n"
+        ));
+        match consoles.key(None).map(|(key, _)| key) {
+            Some('r' | 'R') => {
+                let error = Command::new("/proc/self/exe").env(AGAIN, "1").exec();
+                consoles.line(&format!("It could not be started again: {error}"));
+            }
+            Some('b' | 'B') => end(Ending::Reboot, &mut consoles),
+            Some('p' | 'P') => end(Ending::PowerOff, &mut consoles),
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
