@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::served_card::ServedCard;
+
 /// A PCI device and what it needs behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -27,6 +29,8 @@ pub enum Device {
         /// Raw image.
         image: PathBuf,
     },
+    /// A card in software, with all its functions.
+    Card(ServedCard),
 }
 
 /// A port that a card can sit behind.
@@ -117,6 +121,10 @@ impl Device {
                 vec![block_node(&node, image, false)],
                 json!({"driver": "virtio-blk-pci", "serial": id, "drive": node}),
             ),
+            Self::Card(card) => {
+                let functions = card.devices(id, bus, number);
+                return functions.into_iter().map(Argument::device).collect();
+            }
         };
         properties["id"] = json!(id);
         properties["bus"] = json!(bus);

@@ -161,6 +161,11 @@ impl Qemu {
         self.version
     }
 
+    /// Whether it can be given cards in software.
+    pub fn takes_cards(&self) -> bool {
+        self.version >= NEEDED
+    }
+
     /// Where it is, in words.
     pub fn place(&self) -> String {
         if self.private {
