@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::power_cut::{FailingDisk, Recording};
+
 /// A PCI device and what it needs behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -27,6 +29,15 @@ pub enum Device {
         /// Raw image.
         image: PathBuf,
     },
+    /// A virtio disk of a recording; see [`Recording::on`].
+    Recorded {
+        /// The recording.
+        recording: Recording,
+        /// Number of the disk in it; the first comes first.
+        number: usize,
+    },
+    /// A SCSI disk with a bad spot, behind an adapter of its own.
+    Failing(FailingDisk),
 }
 
 /// A port that a card can sit behind.
@@ -95,6 +106,7 @@ impl Device {
     pub(crate) fn arguments(&self, id: &str, bus: &str, number: u8) -> Vec<Argument> {
         let node = format!("{id}-disk");
         let net = format!("{id}-net");
+        let addr = format!("{number:x}.0");
         let (mut before, mut properties) = match self {
             Self::StandardVga => (vec![], json!({"driver": "VGA"})),
             Self::AtiVga { rom } => (
@@ -117,10 +129,14 @@ impl Device {
                 vec![block_node(&node, image, false)],
                 json!({"driver": "virtio-blk-pci", "serial": id, "drive": node}),
             ),
+            Self::Recorded { recording, number } => {
+                return recording.arguments(*number, id, bus, &addr);
+            }
+            Self::Failing(disk) => return disk.arguments(id, bus, &addr),
         };
         properties["id"] = json!(id);
         properties["bus"] = json!(bus);
-        properties["addr"] = json!(format!("{number:x}.0"));
+        properties["addr"] = json!(addr);
         before.push(Argument::device(properties));
         before
     }

@@ -20,6 +20,7 @@ pub mod initramfs;
 mod machine;
 pub mod peers;
 mod ports;
+pub mod power_cut;
 mod process;
 mod qemu;
 mod qmp;
