@@ -161,6 +161,11 @@ impl Qemu {
         self.version
     }
 
+    /// Whether it is new enough for all that the lab does; the host's may be older.
+    pub fn is_recent(&self) -> bool {
+        self.version >= NEEDED
+    }
+
     /// Where it is, in words.
     pub fn place(&self) -> String {
         if self.private {

@@ -205,13 +205,19 @@ mod tests {
             .map(|pick| pick.sectors.clone())
             .collect();
         assert_eq!(parts, [0..20, 0..12, 12..20]);
-        assert_eq!(choices(&[write(0, 8..16)], 512, &Bounds::default()).len(), 2);
+        assert_eq!(
+            choices(&[write(0, 8..16)], 512, &Bounds::default()).len(),
+            2
+        );
     }
 
     #[test]
     fn two_writes_to_one_place_come_in_both_orders() {
         let found = choices(&[write(0, 0..2), write(1, 1..3)], 512, &Bounds::default());
         let found = written(&found);
-        assert!(found.contains(&vec![0, 1]) && found.contains(&vec![1, 0]), "{found:?}");
+        assert!(
+            found.contains(&vec![0, 1]) && found.contains(&vec![1, 0]),
+            "{found:?}"
+        );
     }
 }

@@ -262,7 +262,11 @@ pub(super) mod made {
         }
         for (sector, flags, data) in entries {
             bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
-            let noted = if flags & flag::MARK == 0 { 0 } else { data.len() };
+            let noted = if flags & flag::MARK == 0 {
+                0
+            } else {
+                data.len()
+            };
             let sectors = if noted == 0 { data.len() / SECTOR } else { 0 };
             for word in [*sector, sectors as u64, *flags, noted as u64] {
                 bytes.extend(word.to_le_bytes());
@@ -349,10 +353,7 @@ mod tests {
         ));
         let mut bytes = log(&[]);
         bytes[8] = 2;
-        assert!(matches!(
-            WriteLog::parse(bytes),
-            Err(LogError::Version(2))
-        ));
+        assert!(matches!(WriteLog::parse(bytes), Err(LogError::Version(2))));
         let mut bytes = log(&[]);
         bytes[24..28].copy_from_slice(&100_u32.to_le_bytes());
         assert!(matches!(

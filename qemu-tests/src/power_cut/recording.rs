@@ -119,7 +119,13 @@ impl Recording {
     }
 
     /// Arguments for disk `number`, as device `id` at this place. The first disk brings what all share.
-    pub(crate) fn arguments(&self, number: usize, id: &str, bus: &str, addr: &str) -> Vec<Argument> {
+    pub(crate) fn arguments(
+        &self,
+        number: usize,
+        id: &str,
+        bus: &str,
+        addr: &str,
+    ) -> Vec<Argument> {
         let (window, word) = match self.disks.get(number) {
             Some(window) => (window, number.to_string()),
             None => match &self.marks {
