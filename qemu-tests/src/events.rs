@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
 use serde::Deserialize;
@@ -111,6 +111,9 @@ impl Events {
             Some("answers") => {
                 let answers = serde_json::from_value(event["answers"].take());
                 self.answers = Some(answers.map_err(|error| wrong(error.to_string()))?);
+                // The guest waits for it: what is still in its queue when it powers off is lost.
+                let received = self.port.write_all(b"received\n");
+                received.map_err(|error| format!("event port: {error}"))?;
             }
             _ => return Err(wrong("neither a milestone nor a result".to_owned())),
         }

@@ -1,7 +1,7 @@
 //! The virtio-serial port to the test.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(crate) fn open() -> anyhow::Result<File> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(device) = find() {
-            let file = OpenOptions::new().write(true).open(&device);
+            let file = OpenOptions::new().read(true).write(true).open(&device);
             return file.with_context(|| device.clone());
         }
         if Instant::now() > deadline {
@@ -42,9 +42,11 @@ fn find() -> Option<String> {
     None
 }
 
-/// Sends all answers as one event.
+/// Sends all answers as one event, and waits until they were received: the kernel takes a write before
+/// the host does.
 pub(crate) fn send(port: &mut File, answers: &[Result<Answer, Refusal>]) -> anyhow::Result<()> {
     let event = json!({"event": "answers", "answers": answers});
     port.write_all(format!("{event}\n").as_bytes())
-        .context(NAME)
+        .context(NAME)?;
+    port.read_exact(&mut [0]).context(NAME)
 }
