@@ -15,8 +15,16 @@ use nix::libc::O_DIRECT;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
-/// In the order in which they are loaded; what the kernel has built in is passed over.
-const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ext4"];
+/// In the order in which they are loaded; what the kernel has built in is passed over. ext4 asks for its
+/// checksum by name, which no module index resolves.
+const MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "sd_mod",
+    "crc32c_generic",
+    "ext4",
+];
 
 /// How long a disk may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);

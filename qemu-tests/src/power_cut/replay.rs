@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::choice::Bounds;
 use super::log::{Operation, WriteLog};
 use super::recording::{Recording, Window};
-use super::states::States;
+use super::states::{CrashState, States};
 
 /// One write to one disk.
 #[derive(Clone, Debug)]
@@ -119,6 +119,11 @@ impl Replay {
     /// number of marks that can have come before. In the order of the recording.
     pub fn states(&self, bounds: Bounds) -> States<'_> {
         States::new(self, bounds)
+    }
+
+    /// The state without a power cut: every write is there.
+    pub fn complete(&self) -> CrashState<'_> {
+        States::new(self, Bounds::default()).complete()
     }
 
     /// Number of the disk of each write, in order.

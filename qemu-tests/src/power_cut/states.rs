@@ -87,6 +87,13 @@ impl<'a> States<'a> {
         }
     }
 
+    /// The state after the last step, with everything flushed.
+    pub(super) fn complete(mut self) -> CrashState<'a> {
+        while self.advance() {}
+        self.flush();
+        self.state(Vec::new())
+    }
+
     /// Goes on to the next step before which there are states: one that makes writes durable, or the end.
     fn advance(&mut self) -> bool {
         loop {
