@@ -58,8 +58,10 @@ fn work() -> Result<()> {
     }
     load()?;
     match env::var("writer").as_deref() {
-        Ok("replace-synced") => replace(true),
-        Ok("replace-unsynced") => replace(false),
+        // Without the first option ext4 itself syncs what a rename replaces.
+        Ok("replace-synced") => replace("noauto_da_alloc", true),
+        Ok("replace-unsynced") => replace("noauto_da_alloc", false),
+        Ok("replace-unflushed") => replace("noauto_da_alloc,nobarrier", true),
         Ok("mirror") => mirror(),
         Ok("bad-spot") => bad_spot(),
         way => bail!("no way to write: {way:?}"),
@@ -78,16 +80,16 @@ fn load() -> Result<()> {
     Ok(())
 }
 
-/// Replaces a file in the ext4 of disk `ext4-0` by a new one under its name. Then another program has a
-/// file of its own synced, which takes the new name to the disk, and the world is told.
-fn replace(synced: bool) -> Result<()> {
-    // Without the option ext4 itself syncs what a rename replaces.
+/// Replaces a file in the ext4 of disk `ext4-0`, mounted with these options, by a new one under its name.
+/// Then another program has a file of its own synced, which takes the new name to the disk, and the world
+/// is told.
+fn replace(options: &str, synced: bool) -> Result<()> {
     mount(
         Some(disk("ext4-0")?.as_path()),
         ROOT,
         Some("ext4"),
         MsFlags::empty(),
-        Some("noauto_da_alloc"),
+        Some(options),
     )
     .context(ROOT)?;
     let root = Path::new(ROOT);

@@ -93,3 +93,14 @@ fn a_missing_fsync_is_found_by_the_crash_states() {
         "{complaints:#?}"
     );
 }
+
+/// The sync is there, but no flush behind it: the writes alone, in the order in which they came, would
+/// not show that.
+#[test]
+fn a_file_system_that_never_flushes_is_found_by_the_crash_states() {
+    let Some((_, complaints)) = cut("replace-unflushed") else {
+        return;
+    };
+    let has = |words: &str| complaints.iter().any(|complaint| complaint.contains(words));
+    assert!(has("still the old file"), "{complaints:#?}");
+}
