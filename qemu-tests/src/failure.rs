@@ -7,6 +7,8 @@ use std::time::Duration;
 pub enum Outcome {
     /// The kernel gave up, with this line.
     KernelPanic(String),
+    /// The first process ended, which it never may, in these words: its exit status or signal.
+    InitEnded(String),
     /// The kernel ran out of memory, with this line.
     OutOfMemory(String),
     /// The guest ended by itself, orderly, before what was waited for.
@@ -32,6 +34,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KernelPanic(line) => write!(f, "the guest's kernel panicked: {line}"),
+            Self::InitEnded(how) => write!(f, "the guest's first process ended with {how}"),
             Self::OutOfMemory(line) => write!(f, "the guest ran out of memory: {line}"),
             Self::NoVerdict => write!(f, "the guest ended by itself without it"),
             Self::Timeout(after) => write!(f, "not seen after {:.0} s", after.as_secs_f64()),

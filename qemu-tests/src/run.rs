@@ -199,14 +199,16 @@ impl Run {
             // A machine without a display has nothing to dump.
             let _ = self.screendump(&self.logs.join("screen.ppm"));
         }
-        Failure {
+        let failure = Failure {
             run: self.name.clone(),
             waiting_for: waiting_for.to_owned(),
             outcome,
             machine_state,
             last_lines: self.serial.last_lines(QUOTED),
             logs: self.logs.clone(),
-        }
+        };
+        let _ = std::fs::write(self.logs.join("failure.txt"), format!("{failure}\n"));
+        failure
     }
 
     /// Types text on the serial line.

@@ -2,13 +2,16 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
 use crate::deadline::Milestone;
 use crate::failure::Outcome;
+use crate::process::words;
 
 /// What comes over the serial line of a guest, as it comes, and its end to type on.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ const OUT_OF_MEMORY: &[&str] = &[
     "invoked oom-killer",
 ];
 const PANIC: &str = "Kernel panic - not syncing";
+const INIT_ENDED: &str = "Attempted to kill init! exitcode=0x";
 const MILESTONE: &str = "preflight: milestone ";
 
 impl Serial {
@@ -158,8 +162,21 @@ fn kernel_failure(line: &str) -> Option<Outcome> {
     if OUT_OF_MEMORY.iter().any(|words| line.contains(words)) {
         return Some(Outcome::OutOfMemory(line.to_owned()));
     }
-    line.contains(PANIC)
-        .then(|| Outcome::KernelPanic(line.to_owned()))
+    if !line.contains(PANIC) {
+        return None;
+    }
+    Some(match line.split_once(INIT_ENDED) {
+        Some((_, code)) => Outcome::InitEnded(wait_status(code.trim())),
+        None => Outcome::KernelPanic(line.to_owned()),
+    })
+}
+
+/// A wait status in hex digits, in words (wait(2)).
+fn wait_status(code: &str) -> String {
+    match i32::from_str_radix(code, 16).map(ExitStatus::from_raw) {
+        Ok(status) => words(status),
+        Err(_) => format!("code {code}"),
+    }
 }
 
 /// Where in the line the kernel's time stamp stands, `[    1.234567] `.

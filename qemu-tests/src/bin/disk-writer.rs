@@ -15,8 +15,16 @@ use nix::libc::O_DIRECT;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
-/// In the order in which they are loaded; what the kernel has built in is passed over.
-const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ext4"];
+/// In the order in which they are loaded; what the kernel has built in is passed over. ext4 asks for its
+/// checksum by name, which no module index resolves.
+const MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "sd_mod",
+    "crc32c_generic",
+    "ext4",
+];
 
 /// How long a disk may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,8 +58,10 @@ fn work() -> Result<()> {
     }
     load()?;
     match env::var("writer").as_deref() {
-        Ok("replace-synced") => replace(true),
-        Ok("replace-unsynced") => replace(false),
+        // Without the first option ext4 itself syncs what a rename replaces.
+        Ok("replace-synced") => replace("noauto_da_alloc", true),
+        Ok("replace-unsynced") => replace("noauto_da_alloc", false),
+        Ok("replace-unflushed") => replace("noauto_da_alloc,nobarrier", true),
         Ok("mirror") => mirror(),
         Ok("bad-spot") => bad_spot(),
         way => bail!("no way to write: {way:?}"),
@@ -70,16 +80,16 @@ fn load() -> Result<()> {
     Ok(())
 }
 
-/// Replaces a file in the ext4 of disk `ext4-0` by a new one under its name. Then another program has a
-/// file of its own synced, which takes the new name to the disk, and the world is told.
-fn replace(synced: bool) -> Result<()> {
-    // Without the option ext4 itself syncs what a rename replaces.
+/// Replaces a file in the ext4 of disk `ext4-0`, mounted with these options, by a new one under its name.
+/// Then another program has a file of its own synced, which takes the new name to the disk, and the world
+/// is told.
+fn replace(options: &str, synced: bool) -> Result<()> {
     mount(
         Some(disk("ext4-0")?.as_path()),
         ROOT,
         Some("ext4"),
         MsFlags::empty(),
-        Some("noauto_da_alloc"),
+        Some(options),
     )
     .context(ROOT)?;
     let root = Path::new(ROOT);

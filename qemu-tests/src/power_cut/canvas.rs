@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::choice::Pick;
+use super::recording::at;
 use super::replay::Replay;
 use super::states::CrashState;
 
@@ -83,6 +84,7 @@ impl<'a> Canvas<'a> {
 }
 
 fn fresh(replay: &Replay, disk: usize, path: &Path) -> io::Result<File> {
-    fs::copy(&replay.disks[disk].image, path)?;
+    let image = &replay.disks[disk].image;
+    fs::copy(image, path).map_err(|error| at(image, &error))?;
     File::options().read(true).write(true).open(path)
 }

@@ -10,6 +10,7 @@
 
 mod canvas;
 mod choice;
+mod error;
 pub mod ext4;
 mod failing;
 mod log;
@@ -19,8 +20,9 @@ mod states;
 
 pub use canvas::Canvas;
 pub use choice::Bounds;
+pub use error::LogError;
 pub use failing::{FailingDisk, Fault};
-pub use log::{LogError, Operation, WriteLog};
+pub use log::{Operation, WriteLog};
 pub use recording::{Recording, Window};
 pub use replay::Replay;
 pub use states::{CrashState, States};

@@ -157,6 +157,7 @@ impl Recording {
     }
 }
 
-fn at(path: &Path, error: &io::Error) -> io::Error {
+/// An error with the path it is about.
+pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::choice::Bounds;
 use super::log::{Operation, WriteLog};
-use super::recording::{Recording, Window};
-use super::states::States;
+use super::recording::{Recording, Window, at};
+use super::states::{CrashState, States};
 
 /// One write to one disk.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Replay {
     pub fn new(log: WriteLog, disks: &[Window], marks: Option<&Window>) -> io::Result<Self> {
         let bases: Vec<File> = disks
             .iter()
-            .map(|disk| File::open(&disk.image))
+            .map(|disk| File::open(&disk.image).map_err(|error| at(&disk.image, &error)))
             .collect::<Result<_, _>>()?;
         let mut replay = Self {
             disks: disks.to_owned(),
@@ -121,6 +121,11 @@ impl Replay {
         States::new(self, bounds)
     }
 
+    /// The state without a power cut: every write is there.
+    pub fn complete(&self) -> CrashState<'_> {
+        States::new(self, Bounds::default()).complete()
+    }
+
     /// Number of the disk of each write, in order.
     pub fn order(&self) -> impl Iterator<Item = usize> {
         self.writes.iter().map(|write| write.disk)
@@ -162,7 +167,8 @@ fn prints(
     base: &File,
 ) -> io::Result<Vec<u128>> {
     let mut before = vec![0; data.len()];
-    base.read_exact_at(&mut before, offset - window.offset)?;
+    base.read_exact_at(&mut before, offset - window.offset)
+        .map_err(|error| at(&window.image, &error))?;
     let pairs = data.chunks(sector).zip(before.chunks(sector));
     let first = offset / sector as u64;
     Ok((first..)

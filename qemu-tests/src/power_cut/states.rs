@@ -87,6 +87,13 @@ impl<'a> States<'a> {
         }
     }
 
+    /// The state after the last step, with everything flushed.
+    pub(super) fn complete(mut self) -> CrashState<'a> {
+        while self.advance() {}
+        self.flush();
+        self.state(Vec::new())
+    }
+
     /// Goes on to the next step before which there are states: one that makes writes durable, or the end.
     fn advance(&mut self) -> bool {
         loop {
@@ -168,6 +175,194 @@ impl<'a> Iterator for States<'a> {
             }
             if !self.advance() {
                 return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::power_cut::log::{flag, made};
+    use crate::power_cut::{Canvas, Window, WriteLog};
+
+    const SECTORS: usize = 8;
+
+    /// What happens to a disk of [`SECTORS`] sectors of zeros: sector, flags, and the byte that each
+    /// sector of it is filled with.
+    type Event = (u64, u64, Vec<u8>);
+
+    struct Made {
+        replay: Replay,
+        folder: TempDir,
+    }
+
+    fn made(events: &[Event]) -> Made {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("base");
+        std::fs::write(&image, vec![0; SECTORS * made::SECTOR]).unwrap();
+        let filled = |bytes: &[u8]| -> Vec<u8> {
+            let sectors = bytes.iter().map(|byte| vec![*byte; made::SECTOR]);
+            sectors.collect::<Vec<_>>().concat()
+        };
+        let data: Vec<Vec<u8>> = events
+            .iter()
+            .map(|(_, flags, bytes)| match flags & flag::MARK {
+                0 => filled(bytes),
+                _ => bytes.clone(),
+            })
+            .collect();
+        let entries: Vec<(u64, u64, &[u8])> = events
+            .iter()
+            .zip(&data)
+            .map(|((sector, flags, _), data)| (*sector, *flags, data.as_slice()))
+            .collect();
+        let log = WriteLog::parse(made::log(&entries)).unwrap();
+        let disk = Window {
+            offset: 0,
+            length: (SECTORS * made::SECTOR) as u64,
+            image,
+        };
+        Made {
+            replay: Replay::new(log, &[disk], None).unwrap(),
+            folder,
+        }
+    }
+
+    /// The first byte of each sector in each state, and how many marks it has.
+    fn shown(made: &Made) -> Vec<(Vec<u8>, usize, u128)> {
+        let path = made.folder.path().join("canvas");
+        let mut canvas = Canvas::new(&made.replay, 0, &path).unwrap();
+        let states = made.replay.states(Bounds::default());
+        states
+            .map(|state| {
+                canvas.show(&state).unwrap();
+                let bytes = std::fs::read(canvas.path()).unwrap();
+                let sectors = bytes.chunks(made::SECTOR).map(|sector| {
+                    assert!(sector.iter().all(|byte| *byte == sector[0]));
+                    sector[0]
+                });
+                (sectors.collect(), state.marks().len(), state.fingerprint())
+            })
+            .collect()
+    }
+
+    fn disks(events: &[Event]) -> BTreeSet<String> {
+        let shown = shown(&made(events));
+        let text = |sectors: &[u8]| -> String {
+            sectors[..3].iter().map(|byte| char::from(*byte)).collect()
+        };
+        let zeros_as_dots = |text: String| text.replace('\0', ".");
+        shown
+            .iter()
+            .map(|(sectors, _, _)| zeros_as_dots(text(sectors)))
+            .collect()
+    }
+
+    fn write(sector: u64, bytes: &str) -> Event {
+        (sector, 0, bytes.as_bytes().to_vec())
+    }
+
+    fn flush() -> Event {
+        (0, flag::FLUSH, Vec::new())
+    }
+
+    fn set(texts: &[&str]) -> BTreeSet<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_flushed_is_there_and_what_is_not_may_be_in_any_combination() {
+        let states = disks(&[write(0, "a"), flush(), write(1, "b"), write(2, "c")]);
+        assert_eq!(states, set(&["...", "a..", "ab.", "a.c", "abc"]));
+    }
+
+    #[test]
+    fn a_later_write_is_never_there_without_an_earlier_one_that_is_durable_by_itself() {
+        let durable = (1, flag::FUA, b"b".to_vec());
+        let states = disks(&[write(0, "a"), durable, write(2, "c")]);
+        assert_eq!(states, set(&["...", "a..", ".b.", "ab.", ".bc", "abc"]));
+    }
+
+    #[test]
+    fn what_is_durable_by_itself_is_not_undone_by_what_was_written_there_before() {
+        let durable = (0, flag::FUA, b"b".to_vec());
+        let states = disks(&[write(0, "a"), durable, flush(), write(1, "c")]);
+        assert_eq!(states, set(&["...", "a..", "b..", "bc."]));
+    }
+
+    #[test]
+    fn overlapping_writes_arrive_in_both_orders_until_they_are_flushed() {
+        let states = disks(&[write(0, "ab"), write(1, "cd"), flush(), write(0, "e")]);
+        let before = ["...", "ab.", ".cd", "acd", "abd"];
+        assert_eq!(states, &set(&before) | &set(&["ecd"]));
+    }
+
+    #[test]
+    fn a_state_comes_again_when_more_can_have_been_promised_before_it() {
+        let mark = (0, flag::MARK, b"done".to_vec());
+        let made = made(&[write(0, "a"), flush(), mark, write(1, "b")]);
+        let marks: Vec<_> = shown(&made)
+            .iter()
+            .map(|(sectors, marks, _)| (sectors[0], sectors[1], *marks))
+            .collect();
+        let expected = [(0, 0, 0), (b'a', 0, 0), (b'a', 0, 1), (b'a', b'b', 1)];
+        assert_eq!(marks, expected);
+        assert_eq!(made.replay.complete().marks(), ["done"]);
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            1 => Just(flush()),
+            4 => (0..6_u64, prop_oneof![4 => Just(0), 1 => Just(flag::FUA)], 1..3_usize)
+                .prop_map(|(sector, flags, length)| (sector, flags, vec![0; length])),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_state_has_what_could_not_be_there_and_fingerprints_tell_states_apart(
+            mut events in proptest::collection::vec(event(), 0..14),
+        ) {
+            for (number, (_, _, bytes)) in (1..).zip(&mut events) {
+                bytes.fill(number);
+            }
+            let made = made(&events);
+            let path = made.folder.path().join("model");
+            let mut prints: HashMap<Vec<u8>, u128> = HashMap::new();
+            for (sectors, _, print) in shown(&made) {
+                prop_assert_eq!(*prints.entry(sectors).or_insert(print), print);
+            }
+            let different: BTreeSet<u128> = prints.values().copied().collect();
+            prop_assert_eq!(different.len(), prints.len());
+
+            for state in made.replay.states(Bounds::default()) {
+                // Each on an image of its own, which remembers nothing of the state before.
+                let mut canvas = Canvas::new(&made.replay, 0, &path).unwrap();
+                canvas.show(&state).unwrap();
+                let bytes = std::fs::read(&path).unwrap();
+                let sectors: Vec<u8> = bytes.chunks(made::SECTOR).map(|it| it[0]).collect();
+                prop_assert_eq!(prints.get(&sectors), Some(&state.fingerprint()));
+                let end = state.flushed + state.unflushed;
+                for (sector, found) in (0..).zip(sectors) {
+                    let to_it = |write: &usize| made.replay.writes[*write].sectors().contains(&sector);
+                    let flushed = (0..state.flushed).rev().find(to_it);
+                    let possible = flushed.into_iter().chain((state.flushed..end).filter(to_it));
+                    let mut bytes: Vec<u8> = possible
+                        .map(|write| made.replay.log.data(&made.replay.writes[write].data)[0])
+                        .collect();
+                    if flushed.is_none() {
+                        bytes.push(0);
+                    }
+                    prop_assert!(bytes.contains(&found), "sector {} of {}", sector, state);
+                }
             }
         }
     }

@@ -5,11 +5,18 @@ use std::path::{Path, PathBuf};
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use image_builder::initramfs::{self, Recipe};
-use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, baseline, skip};
+use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, Version, baseline, skip};
 use tempfile::TempDir;
 
 /// Modules that the guest loads.
-const MODULES: &str = "[guest]\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\next4\n";
+const MODULES: &str =
+    "[guest]\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\ncrc32c_generic\next4\n";
+
+/// The oldest version that the lab fetches; an older one of the host was never tried with this.
+const SHARES_A_LOG: Version = Version {
+    major: 10,
+    minor: 1,
+};
 
 pub struct Lab {
     qemu: Qemu,
@@ -26,8 +33,11 @@ impl Lab {
 
     fn try_open() -> Result<Self, String> {
         let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
-        if !qemu.is_recent() {
-            return Err(format!("{} is too old to share a log", qemu.place()));
+        if qemu.version() < SHARES_A_LOG {
+            return Err(format!(
+                "{} is too old: the lab wants {SHARES_A_LOG} or newer for two disks with one log",
+                qemu.place()
+            ));
         }
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let images = images(folder.path())?;

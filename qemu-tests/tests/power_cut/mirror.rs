@@ -1,7 +1,7 @@
 use std::fs;
 
 use qemu_tests::Machine;
-use qemu_tests::power_cut::{Bounds, Canvas, Recording, Replay};
+use qemu_tests::power_cut::{Canvas, Recording, Replay};
 
 use crate::lab::Lab;
 
@@ -18,7 +18,7 @@ fn writes_to_two_disks_have_one_common_order() {
     assert_eq!(replay.flushed(), (16, 0));
 
     // Both sides as they are at the end, each on an image of its own.
-    let state = replay.states(Bounds::default()).last().unwrap();
+    let state = replay.complete();
     for side in 0..2 {
         let path = lab.folder().join(format!("side-{side}"));
         let mut canvas = Canvas::new(&replay, side, &path).unwrap();
