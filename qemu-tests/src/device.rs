@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::power_cut::{FailingDisk, Recording};
 use crate::served_card::ServedCard;
 
 /// A PCI device and what it needs behind it.
@@ -31,6 +32,15 @@ pub enum Device {
     },
     /// A card in software, with all its functions.
     Card(ServedCard),
+    /// A virtio disk of a recording; see [`Recording::on`].
+    Recorded {
+        /// The recording.
+        recording: Recording,
+        /// Number of the disk in it; the first comes first.
+        number: usize,
+    },
+    /// A SCSI disk with a bad spot, behind an adapter of its own.
+    Failing(FailingDisk),
 }
 
 /// A port that a card can sit behind.
@@ -99,6 +109,7 @@ impl Device {
     pub(crate) fn arguments(&self, id: &str, bus: &str, number: u8) -> Vec<Argument> {
         let node = format!("{id}-disk");
         let net = format!("{id}-net");
+        let addr = format!("{number:x}.0");
         let (mut before, mut properties) = match self {
             Self::StandardVga => (vec![], json!({"driver": "VGA"})),
             Self::AtiVga { rom } => (
@@ -125,10 +136,14 @@ impl Device {
                 let functions = card.devices(id, bus, number);
                 return functions.into_iter().map(Argument::device).collect();
             }
+            Self::Recorded { recording, number } => {
+                return recording.arguments(*number, id, bus, &addr);
+            }
+            Self::Failing(disk) => return disk.arguments(id, bus, &addr),
         };
         properties["id"] = json!(id);
         properties["bus"] = json!(bus);
-        properties["addr"] = json!(format!("{number:x}.0"));
+        properties["addr"] = json!(addr);
         before.push(Argument::device(properties));
         before
     }

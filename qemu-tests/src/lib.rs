@@ -21,6 +21,7 @@ pub mod initramfs;
 mod machine;
 pub mod peers;
 mod ports;
+pub mod power_cut;
 pub mod probe;
 mod process;
 mod qemu;

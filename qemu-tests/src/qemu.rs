@@ -161,8 +161,8 @@ impl Qemu {
         self.version
     }
 
-    /// Whether it can be given cards in software.
-    pub fn takes_cards(&self) -> bool {
+    /// Whether it is new enough for all that the lab does; the host's may be older.
+    pub fn is_recent(&self) -> bool {
         self.version >= NEEDED
     }
 

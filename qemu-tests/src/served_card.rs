@@ -19,7 +19,7 @@ struct Served {
 }
 
 impl ServedCard {
-    /// Serves a card. Only QEMU 10.1 and newer can be given one ([`Qemu::takes_cards`](crate::Qemu::takes_cards)).
+    /// Serves a card. Only QEMU 10.1 and newer can be given one ([`Qemu::is_recent`](crate::Qemu::is_recent)).
     pub fn start(profile: &CardProfile) -> Result<Self, CardError> {
         let temporary = std::env::temp_dir();
         let folder = tempfile::Builder::new()

@@ -32,7 +32,7 @@ impl Lab {
         let opened = || -> Result<Self, String> {
             let kernel = Images::kernel()?;
             let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
-            if !qemu.takes_cards() {
+            if !qemu.is_recent() {
                 return Err(format!("{} takes no cards", qemu.place()));
             }
             let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));

@@ -49,7 +49,7 @@ pub fn run(attempt: Attempt) -> i32 {
         options,
         attempt,
         consoles: Consoles::open(),
-        events: Events::default(),
+        events: Events::start(),
         messages: Vec::new(),
     };
     match session.run(&command_line) {
@@ -76,6 +76,7 @@ impl Session {
             }
             Mode::Assess | Mode::Pristine => self.assess(command_line),
         };
+        self.events.flush();
         menu::choose_end(self.options.end, &report, &mut self.consoles)
     }
 
@@ -213,6 +214,7 @@ impl Session {
             let _ = shell.kill();
             let _ = shell.wait();
         }
+        self.consoles.reopen();
     }
 
     fn fault(&self) -> Option<Fault> {

@@ -1,0 +1,60 @@
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::device::Argument;
+
+/// What a write to a bad spot ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The medium does not take it (EIO).
+    Error,
+    /// A thinly provisioned medium has no room for it (ENOSPC).
+    NoSpace,
+}
+
+/// A disk that fails writes to one sector and takes all others. A SCSI disk, because a virtio disk can
+/// say no more than that it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingDisk {
+    image: PathBuf,
+    sector: u64,
+    fault: Fault,
+}
+
+impl FailingDisk {
+    /// A disk on this raw image with a bad spot at this sector of 512 bytes.
+    pub fn new(image: &Path, sector: u64, fault: Fault) -> Self {
+        Self {
+            image: image.to_owned(),
+            sector,
+            fault,
+        }
+    }
+
+    /// Arguments for it, with an adapter named `id` at this place.
+    pub(crate) fn arguments(&self, id: &str, bus: &str, addr: &str) -> Vec<Argument> {
+        let node = format!("{id}-disk");
+        let errno = match self.fault {
+            Fault::Error => nix::libc::EIO,
+            Fault::NoSpace => nix::libc::ENOSPC,
+        };
+        vec![
+            Argument::block(json!({
+                "driver": "blkdebug", "node-name": node,
+                "image": {"driver": "file", "filename": self.image},
+                "inject-error": [{
+                    "event": "none", "iotype": "write", "errno": errno, "sector": self.sector,
+                }],
+            })),
+            Argument::device(json!({
+                "driver": "virtio-scsi-pci", "id": id, "bus": bus, "addr": addr,
+            })),
+            // Without werror QEMU stops the machine when there is no space.
+            Argument::device(json!({
+                "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node,
+                "serial": id, "werror": "report",
+            })),
+        ]
+    }
+}

@@ -1,0 +1,162 @@
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::LogError;
+use super::log::WriteLog;
+use crate::device::Argument;
+use crate::{Device, Machine};
+
+/// Disks begin at multiples of this in the common image.
+const ALIGNMENT: u64 = 1 << 20;
+
+/// Length of the disk for marks.
+const MARKS_LENGTH: u64 = 1 << 20;
+
+/// The log counts in these.
+const SECTOR: u64 = 512;
+
+/// One disk in the common image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First byte in the common image.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// The disk as it was before the first write.
+    pub image: PathBuf,
+}
+
+/// Disks whose writes and flushes QEMU records in one log, in one common order. The images they begin
+/// with stay as they are: the guest writes to a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    name: String,
+    common: PathBuf,
+    log: PathBuf,
+    disks: Vec<Window>,
+    marks: Option<Window>,
+}
+
+impl Recording {
+    /// A recording of disks that begin as these raw images of whole sectors. In the guest they are virtio
+    /// disks with the serial numbers `NAME-0`, `NAME-1` and so on. The common image and the log are made
+    /// in `folder`.
+    pub fn new(folder: &Path, name: &str, images: &[&Path]) -> io::Result<Self> {
+        let common = folder.join(format!("{name}.common"));
+        let mut copy = File::create(&common)?;
+        let mut disks = Vec::new();
+        let mut end = 0_u64;
+        for image in images {
+            let mut file = File::open(image).map_err(|error| at(image, &error))?;
+            let length = file.metadata()?.len();
+            if length == 0 || !length.is_multiple_of(SECTOR) {
+                let error = io::Error::other(format!("{length} bytes are not whole sectors"));
+                return Err(at(image, &error));
+            }
+            copy.seek(SeekFrom::Start(end))?;
+            io::copy(&mut file, &mut copy)?;
+            disks.push(Window {
+                offset: end,
+                length,
+                image: (*image).to_owned(),
+            });
+            end = (end + length).next_multiple_of(ALIGNMENT);
+        }
+        copy.set_len(end)?;
+        let log = folder.join(format!("{name}.writes"));
+        // QEMU begins a new log, but in a file that is there.
+        File::create(&log)?;
+        Ok(Self {
+            name: name.to_owned(),
+            common,
+            log,
+            disks,
+            marks: None,
+        })
+    }
+
+    /// With one more disk, `NAME-marks`, for the guest to say how far it is: what it writes there is a
+    /// mark in the common order, with the text that the sector begins with.
+    pub fn with_marks(mut self) -> io::Result<Self> {
+        let copy = File::options().write(true).open(&self.common)?;
+        let offset = copy.metadata()?.len();
+        copy.set_len(offset + MARKS_LENGTH)?;
+        self.marks = Some(Window {
+            offset,
+            length: MARKS_LENGTH,
+            image: self.common.clone(),
+        });
+        Ok(self)
+    }
+
+    /// `machine` with these disks on its root bus.
+    pub fn on(&self, mut machine: Machine) -> Machine {
+        for number in 0..self.disks.len() + usize::from(self.marks.is_some()) {
+            machine = machine.integrated(Device::Recorded {
+                recording: self.clone(),
+                number,
+            });
+        }
+        machine
+    }
+
+    /// What was recorded; read it when QEMU has ended.
+    pub fn log(&self) -> Result<WriteLog, LogError> {
+        WriteLog::read(&self.log)
+    }
+
+    /// The disks, without the one for marks.
+    pub fn disks(&self) -> &[Window] {
+        &self.disks
+    }
+
+    /// The disk for marks.
+    pub fn marks(&self) -> Option<&Window> {
+        self.marks.as_ref()
+    }
+
+    /// Arguments for disk `number`, as device `id` at this place. The first disk brings what all share.
+    pub(crate) fn arguments(
+        &self,
+        number: usize,
+        id: &str,
+        bus: &str,
+        addr: &str,
+    ) -> Vec<Argument> {
+        let (window, word) = match self.disks.get(number) {
+            Some(window) => (window, number.to_string()),
+            None => match &self.marks {
+                Some(window) => (window, "marks".to_owned()),
+                None => return Vec::new(),
+            },
+        };
+        let common = format!("{}-common", self.name);
+        let node = format!("{}-{word}", self.name);
+        let mut arguments = Vec::new();
+        if number == 0 {
+            // The super block counts the entries: one that is written late hides the last of them.
+            arguments.push(Argument::block(json!({
+                "driver": "blklogwrites", "node-name": common,
+                "file": {"driver": "file", "filename": self.common},
+                "log": {"driver": "file", "filename": self.log},
+                "log-sector-size": SECTOR, "log-super-update-interval": 1,
+            })));
+        }
+        arguments.push(Argument::block(json!({
+            "driver": "raw", "node-name": node, "file": common,
+            "offset": window.offset, "size": window.length,
+        })));
+        arguments.push(Argument::device(json!({
+            "driver": "virtio-blk-pci", "id": id, "bus": bus, "addr": addr,
+            "drive": node, "serial": node, "share-rw": true,
+        })));
+        arguments
+    }
+}
+
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
