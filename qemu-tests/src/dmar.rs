@@ -113,7 +113,10 @@ mod tests {
         let dmar = Dmar::default().reserved(&[(0x10, 0), (0, 1)], 0xbff0_0000..=0xbfff_ffff);
         let table = dmar.table();
         assert_eq!(table.len(), 36 + 12 + 24 + 34);
-        assert_eq!(table[4..6], length16(table.len()));
+        assert_eq!(
+            table[4..8],
+            u32::try_from(table.len()).unwrap().to_le_bytes()
+        );
         let sum = table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
         assert_eq!(sum, 0);
         assert!(table.ends_with(&[1, 10, 0, 0, 0, 0, 0x10, 0, 0, 1]));
