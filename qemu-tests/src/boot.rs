@@ -20,7 +20,7 @@ pub struct Boot {
     pub(crate) name: String,
     images: Images,
     options: Vec<String>,
-    machine: Machine,
+    pub(crate) machine: Machine,
     pub(crate) deadlines: Deadlines,
     count_instructions: bool,
 }

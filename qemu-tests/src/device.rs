@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::power_cut::{FailingDisk, Recording};
+use crate::served_card::ServedCard;
 
 /// A PCI device and what it needs behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Device {
         /// Raw image.
         image: PathBuf,
     },
+    /// A card in software, with all its functions.
+    Card(ServedCard),
     /// A virtio disk of a recording; see [`Recording::on`].
     Recorded {
         /// The recording.
@@ -129,6 +132,10 @@ impl Device {
                 vec![block_node(&node, image, false)],
                 json!({"driver": "virtio-blk-pci", "serial": id, "drive": node}),
             ),
+            Self::Card(card) => {
+                let functions = card.devices(id, bus, number);
+                return functions.into_iter().map(Argument::device).collect();
+            }
             Self::Recorded { recording, number } => {
                 return recording.arguments(*number, id, bus, &addr);
             }

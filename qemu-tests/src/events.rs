@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::deadline::Milestone;
+use crate::probe::{Answer, Refusal};
 
 /// One file that the guest says it has saved.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -54,6 +55,7 @@ pub(crate) struct Events {
     log: Vec<String>,
     milestones: BTreeMap<&'static str, usize>,
     result: Option<RunResult>,
+    answers: Option<Vec<Result<Answer, Refusal>>>,
 }
 
 impl Events {
@@ -65,6 +67,7 @@ impl Events {
             log: Vec::new(),
             milestones: BTreeMap::new(),
             result: None,
+            answers: None,
         })
     }
 
@@ -91,7 +94,8 @@ impl Events {
 
     fn take(&mut self, line: &str) -> Result<(), String> {
         let wrong = |why: String| format!("event port: {why} in the line '{line}'");
-        let event: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        let mut event: Value =
+            serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         match event["event"].as_str() {
             Some("milestone") => {
                 let name = event["name"].as_str().unwrap_or_default();
@@ -103,6 +107,10 @@ impl Events {
                 let result =
                     serde_json::from_value(event).map_err(|error| wrong(error.to_string()))?;
                 self.result = Some(result);
+            }
+            Some("answers") => {
+                let answers = serde_json::from_value(event["answers"].take());
+                self.answers = Some(answers.map_err(|error| wrong(error.to_string()))?);
             }
             _ => return Err(wrong("neither a milestone nor a result".to_owned())),
         }
@@ -117,6 +125,11 @@ impl Events {
     /// Takes the last result out.
     pub(crate) fn take_result(&mut self) -> Option<RunResult> {
         self.result.take()
+    }
+
+    /// Takes out what a guest that was asked has answered.
+    pub(crate) fn take_answers(&mut self) -> Option<Vec<Result<Answer, Refusal>>> {
+        self.answers.take()
     }
 
     /// Every line so far.

@@ -15,7 +15,8 @@ use crate::serial::Serial;
 /// How often a socket is looked at.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// The sockets that QEMU connects to. We listen before it starts, so nothing it sends is lost.
+/// The sockets that QEMU connects to. We listen before it starts, so nothing it sends is lost; once it has
+/// connected their folder is removed, so nothing stays even of a lab that is killed.
 pub(crate) struct Ports {
     folder: TempDir,
     serial: UnixListener,
@@ -71,7 +72,6 @@ impl Ports {
             serial: Serial::listen(serial, &logs.join("serial.log"))?,
             events,
             qmp: Qmp::greet(monitor)?,
-            folder: self.folder,
         })
     }
 }
@@ -81,8 +81,6 @@ pub(crate) struct Lines {
     pub(crate) serial: Serial,
     pub(crate) events: Events,
     pub(crate) qmp: Qmp,
-    /// The sockets are in it.
-    pub(crate) folder: TempDir,
 }
 
 /// Waits until QEMU connects.

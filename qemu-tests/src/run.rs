@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::boot::{Boot, empty_folder};
 use crate::deadline::{Deadlines, Milestone};
@@ -13,7 +12,9 @@ use crate::events::{Events, RunResult};
 use crate::failure::{Failure, Outcome};
 use crate::guests::Turn;
 use crate::images::output_folder;
+use crate::machine::Machine;
 use crate::ports::Ports;
+use crate::probe::{Answer, Refusal};
 use crate::process::{Process, words};
 use crate::qemu::Qemu;
 use crate::qmp::Qmp;
@@ -41,7 +42,8 @@ pub struct Run {
     heard: Instant,
     failed: bool,
     logs: PathBuf,
-    _sockets: TempDir,
+    /// Its cards live until QEMU, which aborts without them, has ended.
+    _machine: Machine,
     _turn: Turn,
 }
 
@@ -68,7 +70,7 @@ impl Run {
             heard: Instant::now(),
             failed: false,
             logs,
-            _sockets: lines.folder,
+            _machine: boot.machine,
             _turn: turn,
         })
     }
@@ -101,6 +103,14 @@ impl Run {
         let allowed = self.deadlines.until(Milestone::End, self.last);
         self.wait("the result", allowed, |run| {
             run.events.take_result().map(Ok)
+        })
+    }
+
+    /// Waits for what a guest with the image of [`probe`](crate::probe) answers.
+    pub fn answers(&mut self) -> Result<Vec<Result<Answer, Refusal>>, Failure> {
+        let allowed = self.deadlines.until(Milestone::End, self.last);
+        self.wait("the answers", allowed, |run| {
+            run.events.take_answers().map(Ok)
         })
     }
 

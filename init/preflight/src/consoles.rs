@@ -42,6 +42,12 @@ impl Consoles {
         Self { open }
     }
 
+    /// Opens them anew. When a shell that had one as its terminal ends, the kernel hangs that line up for
+    /// everybody who has it open (vhangup(2)).
+    pub fn reopen(&mut self) {
+        *self = Self::open();
+    }
+
     /// Writes to all of them. What one does not take is lost for that one only.
     pub fn print(&mut self, text: &str) {
         for console in &mut self.open {

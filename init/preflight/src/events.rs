@@ -4,6 +4,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 use std::time::Duration;
 
 use nix::libc;
@@ -14,12 +16,26 @@ use crate::patience::write_patiently;
 /// A port without a reader is given up for a line after so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The end of the run waits so long for the last lines.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 const PORT: &str = "org.preflight.events";
+
+/// The way to the port. A thread does the writing, so that a slow or missing reader costs the run no time.
+pub struct Events {
+    lines: Sender<Message>,
+}
+
+enum Message {
+    Line(String),
+    /// Everything before this has been written or given up.
+    Flushed(Sender<()>),
+}
 
 /// The port, once it is there; lines before that are kept.
 #[derive(Default)]
-pub struct Events {
-    port: Option<File>,
+struct Port {
+    device: Option<File>,
     waiting: Vec<String>,
 }
 
@@ -32,8 +48,23 @@ struct Milestone<'a> {
 }
 
 impl Events {
+    /// Starts the writing thread.
+    pub fn start() -> Self {
+        let (lines, received) = mpsc::channel();
+        thread::spawn(move || {
+            let mut port = Port::default();
+            for message in received {
+                match message {
+                    Message::Line(line) => port.write(line),
+                    Message::Flushed(done) => drop(done.send(())),
+                }
+            }
+        });
+        Self { lines }
+    }
+
     /// Says that a place in the run was reached.
-    pub fn milestone(&mut self, name: &str) {
+    pub fn milestone(&self, name: &str) {
         let uptime_ms = uptime().as_millis();
         self.send(&Milestone {
             event: "milestone",
@@ -43,18 +74,34 @@ impl Events {
     }
 
     /// Sends one document as a line.
-    pub fn send(&mut self, document: &impl Serialize) {
+    pub fn send(&self, document: &impl Serialize) {
         match serde_json::to_string(document) {
-            Ok(line) => self.waiting.push(line),
+            Ok(line) => drop(self.lines.send(Message::Line(line))),
             Err(error) => tracing::error!("an event has no JSON form: {error}"),
         }
-        if self.port.is_none() {
-            self.port = find_port(Path::new("/sys/class/virtio-ports"));
+    }
+
+    /// Waits until all lines are written or given up, for a bounded time.
+    pub fn flush(&self) {
+        let (done, flushed) = mpsc::channel();
+        if self.lines.send(Message::Flushed(done)).is_ok() {
+            let _ = flushed.recv_timeout(LAST_WAIT);
         }
-        let Some(port) = &mut self.port else { return };
+    }
+}
+
+impl Port {
+    fn write(&mut self, line: String) {
+        self.waiting.push(line);
+        if self.device.is_none() {
+            self.device = find_port(Path::new("/sys/class/virtio-ports"));
+        }
+        let Some(device) = &mut self.device else {
+            return;
+        };
         for line in self.waiting.drain(..) {
             // Nobody listening is no error of ours.
-            let _ = write_patiently(port, format!("{line}\n").as_bytes(), PATIENCE);
+            let _ = write_patiently(device, format!("{line}\n").as_bytes(), PATIENCE);
         }
     }
 }

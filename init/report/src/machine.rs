@@ -46,8 +46,8 @@ pub(crate) fn machine(page: &mut Page, assessment: &Assessment, told: &mut Told)
 
 fn iommu(page: &mut Page, iommu: &Iommu) {
     let firmware = match (iommu.vendor, iommu.firmware) {
-        (IommuVendor::Intel, _) => "Intel VT-d (table DMAR)",
-        (IommuVendor::Amd, _) => "AMD-Vi (table IVRS)",
+        (IommuVendor::Intel, _) => "Intel VT-d",
+        (IommuVendor::Amd, _) => "AMD-Vi",
         (IommuVendor::None, Answer::Unknown) => "firmware tables not read",
         (IommuVendor::None, _) => "none in the firmware's tables",
     };

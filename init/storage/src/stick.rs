@@ -32,6 +32,13 @@ pub struct Stick {
     pub write_protected: bool,
 }
 
+impl Stick {
+    /// Whether the kernel still has the device.
+    pub fn is_there(&self) -> bool {
+        Path::new("/sys/block").join(&self.disk).exists()
+    }
+}
+
 /// Finds the partition for the results among the disks below `sys`. `Ok(None)` when there is none (yet).
 /// A disk that cannot be probed is passed over: it is not the stick.
 pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error> {

@@ -59,6 +59,11 @@ impl Bar {
         matches!(self.backing, Backing::Counted(_))
     }
 
+    /// Address space and width.
+    pub const fn kind(&self) -> BarKind {
+        self.kind
+    }
+
     /// Size in bytes.
     pub const fn size(&self) -> u64 {
         self.size

@@ -78,8 +78,18 @@ impl Express {
         self
     }
 
+    /// Its type.
+    pub const fn port_type(&self) -> PortType {
+        self.port_type
+    }
+
+    /// The link at its best, and now.
+    pub const fn links(&self) -> (Link, Link) {
+        (self.maximum, self.current)
+    }
+
     /// Whether a write to device control can reset the function.
-    pub(crate) const fn resets(&self) -> bool {
+    pub const fn resets(&self) -> bool {
         self.function_level_reset
     }
 

@@ -96,6 +96,12 @@ impl ConfigRegisters {
         u32::from_le_bytes(bytes)
     }
 
+    /// The bits of the byte at `offset` that a write can change.
+    pub fn changeable(&self, offset: usize) -> u8 {
+        let byte = self.bytes.get(offset);
+        byte.map_or(0, |byte| byte.writable | byte.clears)
+    }
+
     /// All of it, as a reader sees it.
     pub fn bytes(&self) -> Vec<u8> {
         self.bytes.iter().map(|byte| byte.value).collect()

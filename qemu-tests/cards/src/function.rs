@@ -134,6 +134,31 @@ impl Function {
         self.id
     }
 
+    /// Class code.
+    pub const fn class_code(&self) -> ClassCode {
+        self.class
+    }
+
+    /// Revision id.
+    pub const fn revision_id(&self) -> u8 {
+        self.revision
+    }
+
+    /// Subsystem ids.
+    pub const fn subsystem_id(&self) -> FunctionId {
+        self.subsystem
+    }
+
+    /// The capabilities, in the order of the list.
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// The extended capabilities, in the order of the list.
+    pub fn extended_capabilities(&self) -> &[ExtendedCapability] {
+        &self.extended
+    }
+
     /// The option ROM.
     pub const fn option_rom(&self) -> Option<&Rom> {
         self.rom.as_ref()

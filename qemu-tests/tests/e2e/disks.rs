@@ -92,3 +92,28 @@ fn a_write_to_a_disk_from_the_shell_is_refused() {
     assert_eq!(after[..2], before[..2]);
     assert_ne!(after[2], before[2]);
 }
+
+#[test]
+fn leaving_a_shell_brings_the_menu_back_and_its_keys_work() {
+    let Some(lab) = Lab::open() else { return };
+    let boot = lab
+        .boot("shell-menu", Machine::q35().display(Device::StandardVga))
+        .option("preflight.mode=shell")
+        .option("preflight.end=menu");
+    let mut run = lab.start(boot);
+    let seen = |run: &mut Run, words: &'static str, times: usize| {
+        run.wait(words, A_MOMENT * 12, |run| {
+            (run.serial().text().matches(words).count() >= times).then_some(Ok(()))
+        })
+        .unwrap();
+    };
+    seen(&mut run, "preflight# ", 1);
+    run.type_text("exit\r").unwrap();
+    seen(&mut run, "p  power off", 1);
+    run.type_text("s").unwrap();
+    seen(&mut run, "preflight# ", 2);
+    run.type_text("exit\r").unwrap();
+    seen(&mut run, "p  power off", 2);
+    run.type_text("p").unwrap();
+    run.wait_end().unwrap();
+}

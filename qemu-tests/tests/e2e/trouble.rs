@@ -101,11 +101,12 @@ fn an_image_without_modules_says_so_and_still_reports() {
 }
 
 #[test]
-fn without_sys_firmware_nothing_is_taken_for_known() {
+fn without_sys_firmware_it_is_said_that_the_firmwares_tables_were_not_read() {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
     let boot = lab.boot("trouble-firmware", machine(&lab, &stick));
     let session = lab.look(boot.option("preflight.test=no-firmware"));
+    assert!(says(&session.serial, "/sys/firmware"), "{}", session.serial);
     let firmware = &session.result.assessment["iommu"]["firmware"];
     assert_ne!(firmware, "no", "{:#}", session.result.assessment["iommu"]);
     assert!(session.result.saved.is_some());

@@ -180,6 +180,7 @@ fn a_lab_that_is_interrupted_leaves_no_machine_behind() {
     command.arg("--initramfs").arg(&lab.images.initramfs);
     command.arg("--out").arg(out.path());
     command.args(["--option", "baseline=hang"]);
+    command.env("TMPDIR", out.path());
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
 

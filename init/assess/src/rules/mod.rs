@@ -22,6 +22,7 @@ mod reserved_region;
 mod reset;
 mod rom_image;
 mod rom_present;
+mod tables_unread;
 mod unread;
 mod x2apic;
 
@@ -39,6 +40,7 @@ pub(crate) const RULES: &[Rule] = &[
     iommu_off::RULE,
     remapping::RULE,
     x2apic::RULE,
+    tables_unread::RULE,
     cpu_virtualization::RULE,
     acs_override::RULE,
     group_membership::RULE,

@@ -112,9 +112,9 @@ pub fn after(
         Outcome::Crashed(why) => why,
     };
     tracing::error!("the session stopped unexpectedly: {why}");
-    // The child may have left new consoles behind, or taken some away.
-    *consoles = Consoles::open();
     loop {
+        // The child, or a shell, may have hung the lines up.
+        consoles.reopen();
         consoles.print(&format!(
             "\nPreflight stopped unexpectedly: {why}.\n\
              Nothing was written to an internal disk. The last messages are in the kernel log.\n\

@@ -25,7 +25,9 @@ pub fn choose_end(end: End, report: &str, consoles: &mut Consoles) -> Ending {
             'b' | 'B' => return Ending::Reboot,
             'p' | 'P' => return Ending::PowerOff,
             's' | 'S' => {
-                if let Err(error) = shell::start(&console).and_then(|mut shell| Ok(shell.wait()?)) {
+                let left = shell::start(&console).and_then(|mut shell| Ok(shell.wait()?));
+                consoles.reopen();
+                if let Err(error) = left {
                     consoles.line(&format!("{error:#}"));
                 }
             }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 use assess::Assessment;
@@ -48,7 +49,7 @@ pub fn run(attempt: Attempt) -> i32 {
         options,
         attempt,
         consoles: Consoles::open(),
-        events: Events::default(),
+        events: Events::start(),
         messages: Vec::new(),
     };
     match session.run(&command_line) {
@@ -75,6 +76,7 @@ impl Session {
             }
             Mode::Assess | Mode::Pristine => self.assess(command_line),
         };
+        self.events.flush();
         menu::choose_end(self.options.end, &report, &mut self.consoles)
     }
 
@@ -153,7 +155,6 @@ impl Session {
             Err(error) => {
                 let text = format!("The report is NOT saved: {error:#}.");
                 tracing::warn!("{text}");
-                self.messages.push(text.clone());
                 shown.push_str(&report::paragraph(&text, SCREEN));
             }
         }
@@ -197,22 +198,23 @@ impl Session {
         });
     }
 
-    /// A shell on every console, until all of them have ended.
+    /// A shell on every console, until somebody leaves one of them.
     fn shells(&mut self) {
-        let shells: Vec<_> = self
-            .consoles
-            .nodes()
-            .iter()
-            .map(|node| shell::start(node))
-            .collect();
-        for shell in shells {
-            match shell {
-                Ok(mut shell) => {
-                    let _ = shell.wait();
-                }
+        let mut running = Vec::new();
+        for node in self.consoles.nodes() {
+            match shell::start(&node) {
+                Ok(shell) => running.push(shell),
                 Err(error) => self.complain(format!("{error:#}")),
             }
         }
+        while !running.is_empty() && !running.iter_mut().any(has_ended) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        for mut shell in running {
+            let _ = shell.kill();
+            let _ = shell.wait();
+        }
+        self.consoles.reopen();
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -233,6 +235,10 @@ impl Session {
         tracing::info!("milestone {name}");
         self.events.milestone(name);
     }
+}
+
+fn has_ended(shell: &mut Child) -> bool {
+    !matches!(shell.try_wait(), Ok(None))
 }
 
 fn saved_text(saved: &Saved) -> String {

@@ -15,6 +15,9 @@ const SUMS: &str = "SHA256SUMS";
 const SPARE: u64 = 256 << 10;
 /// FAT names can be longer, but a person reads this one.
 const LONGEST_NAME: usize = 40;
+/// What a person must know when the stick went away in the middle.
+const PULLED: &str = "the stick was pulled while it was written, and what it holds of this run is not \
+                      whole; plug it in and boot again";
 /// What `preflight.test=slow-save` waits between files.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -77,9 +80,14 @@ pub fn save(
     if written.is_err() {
         results.abandon();
     }
-    let saved = written?;
-    results.close()?;
-    Ok(saved)
+    let closed = written.and_then(|saved| results.close().map(|()| saved).map_err(Into::into));
+    closed.map_err(|error| {
+        if stick.is_there() {
+            error
+        } else {
+            error.context(PULLED)
+        }
+    })
 }
 
 fn write_all(
