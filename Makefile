@@ -35,7 +35,7 @@ setup:
 	  if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null || [ -t 0 ] && command -v sudo >/dev/null; then sudo=sudo; \
 	  else echo "These packages are missing. As root: apt-get update && $$install" >&2; exit 1; fi; \
 	  echo "Installing:$$missing"; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo $$install >/dev/null; fi
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive $$install >/dev/null; fi
 
 # cargo-nextest and cargo-deny, where the machine has none. Built outside the checkout, so that this
 # project's settings do not reach them.

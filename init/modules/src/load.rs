@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -35,7 +35,7 @@ pub struct Loader {
     index: Index,
     /// Parameters by module: `module.option=value` on the kernel command line, and our own defaults.
     parameters: BTreeMap<ModuleName, String>,
-    tried: BTreeMap<String, bool>,
+    tried: BTreeSet<String>,
 }
 
 impl Loader {
@@ -44,7 +44,7 @@ impl Loader {
         Self {
             index,
             parameters,
-            tried: BTreeMap::new(),
+            tried: BTreeSet::new(),
         }
     }
 
@@ -57,12 +57,12 @@ impl Loader {
     pub fn load(&mut self, name: &ModuleName) -> Vec<Result<Loaded, LoadError>> {
         let mut results = Vec::new();
         for path in self.index.load_order(name) {
-            if self.tried.contains_key(&path) {
+            if self.tried.contains(&path) {
                 continue;
             }
             let started = Instant::now();
             let result = self.load_file(&path);
-            self.tried.insert(path.clone(), result.is_ok());
+            self.tried.insert(path.clone());
             match result {
                 Ok(true) => results.push(Ok(Loaded {
                     name: ModuleName::of_file(&path).unwrap_or_else(|| ModuleName::new(&path)),
@@ -95,7 +95,8 @@ impl Loader {
         };
         match done {
             Ok(()) => Ok(true),
-            Err(Errno::EEXIST) => Ok(false),
+            // It is loaded already, or its hardware is not there after all.
+            Err(Errno::EEXIST | Errno::ENODEV) => Ok(false),
             Err(errno) => Err(failed(errno.into())),
         }
     }

@@ -92,25 +92,22 @@ impl Consoles {
             let timeout = left
                 .and_then(|left| u16::try_from(left.as_millis()).ok())
                 .map_or(PollTimeout::from(10_000_u16), PollTimeout::from);
-            let mut polled: Vec<PollFd> = self
+            let listening = self
                 .open
+                .iter_mut()
+                .zip(&mut deaf)
+                .filter(|(_, deaf)| !**deaf);
+            let mut listening: Vec<(&mut Console, &mut bool)> = listening.collect();
+            let mut polled: Vec<PollFd> = listening
                 .iter()
-                .zip(&deaf)
-                .map(|(console, deaf)| {
-                    let wanted = if *deaf {
-                        PollFlags::empty()
-                    } else {
-                        PollFlags::POLLIN
-                    };
-                    PollFd::new(console.device.as_fd(), wanted)
-                })
+                .map(|(console, _)| PollFd::new(console.device.as_fd(), PollFlags::POLLIN))
                 .collect();
             let _ = poll(&mut polled, timeout);
             let ready: Vec<PollFlags> = polled
                 .iter()
                 .map(|fd| fd.revents().unwrap_or(PollFlags::empty()))
                 .collect();
-            for ((console, flags), deaf) in self.open.iter_mut().zip(ready).zip(&mut deaf) {
+            for ((console, deaf), flags) in listening.iter_mut().zip(ready) {
                 if flags.contains(PollFlags::POLLIN) {
                     let mut byte = [0];
                     if let Ok(1) = console.device.read(&mut byte) {
@@ -118,7 +115,7 @@ impl Consoles {
                     }
                 }
                 if flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) {
-                    *deaf = true;
+                    **deaf = true;
                 }
             }
             if deaf.iter().all(|deaf| *deaf) {

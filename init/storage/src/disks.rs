@@ -76,6 +76,10 @@ pub fn disk_named(sys: &Path, name: &str) -> Option<Disk> {
         return None;
     }
     let folder = sys.join("block").join(name);
+    // One path of a multipath NVMe disk: it has no node, the disk itself has.
+    if read_number(&folder.join("hidden")) == Some(1) {
+        return None;
+    }
     let device = fs::canonicalize(&folder).ok()?;
     let transport = if is_below_usb(&device) {
         Transport::Usb

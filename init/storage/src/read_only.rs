@@ -15,11 +15,11 @@ mod ioctl {
     nix::ioctl_read_bad!(get, nix::request_code_none!(0x12, 94), nix::libc::c_int);
 }
 
-/// Sets a block device read-only in the kernel (`BLKROSET`). A first line only: device-mapper and what
+/// Sets a block device read-only in the kernel, or lifts that again (`BLKROSET`). A first line only: device-mapper and what
 /// stands above it writes through this flag.
-pub fn set_read_only(node: &Path) -> Result<(), Error> {
+pub fn set_read_only(node: &Path, on: bool) -> Result<(), Error> {
     let file = open(node)?;
-    let on: libc::c_int = 1;
+    let on = libc::c_int::from(on);
     // SAFETY: the descriptor is open for the whole call, and BLKROSET reads one int through the pointer.
     unsafe { ioctl::set(file.as_raw_fd(), &raw const on) }
         .map_err(io::Error::from)

@@ -72,6 +72,7 @@ fn a_stick_pulled_while_it_is_written_is_a_message_and_the_report_is_shown() {
     assert_eq!(session.result.saved, None);
     let error = session.result.save_error.unwrap();
     assert!(!error.contains("no Preflight stick was found"), "{error}");
+    assert!(error.contains("the stick was pulled"), "{error}");
     assert!(says(&session.serial, &error), "{}", session.serial);
     assert!(says(&session.serial, "YES. AMD"), "{}", session.serial);
     let finished = stick.files().unwrap();

@@ -5,18 +5,12 @@ use std::path::{Path, PathBuf};
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use image_builder::initramfs::{self, Recipe};
-use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, Version, baseline, skip};
+use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, baseline, skip};
 use tempfile::TempDir;
 
 /// Modules that the guest loads.
 const MODULES: &str =
     "[guest]\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\ncrc32c_generic\next4\n";
-
-/// The oldest version that the lab fetches; an older one of the host was never tried with this.
-const SHARES_A_LOG: Version = Version {
-    major: 10,
-    minor: 1,
-};
 
 pub struct Lab {
     qemu: Qemu,
@@ -33,9 +27,9 @@ impl Lab {
 
     fn try_open() -> Result<Self, String> {
         let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
-        if qemu.version() < SHARES_A_LOG {
+        if !qemu.is_recent() {
             return Err(format!(
-                "{} is too old: the lab wants {SHARES_A_LOG} or newer for two disks with one log",
+                "{} is too old to record two disks in one log",
                 qemu.place()
             ));
         }

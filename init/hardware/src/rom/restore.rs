@@ -10,7 +10,8 @@ const COMMAND: usize = 0x04;
 /// Command register: memory space enable.
 const MEMORY: u16 = 1 << 1;
 
-/// Puts a function back as it was found, also when reading its ROM fails or panics half-way.
+/// Puts a function back as it was found, also when reading its ROM fails half-way. A process that is killed,
+/// or that panics where a panic aborts, leaves it as it is.
 pub(super) struct Restore<'a, D: Device> {
     device: &'a D,
     registers: Vec<Register>,

@@ -32,13 +32,7 @@ const KERNEL_FILE_SYSTEMS: &[&str] = &[
 /// Ends what still runs, syncs, unmounts, and turns the machine off or round. Never returns.
 pub fn end(ending: Ending, consoles: &mut Consoles) -> ! {
     tracing::info!("milestone end");
-    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-        let _ = kill(Pid::from_raw(-1), signal);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    sync();
-    unmount_all();
-    sync();
+    clear_away();
     let mode = match ending {
         Ending::Reboot => RebootMode::RB_AUTOBOOT,
         Ending::PowerOff => RebootMode::RB_POWER_OFF,
@@ -50,6 +44,17 @@ pub fn end(ending: Ending, consoles: &mut Consoles) -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
+}
+
+/// Ends every other process, syncs and unmounts: before the end, and before a new start.
+pub fn clear_away() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let _ = kill(Pid::from_raw(-1), signal);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    sync();
+    unmount_all();
+    sync();
 }
 
 fn unmount_all() {

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Ending;
-use super::end::end;
+use super::end::{clear_away, end};
 use crate::consoles::Consoles;
 use crate::log;
 
@@ -27,11 +27,13 @@ pub fn take_over(what: &str) -> ! {
     loop {
         consoles.print(&format!(
             "\nPreflight's first process met an error in itself: {what}\n\
-             Disks are synced, and nothing was written to an internal one.\n\
+             Disks are synced, and Preflight wrote nothing to an internal one.\n\
              \n  r  try again    b  reboot    p  power off\n"
         ));
         match consoles.key(None).map(|(key, _)| key) {
             Some('r' | 'R') => {
+                clear_away();
+                consoles.reopen();
                 let error = Command::new("/proc/self/exe").env(AGAIN, "1").exec();
                 consoles.line(&format!("It could not be started again: {error}"));
             }

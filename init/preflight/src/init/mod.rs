@@ -47,7 +47,13 @@ pub fn run() -> ! {
 
 fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ] {
         signals.add(signal);
     }
     let _ = signals.thread_block();

@@ -23,8 +23,8 @@ pub enum Outcome {
     Done(Ending),
     /// It died; in words.
     Crashed(String),
-    /// Ctrl-Alt-Del, or a signal to PID 1.
-    Interrupted,
+    /// Ctrl-Alt-Del, or what reboot(8), halt(8) and poweroff(8) of busybox send to PID 1.
+    Interrupted(Ending),
 }
 
 /// What to do next.
@@ -48,17 +48,14 @@ pub fn run_session(attempt: Attempt, signals: &SignalFd) -> Outcome {
         },
         Err(error) => return Outcome::Crashed(format!("it could not be started: {error}")),
     };
-    let mut interrupted = false;
+    let mut interrupted = None;
     loop {
         if let Some(status) = reap(session) {
-            return if interrupted {
-                Outcome::Interrupted
-            } else {
-                outcome(status)
-            };
+            return interrupted.map_or_else(|| outcome(status), Outcome::Interrupted);
         }
-        if wait_for_signal(signals) && !interrupted {
-            interrupted = true;
+        if let Some(ending) = wait_for_signal(signals)
+            && interrupted.replace(ending).is_none()
+        {
             let _ = kill(session, Signal::SIGTERM);
         }
     }
@@ -76,15 +73,22 @@ fn reap(session: Pid) -> Option<WaitStatus> {
     }
 }
 
-/// Waits until a child ended or somebody wants an end; true for the latter.
-fn wait_for_signal(signals: &SignalFd) -> bool {
+/// Waits a while for a child to end or for somebody who wants an end, and gives what they want.
+fn wait_for_signal(signals: &SignalFd) -> Option<Ending> {
     let mut wait = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut wait, PollTimeout::from(5_000_u16));
-    let mut wants_end = false;
+    let mut wanted = None;
     while let Ok(Some(info)) = signals.read_signal() {
-        wants_end |= info.ssi_signo != Signal::SIGCHLD as u32;
+        let signal = i32::try_from(info.ssi_signo)
+            .ok()
+            .and_then(|number| number.try_into().ok());
+        wanted = match signal {
+            Some(Signal::SIGINT | Signal::SIGTERM) => Some(Ending::Reboot),
+            Some(Signal::SIGUSR1 | Signal::SIGUSR2) => Some(Ending::PowerOff),
+            _ => wanted,
+        };
     }
-    wants_end
+    wanted
 }
 
 fn outcome(status: WaitStatus) -> Outcome {
@@ -108,7 +112,7 @@ pub fn after(
 ) -> Next {
     let why = match outcome {
         Outcome::Done(ending) => return Next::End(ending),
-        Outcome::Interrupted => return Next::End(Ending::Reboot),
+        Outcome::Interrupted(ending) => return Next::End(ending),
         Outcome::Crashed(why) => why,
     };
     tracing::error!("the session stopped unexpectedly: {why}");
@@ -117,7 +121,7 @@ pub fn after(
         consoles.reopen();
         consoles.print(&format!(
             "\nPreflight stopped unexpectedly: {why}.\n\
-             Nothing was written to an internal disk. The last messages are in the kernel log.\n\
+             Preflight wrote nothing to an internal disk. The last messages are in the kernel log.\n\
              \n  r  try again    s  shell    b  reboot    p  power off\n"
         ));
         let limit = (options.end != End::Menu).then_some(UNATTENDED_WAIT);
@@ -125,7 +129,10 @@ pub fn after(
             return Next::End(unattended(options.end));
         };
         match key {
-            'r' | 'R' => return Next::Again,
+            'r' | 'R' => {
+                super::end::clear_away();
+                return Next::Again;
+            }
             'b' | 'B' => return Next::End(Ending::Reboot),
             'p' | 'P' => return Next::End(Ending::PowerOff),
             's' | 'S' => match shell::start(&console) {
@@ -134,7 +141,9 @@ pub fn after(
                     while let Ok(shell) = shell
                         && reap(shell).is_none()
                     {
-                        wait_for_signal(signals);
+                        if let Some(ending) = wait_for_signal(signals) {
+                            return Next::End(ending);
+                        }
                     }
                 }
                 Err(error) => consoles.line(&error.to_string()),

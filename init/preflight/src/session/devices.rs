@@ -18,6 +18,8 @@ const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
 struct State {
     coldplugged: bool,
     last_event: Option<Instant>,
+    /// The module that is being loaded: a driver can take long over a dying disk.
+    loading: Option<String>,
     /// Disks that were set read-only.
     guarded: BTreeSet<String>,
     /// Modaliases without a module in the image, of devices that are there.
@@ -70,6 +72,11 @@ impl Devices {
     /// Whether all devices that were there at the start have been seen to.
     pub fn coldplugged(&self) -> bool {
         self.state().coldplugged
+    }
+
+    /// The module that is being loaded now.
+    pub fn loading(&self) -> Option<String> {
+        self.state().loading.clone()
     }
 
     /// Time since the last event.
@@ -144,18 +151,26 @@ impl Keeper {
     }
 
     fn handle(&mut self, event: &Event) {
-        if event.action == "add" {
-            if event.subsystem == "block"
-                && let Some(name) = &event.device_name
-                && let Some(disk) = storage::disk_named(Path::new("/sys"), name)
-            {
-                self.guard(&disk);
-            }
-            if let Some(modalias) = &event.modalias {
-                self.serve(modalias);
-            }
+        let appears = event.action == "add" || event.action == "change";
+        if event.subsystem == "block" && appears {
+            self.guard_after(event.device_name.as_deref());
+        }
+        if event.action == "add"
+            && let Some(modalias) = &event.modalias
+        {
+            self.serve(modalias);
         }
         self.devices.state().last_event = Some(Instant::now());
+    }
+
+    /// What a USB disk carries can show late (a partition table read again, a medium put in), so every
+    /// event about a block device asks all of them anew.
+    fn guard_after(&mut self, name: Option<&str>) {
+        for disk in storage::disks(Path::new("/sys")).unwrap_or_default() {
+            if Some(disk.name.as_str()) == name || disk.transport == Transport::Usb {
+                self.guard(&disk);
+            }
+        }
     }
 
     fn serve(&mut self, modalias: &str) {
@@ -179,7 +194,10 @@ impl Keeper {
         let Some(loader) = &mut self.loader else {
             return;
         };
-        for result in loader.load(name) {
+        self.devices.state().loading = Some(name.to_string());
+        let results = loader.load(name);
+        self.devices.state().loading = None;
+        for result in results {
             match result {
                 Ok(loaded) => {
                     tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
@@ -191,21 +209,30 @@ impl Keeper {
 
     /// Sets a disk and its partitions read-only, unless the results go there.
     fn guard(&mut self, disk: &Disk) {
+        let nodes =
+            || std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
         let may_be_chosen = disk.transport == Transport::Usb || self.data != DataPlace::Stick;
         if may_be_chosen && storage::stick_on(disk, &self.data).is_some() {
+            // It was taken for another disk before its partitions had been seen.
+            if self.devices.state().guarded.remove(&disk.name) {
+                nodes().for_each(|node| self.set_read_only(&node, false));
+            }
             return;
         }
-        let nodes =
-            std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
-        for node in nodes {
-            match storage::set_read_only(&node) {
-                Ok(()) => {
-                    self.devices.state().guarded.insert(disk.name.clone());
-                }
-                Err(error) => self.devices.complain(error.to_string()),
-            }
+        nodes().for_each(|node| self.set_read_only(&node, true));
+        let held = nodes().all(|node| storage::is_read_only(&node).unwrap_or(false));
+        if held && self.devices.state().guarded.insert(disk.name.clone()) {
+            tracing::info!("{} is held read-only", disk.name);
+        } else if !held {
+            self.devices
+                .complain(format!("{} is NOT held read-only", disk.name));
         }
-        tracing::info!("{} is held read-only", disk.name);
+    }
+
+    fn set_read_only(&self, node: &Path, on: bool) {
+        if let Err(error) = storage::set_read_only(node, on) {
+            self.devices.complain(error.to_string());
+        }
     }
 }
 

@@ -123,11 +123,9 @@ impl Session {
     fn devices(&mut self, command_line: &str) -> Devices {
         self.say("Making disks, the stick and keyboards ready ...");
         let devices = Devices::start(command_line, &self.options.data);
-        while !devices.coldplugged() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.milestone("coldplug");
-        if let Some(reason) = settle::wait(&devices, &self.options.data) {
+        let data = self.options.data.clone();
+        let late = settle::wait(&devices, &data, &mut || self.milestone("coldplug"));
+        if let Some(reason) = late {
             self.complain(format!("not all devices are ready: {reason}"));
         }
         self.milestone("settled");
@@ -174,7 +172,14 @@ impl Session {
 
     fn save(&self, source: &Source, look: &Look, roms: &[RomReading]) -> anyhow::Result<Saved> {
         let mut files = save::rom_files(roms, &look.machine.functions);
-        files.push(("report.txt".to_owned(), look.text.clone().into_bytes()));
+        let mut text = look.text.clone();
+        for message in &self.messages {
+            text.push_str(&report::paragraph(
+                &format!("During this run: {message}"),
+                SCREEN,
+            ));
+        }
+        files.push(("report.txt".to_owned(), text.into_bytes()));
         files.push(("report.json".to_owned(), look.json.clone().into_bytes()));
         let log = match hardware::kernel_log(source) {
             Reading::Known(text) => text,

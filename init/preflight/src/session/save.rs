@@ -75,8 +75,7 @@ pub fn save(
     };
     let results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-    results.require(bytes + SPARE)?;
-    let written = write_all(&results, &folder_name(board), files, slow);
+    let written = write_all(&results, &folder_name(board), files, bytes, slow);
     if written.is_err() {
         results.abandon();
     }
@@ -94,9 +93,12 @@ fn write_all(
     results: &ResultsMount,
     name: &str,
     files: &[NewFile],
+    bytes: u64,
     slow: bool,
 ) -> anyhow::Result<Saved> {
+    // This removes what an interrupted run has left, which may be what fills the stick.
     results.begin()?;
+    results.require(bytes + SPARE)?;
     let mut saved = Vec::new();
     for (path, bytes) in files {
         saved.push(write(results, path, bytes)?);

@@ -15,10 +15,16 @@ const STICK_MAY_COME: Duration = Duration::from_secs(4);
 /// Longest wait of all.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Waits until devices are ready. Returns what it still waited for when the time ran out.
-pub fn wait(devices: &Devices, data: &DataPlace) -> Option<String> {
+/// Waits until devices are ready, and says when those that were there at the start have been seen to.
+/// Returns what it still waited for when the time ran out.
+pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) -> Option<String> {
     let started = Instant::now();
+    let mut told = false;
     loop {
+        if !told && devices.coldplugged() {
+            told = true;
+            coldplugged();
+        }
         let missing = missing(devices, data, started.elapsed())?;
         if started.elapsed() > DEADLINE {
             return Some(format!(
@@ -32,7 +38,10 @@ pub fn wait(devices: &Devices, data: &DataPlace) -> Option<String> {
 
 fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<String> {
     if !devices.coldplugged() {
-        return Some("modules are being loaded".to_owned());
+        return Some(match devices.loading() {
+            Some(module) => format!("the module {module} is being loaded"),
+            None => "modules are being loaded".to_owned(),
+        });
     }
     if devices.quiet_for() < QUIET {
         return Some("devices keep coming and going".to_owned());

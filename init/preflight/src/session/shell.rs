@@ -8,8 +8,9 @@ use nix::libc;
 
 const BUSYBOX: &str = "/bin/busybox";
 
-const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks are read-only in the kernel, the stick is \
-                       not. Type exit to leave.'; exec /bin/busybox sh";
+const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks that it has made ready are held read-only \
+                       in the kernel,'; echo 'all but the stick: blockdev --getro /dev/DISK says 1. Type \
+                       exit to leave.'; exec /bin/busybox sh";
 
 /// Starts a shell on a console, with job control.
 pub fn start(console: &Path) -> Result<Child> {
