@@ -54,12 +54,9 @@ impl ResultsMount {
         Ok(())
     }
 
-    /// Starts a run's folder, throwing away one that an earlier run could not finish.
+    /// Starts a run's folder.
     pub fn begin(&self) -> Result<(), Error> {
         let folder = self.unfinished();
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
-        }
         fs::create_dir(&folder).map_err(Error::io("make", &folder))
     }
 
@@ -88,7 +85,7 @@ impl ResultsMount {
         Ok(chosen)
     }
 
-    /// Removes the unfinished folder, as far as that still works.
+    /// Removes an unfinished folder, this run's or one that an interrupted run has left, as far as that works.
     pub fn abandon(&self) {
         let _ = fs::remove_dir_all(self.unfinished());
     }

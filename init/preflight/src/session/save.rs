@@ -97,8 +97,9 @@ fn write_all(
     slow: bool,
 ) -> anyhow::Result<Saved> {
     // This removes what an interrupted run has left, which may be what fills the stick.
-    results.begin()?;
+    results.abandon();
     results.require(bytes + SPARE)?;
+    results.begin()?;
     let mut saved = Vec::new();
     for (path, bytes) in files {
         saved.push(write(results, path, bytes)?);
