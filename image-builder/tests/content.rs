@@ -156,3 +156,23 @@ fn a_dynamic_program_brings_its_loader_and_libraries() {
         }
     }
 }
+
+#[test]
+fn a_tool_is_always_in_bin_and_brings_its_modules() {
+    let sample = Sample::new();
+    sample.add("fs/btrfs/btrfs.ko", &["depends="]);
+    let system = tempfile::tempdir().unwrap();
+    fs::create_dir_all(system.path().join("usr/sbin")).unwrap();
+    fs::write(
+        system.path().join("usr/sbin/btrfs"),
+        common::static_program(),
+    )
+    .unwrap();
+    let mut recipe = sample.recipe(LIST);
+    recipe.system = system.path().to_owned();
+    recipe.tools = vec!["btrfs".to_owned()];
+    let entries = built(&recipe);
+    assert_eq!(text(entries.get("bin/btrfs").unwrap()), "/usr/sbin/btrfs");
+    assert!(entries.contains_key("usr/sbin/btrfs"));
+    assert!(entries.keys().any(|path| path.ends_with("/btrfs.ko")));
+}

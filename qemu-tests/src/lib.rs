@@ -42,12 +42,20 @@ pub use qemu::{Qemu, QemuError, Version};
 pub use run::Run;
 pub use serial::Serial;
 pub use served_card::ServedCard;
-pub use showcase::Showcase;
+pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
 
 use std::io::Read;
 
 use sha2::{Digest, Sha256};
+
+/// Prints why a test cannot run here. Where the lab is said to be complete (`PREFLIGHT_LAB=complete`, as
+/// `make test` does), a test that cannot run is a test that fails.
+pub fn skip(why: &str) {
+    let complete = std::env::var_os("PREFLIGHT_LAB").is_some_and(|lab| lab == "complete");
+    assert!(!complete, "the lab should be complete: {why}");
+    eprintln!("skipped: {why}");
+}
 
 /// SHA-256 of some bytes, lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {

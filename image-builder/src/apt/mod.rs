@@ -91,27 +91,45 @@ pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
         Suites::Machine if sources::machine_has_lists() => {
             let apt = PrivateApt::with_machine_lists(into)?;
             // Lists that the machine has not renewed for long name files that are gone by now.
-            download(&apt, request, into).or_else(|_| {
-                let apt = PrivateApt::with_machine_sources(into)?;
-                download(&apt, request, into)
+            download(&apt, request, into).or_else(|first| {
+                fetch_with_fresh_lists(request, into).map_err(|again| match again {
+                    AptError::Failed { .. } => first,
+                    other => other,
+                })
             })
         }
-        Suites::Machine => download(&PrivateApt::with_machine_sources(into)?, request, into),
-        Suites::Debian(suites) => download(
-            &PrivateApt::with_debian_suites(suites, into)?,
-            request,
-            into,
-        ),
+        Suites::Machine => fetch_with_fresh_lists(request, into),
+        Suites::Debian(suites) => {
+            let apt = PrivateApt::with_debian_suites(suites, into)?;
+            apt.update()?;
+            download(&apt, request, into)
+        }
     }
 }
 
-/// Unpacks packages into one folder tree; their scripts do not run.
+/// One of the machine's sources may be broken without any harm to the others.
+fn fetch_with_fresh_lists(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    let apt = PrivateApt::with_machine_sources(into)?;
+    let updated = apt.update();
+    download(&apt, request, into).map_err(|error| updated.err().unwrap_or(error))
+}
+
+/// Unpacks packages into one folder tree; their scripts do not run. Which file is whose is written
+/// where dpkg has it (`var/lib/dpkg/info/NAME.list`), so that licences can be found.
 pub fn unpack(debs: &[PathBuf], into: &Path) -> Result<(), AptError> {
-    io::create_folder(into)?;
+    let lists = into.join("var/lib/dpkg/info");
+    io::create_folder(&lists)?;
     for deb in debs {
         let mut command = Command::new("dpkg-deb");
-        command.arg("-x").arg(deb).arg(into);
-        error::run(&mut command)?;
+        command.arg("--vextract").arg(deb).arg(into);
+        let files = error::run(&mut command)?;
+        let file = deb.file_name().unwrap_or_default().to_string_lossy();
+        let package = file.split('_').next().unwrap_or_default();
+        let list: String = files
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start_matches('.').trim_end_matches('/')))
+            .collect();
+        io::write(&lists.join(format!("{package}.list")), list)?;
     }
     Ok(())
 }

@@ -45,14 +45,12 @@ impl PrivateApt {
         Self::create(place, &Lists::Machine, &Sources::Machine)
     }
 
-    /// Reads lists fetched now from the machine's own sources.
+    /// Reads lists of its own from the machine's sources, once they are updated.
     pub(super) fn with_machine_sources(place: &Path) -> Result<Self, AptError> {
-        let apt = Self::create(place, &Lists::Private, &Sources::Machine)?;
-        apt.update()?;
-        Ok(apt)
+        Self::create(place, &Lists::Private, &Sources::Machine)
     }
 
-    /// Reads lists fetched now of these Debian suites.
+    /// Reads lists of its own of these Debian suites, once they are updated.
     pub(super) fn with_debian_suites(suites: &[String], place: &Path) -> Result<Self, AptError> {
         let mirror = sources::debian_mirror()?;
         let key = sources::debian_key()?;
@@ -63,7 +61,6 @@ impl PrivateApt {
             .map(|suite| format!("deb [signed-by={key}] {mirror} {suite} main\n"))
             .collect();
         io::write(&apt.folder.path().join("sources.list"), lines)?;
-        apt.update()?;
         Ok(apt)
     }
 
@@ -95,7 +92,8 @@ impl PrivateApt {
         command
     }
 
-    fn update(&self) -> Result<(), AptError> {
+    /// Fetches the lists of packages.
+    pub(super) fn update(&self) -> Result<(), AptError> {
         run(self.command("apt-get").args(["update", "-q"])).map(|_| ())
     }
 

@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// machine's own
     #[arg(long, value_delimiter = '+')]
     suite: Vec<String>,
+    /// Fetch also all that they depend on
+    #[arg(long)]
+    with_dependencies: bool,
     /// Print the path of the unpacked files instead; an image is built faster from them
     #[arg(long)]
     unpack: bool,
@@ -46,6 +49,7 @@ fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<Vec
     if !arguments.suite.is_empty() {
         request = request.from_debian(arguments.suite.iter().map(String::as_str));
     }
+    request.with_dependencies = arguments.with_dependencies;
     request.renew = arguments.refresh;
     if arguments.unpack {
         return Ok(vec![apt::cached_tree(cache, &request)?]);

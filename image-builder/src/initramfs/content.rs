@@ -152,11 +152,25 @@ impl Content {
         self.add_items(&root, closure.into_items(), "added programs")?;
         for tool in recipe.tools()? {
             let mut closure = Closure::new(&root);
-            for path in tool.programs_in(&root)? {
-                closure.add(&path, None)?;
+            let programs = tool.programs_in(&root)?;
+            for path in &programs {
+                closure.add(path, None)?;
             }
             let reason = format!("tool: {}", tool.name);
             self.add_items(&root, closure.into_items(), &reason)?;
+            for path in &programs {
+                self.link_into_bin(path, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Systems differ in where they keep a program; in an image it is always in /bin too.
+    fn link_into_bin(&mut self, path: &str, reason: &str) -> Result<(), BuildError> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let link = format!("/bin/{name}");
+        if path != link {
+            self.image.add(&link, Node::Link(path.to_owned()), reason)?;
         }
         Ok(())
     }

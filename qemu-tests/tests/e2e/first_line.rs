@@ -9,7 +9,7 @@ const REMAPPING: Iommu = Iommu::Intel {
 
 /// A boot display on the root bus and a graphics card behind a root port.
 fn two_displays(lab: &Lab, iommu: Iommu) -> Machine {
-    let rom = lab.card_rom();
+    let rom = lab.card_rom.clone();
     Machine::q35()
         .iommu(iommu)
         .display(Device::StandardVga)
@@ -68,7 +68,7 @@ fn an_iommu_without_interrupt_remapping_blocks_and_is_named_as_the_reason() {
 #[test]
 fn the_rom_of_the_only_display_is_the_shadow_and_marked_as_tainted() {
     let Some(lab) = Lab::open() else { return };
-    let rom = lab.card_rom();
+    let rom = lab.card_rom.clone();
     let machine = Machine::q35()
         .iommu(REMAPPING)
         .display(Device::AtiVga { rom });

@@ -16,6 +16,8 @@ pub struct Lab {
     pub qemu: Qemu,
     pub images: Images,
     pub deadlines: Deadlines,
+    /// The ROM file that graphics cards in these tests are given.
+    pub card_rom: PathBuf,
     folder: TempDir,
 }
 
@@ -32,6 +34,7 @@ impl Lab {
         let opened = || -> Result<Self, String> {
             let images = Images::find()?;
             let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
+            let card_rom = qemu_tests::card_rom(&qemu).map_err(|error| error.to_string())?;
             let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));
             let deadlines = baseline::deadlines(&qemu, &images.kernel, init)
                 .map_err(|failure| failure.to_string())?;
@@ -40,19 +43,15 @@ impl Lab {
                 qemu,
                 images,
                 deadlines,
+                card_rom,
                 folder,
             })
         };
-        opened().map_err(|why| eprintln!("skipped: {why}")).ok()
+        opened().map_err(|why| qemu_tests::skip(&why)).ok()
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// The ROM file that graphics cards in these tests are given.
-    pub fn card_rom(&self) -> PathBuf {
-        self.qemu.data_file("vgabios-ati.bin").unwrap()
     }
 
     /// A boot that powers the machine off when it is done.

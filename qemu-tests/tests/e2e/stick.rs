@@ -4,7 +4,7 @@ use qemu_tests::{Device, Iommu, Machine, Milestone, Port, Stick};
 use crate::lab::{Lab, finish, says};
 
 fn machine(lab: &Lab) -> Machine {
-    let rom = lab.card_rom();
+    let rom = lab.card_rom.clone();
     Machine::q35()
         .iommu(Iommu::Intel {
             interrupt_remapping: true,
@@ -71,6 +71,7 @@ fn a_stick_pulled_while_it_is_written_is_a_message_and_the_report_is_shown() {
     let session = finish(&mut run).unwrap();
     assert_eq!(session.result.saved, None);
     let error = session.result.save_error.unwrap();
+    assert!(!error.contains("no Preflight stick was found"), "{error}");
     assert!(says(&session.serial, &error), "{}", session.serial);
     assert!(says(&session.serial, "YES. AMD"), "{}", session.serial);
     let finished = stick.files().unwrap();

@@ -5,7 +5,7 @@ use qemu_tests::{Device, Images, Iommu, Machine, Milestone, Port, Run, Stick, in
 use crate::lab::{A_MOMENT, Lab, finish, says};
 
 fn machine(lab: &Lab, stick: &Stick) -> Machine {
-    let rom = lab.card_rom();
+    let rom = lab.card_rom.clone();
     Machine::q35()
         .iommu(Iommu::Intel {
             interrupt_remapping: true,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use qemu_tests::{Boot, Images, Machine, Milestone, Outcome, Qemu, baseline, bench};
+use qemu_tests::{Boot, Images, Machine, Milestone, Outcome, Qemu, Showcase, baseline, bench};
 use tempfile::TempDir;
 
 struct Lab {
@@ -36,7 +36,7 @@ fn lab() -> Option<Lab> {
             _folder: folder,
         })
     };
-    made().map_err(|why| eprintln!("skipped: {why}")).ok()
+    made().map_err(|why| qemu_tests::skip(&why)).ok()
 }
 
 impl Lab {
@@ -172,6 +172,9 @@ fn until(what: &str, so: impl Fn() -> bool) {
 fn a_lab_that_is_interrupted_leaves_no_machine_behind() {
     let Some(lab) = lab() else { return };
     let out = tempfile::tempdir().unwrap();
+    if let Err(why) = Showcase::new(&lab.qemu, out.path()) {
+        return qemu_tests::skip(&why.to_string());
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.arg("run").arg("--kernel").arg(&lab.images.kernel);
     command.arg("--initramfs").arg(&lab.images.initramfs);

@@ -1,6 +1,5 @@
-use assess::{Assessment, Naming};
+use assess::{Assessment, NoNames};
 use hardware::{HostRole, Machine, Names, Reading, RomReading, Source};
-use pci::FunctionId;
 use storage::DataPlace;
 
 /// Everything that one look brings.
@@ -41,7 +40,10 @@ pub fn look(
     if source.is_live() {
         mark_stick(&mut machine, data);
     }
-    let assessment = assess::assess(&machine, roms, &KnownNames(Names::find()));
+    let assessment = match Names::find() {
+        Some(names) => assess::assess(&machine, roms, &names),
+        None => assess::assess(&machine, roms, &NoNames),
+    };
     let text = report::text(&assessment, &report::TextOptions::default());
     let json = report::json(&assessment);
     Ok(Look {
@@ -64,19 +66,5 @@ fn mark_stick(machine: &mut Machine, data: &DataPlace) {
         {
             device.role = HostRole::BootStick;
         }
-    }
-}
-
-/// Names from pci.ids, where there is one.
-struct KnownNames(Option<Names>);
-
-impl Naming for KnownNames {
-    fn function(&self, id: FunctionId) -> Option<String> {
-        let names = self.0.as_ref()?;
-        let vendor = names.vendor(id.vendor)?;
-        Some(match names.device(id) {
-            Some(device) => format!("{vendor} {device}"),
-            None => format!("{vendor} [{id}]"),
-        })
     }
 }

@@ -3,6 +3,9 @@ use crate::init::Ending;
 use crate::options::End;
 use crate::session::shell;
 
+/// Lines of a text screen, less the one that asks for a key.
+const PAGE: usize = 23;
+
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";
 
 /// Ends as the options say, or asks until the person chose an end.
@@ -18,7 +21,7 @@ pub fn choose_end(end: End, report: &str, consoles: &mut Consoles) -> Ending {
             continue;
         };
         match key {
-            'r' | 'R' => consoles.print(report),
+            'r' | 'R' => show_in_pages(report, consoles),
             'b' | 'B' => return Ending::Reboot,
             'p' | 'P' => return Ending::PowerOff,
             's' | 'S' => {
@@ -27,6 +30,22 @@ pub fn choose_end(end: End, report: &str, consoles: &mut Consoles) -> Ending {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// A screen without a way to scroll back shows the report a page at a time.
+fn show_in_pages(report: &str, consoles: &mut Consoles) {
+    let lines: Vec<&str> = report.trim().lines().collect();
+    let mut pages = lines.chunks(PAGE).peekable();
+    while let Some(page) = pages.next() {
+        consoles.print(&format!("{}\n", page.join("\n")));
+        if pages.peek().is_none() {
+            return;
+        }
+        consoles.print("-- any key for more, q to end --\n");
+        if let Some(('q' | 'Q', _)) = consoles.key(None) {
+            return;
         }
     }
 }

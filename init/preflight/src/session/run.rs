@@ -160,6 +160,11 @@ impl Session {
         for message in &self.messages {
             shown.push_str(&report::paragraph(&format!("Note: {message}"), SCREEN));
         }
+        // The report is longer than a screen: what stays in sight at its end is the answer again.
+        shown.push_str("\nIn short:\n");
+        for line in report::summary_lines(&look.assessment) {
+            shown.push_str(&report::paragraph(&line, SCREEN));
+        }
         self.consoles.print(&shown);
         self.milestone("shown");
         self.send_result(Some(&look.assessment), &saved);
