@@ -8,7 +8,9 @@
 pub mod baseline;
 pub mod bench;
 mod boot;
+mod chipset;
 mod deadline;
+mod description;
 mod device;
 pub mod disk;
 mod events;
@@ -17,7 +19,9 @@ mod gpt;
 mod guests;
 mod images;
 pub mod initramfs;
+mod layout;
 mod machine;
+mod ovmf;
 pub mod peers;
 mod ports;
 mod process;
@@ -29,21 +33,26 @@ mod serial;
 mod served_card;
 mod showcase;
 pub mod stick;
+mod topology;
 
 pub use boot::Boot;
+pub use chipset::{Chipset, Iommu};
 pub use deadline::{Deadlines, Milestone};
-pub use device::{Device, Port};
+pub use description::{Description, Part};
+pub use device::{Device, Port, ScsiController};
 pub use disk::Disk;
 pub use events::{RunResult, Saved, SavedFile};
 pub use failure::{Failure, Outcome};
 pub use images::Images;
-pub use machine::{Iommu, Machine};
+pub use machine::Machine;
+pub use ovmf::{Ovmf, OvmfError};
 pub use qemu::{Qemu, QemuError, Version};
 pub use run::Run;
 pub use serial::Serial;
 pub use served_card::ServedCard;
 pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
+pub use topology::{Bridge, Function, Slot};
 
 use std::io::Read;
 
