@@ -4,6 +4,7 @@ use std::{env, fs, io};
 
 use crate::failure::{Failure, Outcome};
 use crate::images::output_folder;
+use crate::initramfs::{self, Entry};
 use crate::machine::Machine;
 use crate::run::Run;
 use crate::{Deadlines, Images, Qemu};
@@ -14,6 +15,9 @@ use crate::{Deadlines, Images, Qemu};
 const COMMAND_LINE: &str =
     "console=tty0 console=ttyS0,115200 panic=-1 oops=panic no_timer_check intel_iommu=on";
 
+/// The kernel looks for the archive that follows at a multiple of this.
+const ARCHIVE_ALIGNMENT: usize = 512;
+
 /// A kernel, an initramfs and a command line on a machine.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -23,6 +27,8 @@ pub struct Boot {
     pub(crate) machine: Machine,
     pub(crate) deadlines: Deadlines,
     count_instructions: bool,
+    /// What an archive in front of the initramfs holds.
+    early: Vec<Entry>,
 }
 
 /// Where QEMU's character devices lead: the arguments for the first serial line, and for the others QEMU's
@@ -43,6 +49,7 @@ impl Boot {
             machine,
             deadlines: Deadlines::scaled(1.0),
             count_instructions: false,
+            early: Vec::new(),
         }
     }
 
@@ -64,6 +71,13 @@ impl Boot {
         self
     }
 
+    /// With this file in an uncompressed archive in front of the initramfs, where the kernel also looks for
+    /// ACPI tables and microcode.
+    pub fn early_file(mut self, file: Entry) -> Self {
+        self.early.push(file);
+        self
+    }
+
     /// Starts it. Waits for its turn when two guests run already.
     pub fn start(self, qemu: &Qemu) -> Result<Run, Failure> {
         Run::start(self, qemu)
@@ -71,6 +85,8 @@ impl Boot {
 
     /// Runs it on this process's terminal until the guest ends.
     pub fn on_terminal(&self, qemu: &Qemu) -> io::Result<ExitStatus> {
+        empty_folder(&self.logs())?;
+        self.write_early()?;
         let wiring = Wiring {
             serial: vec!["-serial".to_owned(), "mon:stdio".to_owned()],
             // QEMU's null device never connects, and a guest's write to such a port blocks.
@@ -119,10 +135,30 @@ impl Boot {
             .arg("-kernel")
             .arg(&self.images.kernel)
             .arg("-initrd")
-            .arg(&self.images.initramfs)
+            .arg(self.initramfs())
             .arg("-append")
             .arg(self.command_line());
         command
+    }
+
+    /// The initramfs that QEMU is given.
+    fn initramfs(&self) -> PathBuf {
+        if self.early.is_empty() {
+            self.images.initramfs.clone()
+        } else {
+            self.logs().join("initramfs.img")
+        }
+    }
+
+    /// Writes the initramfs with the archive in front, if there is one, into the folder of logs.
+    pub(crate) fn write_early(&self) -> io::Result<()> {
+        if self.early.is_empty() {
+            return Ok(());
+        }
+        let mut image = initramfs::write(&with_parents(&self.early))?;
+        image.resize(image.len().next_multiple_of(ARCHIVE_ALIGNMENT), 0);
+        image.extend(fs::read(&self.images.initramfs)?);
+        fs::write(self.initramfs(), image)
     }
 
     /// A failure of the lab before there is a guest.
@@ -136,6 +172,21 @@ impl Boot {
             logs: logs(name),
         }
     }
+}
+
+/// These files, each folder of their paths in front of them.
+fn with_parents(files: &[Entry]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for file in files {
+        for (end, _) in file.name.match_indices('/') {
+            let folder = Entry::folder(&file.name[..end]);
+            if !entries.contains(&folder) {
+                entries.push(folder);
+            }
+        }
+        entries.push(file.clone());
+    }
+    entries
 }
 
 fn logs(name: &str) -> PathBuf {
@@ -155,6 +206,14 @@ pub(crate) fn empty_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_stand_before_what_is_in_them_and_once() {
+        let file = |name: &str| Entry::program(name, Vec::new());
+        let entries = with_parents(&[file("kernel/a"), file("kernel/b"), file("init")]);
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["kernel", "kernel/a", "kernel/b", "init"]);
+    }
 
     #[test]
     fn options_come_after_what_every_boot_has() {

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::power_cut::{FailingDisk, Recording};
@@ -20,13 +21,42 @@ pub enum Device {
         /// The ROM file, used as it is; without one the card has no ROM BAR.
         rom: Option<PathBuf>,
     },
+    /// An Intel 82576, 8086:10c9, PCI Express with SR-IOV and function-level reset, without a ROM. Its
+    /// functions 0x80 and up become visible when a driver enables them.
+    Igb,
+    /// An Intel 82540EM, 8086:100e, conventional PCI, without a ROM.
+    ConventionalNic,
+    /// A virtio network card of the 1.0 specification, 1af4:1041, without a ROM.
+    VirtioNic,
+    /// High-definition audio, 8086:293e, conventional PCI.
+    Audio,
+    /// A USB 3 controller, 1b36:000d.
+    UsbController,
     /// An NVMe controller with one namespace.
     Nvme {
         /// Raw image.
         image: PathBuf,
     },
+    /// An NVMe controller without a namespace. With virtual functions it has SR-IOV; the kernel's
+    /// driver can enable them.
+    NvmeController {
+        /// TotalVFs.
+        virtual_functions: u8,
+    },
     /// A virtio disk.
     VirtioBlock {
+        /// Raw image.
+        image: PathBuf,
+    },
+    /// A SCSI or RAID controller with one disk.
+    ScsiDisk {
+        /// Which controller.
+        controller: ScsiController,
+        /// Raw image.
+        image: PathBuf,
+    },
+    /// A SATA controller of its own, 8086:2922, with one disk.
+    SataDisk {
         /// Raw image.
         image: PathBuf,
     },
@@ -43,8 +73,67 @@ pub enum Device {
     Failing(FailingDisk),
 }
 
-/// A port that a card can sit behind.
+/// A controller that disks of [`Device::ScsiDisk`] are at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScsiController {
+    /// virtio.
+    Virtio,
+    /// MegaRAID SAS 1078, 1000:0060.
+    MegaRaid,
+    /// LSI SAS 1068, 1000:0054.
+    LsiSas,
+}
+
+impl ScsiController {
+    /// Name of QEMU's device.
+    fn driver(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio-scsi-pci",
+            Self::MegaRaid => "megasas",
+            Self::LsiSas => "mptsas1068",
+        }
+    }
+}
+
+/// Where a function is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// QEMU's name of the bus.
+    pub(crate) bus: String,
+    pub(crate) device: u8,
+    pub(crate) function: u8,
+    /// It has siblings at the same device number.
+    pub(crate) multifunction: bool,
+}
+
+impl Place {
+    /// Function 0 of a device with no other.
+    pub(crate) fn alone(bus: &str, device: u8) -> Self {
+        Self {
+            bus: bus.to_owned(),
+            device,
+            function: 0,
+            multifunction: false,
+        }
+    }
+
+    /// Device and function, as QEMU writes them.
+    pub(crate) fn addr(&self) -> String {
+        format!("{:x}.{:x}", self.device, self.function)
+    }
+
+    pub(crate) fn write(&self, properties: &mut Value) {
+        properties["bus"] = json!(self.bus);
+        properties["addr"] = json!(self.addr());
+        if self.multifunction {
+            properties["multifunction"] = json!(true);
+        }
+    }
+}
+
+/// A port that a card can sit behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Port {
     /// A root port that isolates (has ACS).
     RootPort,
@@ -105,12 +194,13 @@ pub(crate) fn block_node(id: &str, path: &Path, read_only: bool) -> Argument {
 }
 
 impl Device {
-    /// Arguments that put this device, named `id`, at device number `number` of `bus`.
-    pub(crate) fn arguments(&self, id: &str, bus: &str, number: u8) -> Vec<Argument> {
+    /// Arguments that put this device, named `id`, at `place`.
+    pub(crate) fn arguments(&self, id: &str, place: &Place) -> Vec<Argument> {
         let node = format!("{id}-disk");
         let net = format!("{id}-net");
-        let addr = format!("{number:x}.0");
-        let (mut before, mut properties) = match self {
+        let disk = |image: &Path| vec![block_node(&node, image, false)];
+        let mut after = Vec::new();
+        let (mut arguments, mut properties) = match self {
             Self::StandardVga => (vec![], json!({"driver": "VGA"})),
             Self::AtiVga { rom } => (
                 vec![],
@@ -124,28 +214,75 @@ impl Device {
                     "romfile": rom.as_deref().unwrap_or(Path::new("")),
                 }),
             ),
+            Self::Igb => (
+                vec![Argument::network(&net)],
+                json!({"driver": "igb", "netdev": net, "romfile": ""}),
+            ),
+            Self::ConventionalNic => (
+                vec![Argument::network(&net)],
+                json!({"driver": "e1000", "netdev": net, "romfile": ""}),
+            ),
+            Self::VirtioNic => (
+                vec![Argument::network(&net)],
+                json!({
+                    "driver": "virtio-net-pci", "netdev": net, "romfile": "",
+                    "disable-legacy": "on",
+                }),
+            ),
+            Self::Audio => (vec![], json!({"driver": "ich9-intel-hda"})),
+            Self::UsbController => (vec![], json!({"driver": "qemu-xhci"})),
             Self::Nvme { image } => (
-                vec![block_node(&node, image, false)],
+                disk(image),
                 json!({"driver": "nvme", "serial": id, "drive": node}),
             ),
+            Self::NvmeController {
+                virtual_functions: 0,
+            } => (vec![], json!({"driver": "nvme", "serial": id})),
+            Self::NvmeController { virtual_functions } => {
+                let subsystem = format!("{id}-subsystem");
+                (
+                    vec![Argument::device(
+                        json!({"driver": "nvme-subsys", "id": subsystem}),
+                    )],
+                    json!({
+                        "driver": "nvme", "serial": id, "subsys": subsystem,
+                        "sriov_max_vfs": virtual_functions,
+                        // Two queues and one interrupt vector at least for each of them.
+                        "sriov_vq_flexible": u16::from(*virtual_functions) * 2,
+                        "sriov_vi_flexible": virtual_functions,
+                    }),
+                )
+            }
             Self::VirtioBlock { image } => (
-                vec![block_node(&node, image, false)],
+                disk(image),
                 json!({"driver": "virtio-blk-pci", "serial": id, "drive": node}),
             ),
+            Self::ScsiDisk { controller, image } => {
+                after.push(Argument::device(json!({
+                    "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": id,
+                })));
+                (disk(image), json!({"driver": controller.driver()}))
+            }
+            Self::SataDisk { image } => {
+                after.push(Argument::device(json!({
+                    "driver": "ide-hd", "bus": format!("{id}.0"), "drive": node, "serial": id,
+                })));
+                (disk(image), json!({"driver": "ahci"}))
+            }
             Self::Card(card) => {
-                let functions = card.devices(id, bus, number);
+                let functions = card.devices(id, &place.bus, place.device);
                 return functions.into_iter().map(Argument::device).collect();
             }
             Self::Recorded { recording, number } => {
-                return recording.arguments(*number, id, bus, &addr);
+                return recording.arguments(*number, id, &place.bus, &place.addr());
             }
-            Self::Failing(disk) => return disk.arguments(id, bus, &addr),
+            Self::Failing(disk) => return disk.arguments(id, &place.bus, &place.addr()),
         };
         properties["id"] = json!(id);
-        properties["bus"] = json!(bus);
-        properties["addr"] = json!(addr);
-        before.push(Argument::device(properties));
-        before
+        place.write(&mut properties);
+        arguments.push(Argument::device(properties));
+        arguments.extend(after);
+        arguments
     }
 }
 
@@ -158,7 +295,7 @@ mod tests {
         let device = Device::AtiVga {
             rom: PathBuf::from("a,b.rom"),
         };
-        let arguments = device.arguments("gpu", "port16", 0);
+        let arguments = device.arguments("gpu", &Place::alone("port16", 0));
         assert_eq!(arguments.len(), 1);
         let [option, value] = arguments[0].words();
         assert_eq!(option, "-device");
@@ -172,7 +309,7 @@ mod tests {
         let device = Device::Nvme {
             image: PathBuf::from("disk.img"),
         };
-        let arguments = device.arguments("nvme", "pcie.0", 6);
+        let arguments = device.arguments("nvme", &Place::alone("pcie.0", 6));
         assert_eq!(arguments[0].value["node-name"], arguments[1].value["drive"]);
     }
 }

@@ -41,6 +41,11 @@ impl Entry {
         Self::new(name, FILE | 0o755, (0, 0), bytes)
     }
 
+    /// A file.
+    pub fn file(name: &str, bytes: Vec<u8>) -> Self {
+        Self::new(name, FILE | 0o644, (0, 0), bytes)
+    }
+
     fn new(name: &str, mode: u32, device: (u32, u32), bytes: Vec<u8>) -> Self {
         Self {
             name: name.to_owned(),

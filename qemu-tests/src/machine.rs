@@ -1,13 +1,20 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use pci::Address;
 use serde_json::json;
 
-use crate::device::{Argument, Device, Port, block_node};
+use crate::chipset::{Chipset, Iommu};
+use crate::device::{Argument, Device, Place, Port, block_node};
 use crate::disk::Disk;
+use crate::layout::Layout;
+use crate::ovmf::Ovmf;
 use crate::stick::Stick;
+use crate::topology::{Slot, Wiring, numbered};
 
 /// Device numbers on the root bus. QEMU's own choice would move a device when another one is added.
 mod number {
+    /// The first free one, which QEMU gives the function of an AMD IOMMU.
+    pub const AMD_IOMMU: u8 = 0x01;
     pub const DISPLAY: u8 = 0x02;
     pub const XHCI: u8 = 0x03;
     pub const EVENTS: u8 = 0x04;
@@ -15,36 +22,24 @@ mod number {
     pub const FIRST_PORT: u8 = 0x10;
 }
 
-/// The IOMMU of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Iommu {
-    /// None: no table, no unit.
-    None,
-    /// VT-d.
-    Intel {
-        /// The unit remaps interrupts.
-        interrupt_remapping: bool,
-    },
-}
+/// Bus number of the first root bus beside bus 0, and what lies between each two of them.
+const ROOT_BUSES_APART: u8 = 0x40;
 
 /// A PC, as a value. Becomes QEMU arguments in [`Machine::arguments`].
 #[derive(Clone, Debug)]
 pub struct Machine {
+    chipset: Chipset,
     memory_mib: u32,
     processors: u8,
     processor: String,
     iommu: Iommu,
+    firmware: Option<Ovmf>,
     board: [String; 3],
-    seats: Vec<Seat>,
+    seats: Vec<(u8, Slot)>,
+    root_buses: Vec<Vec<Slot>>,
+    tables: Vec<PathBuf>,
     sata: Vec<PathBuf>,
     stick: Option<(PathBuf, bool)>,
-}
-
-#[derive(Clone, Debug)]
-struct Seat {
-    number: u8,
-    port: Option<Port>,
-    device: Device,
 }
 
 impl Machine {
@@ -52,20 +47,47 @@ impl Machine {
     /// display.
     pub fn q35() -> Self {
         Self {
+            chipset: Chipset::Q35,
             memory_mib: 768,
             processors: 1,
             processor: "qemu64,+svm".to_owned(),
             iommu: Iommu::None,
+            firmware: None,
             board: ["Preflight", "Lab Q35", "LAB-0001"].map(str::to_owned),
             seats: Vec::new(),
+            root_buses: Vec::new(),
+            tables: Vec::new(),
             sata: Vec::new(),
             stick: None,
         }
     }
 
+    /// A machine with conventional PCI, else like [`Machine::q35`]. It has no ports, so nothing on it is a
+    /// [`Machine::card`], and no VT-d.
+    pub fn i440fx() -> Self {
+        let machine = Self {
+            chipset: Chipset::I440fx,
+            ..Self::q35()
+        };
+        machine.board("Preflight", "Lab i440FX", "LAB-0001")
+    }
+
     /// With this IOMMU.
     pub fn iommu(mut self, iommu: Iommu) -> Self {
         self.iommu = iommu;
+        self
+    }
+
+    /// With UEFI firmware in place of SeaBIOS.
+    pub fn firmware(mut self, firmware: Ovmf) -> Self {
+        self.firmware = Some(firmware);
+        self
+    }
+
+    /// With the ACPI table in this file, at most 65,535 bytes, beside those of the firmware. To replace one
+    /// of those: [`Boot::replace_table`](crate::Boot::replace_table).
+    pub fn acpi_table(mut self, file: &Path) -> Self {
+        self.tables.push(file.to_owned());
         self
     }
 
@@ -95,39 +117,39 @@ impl Machine {
 
     /// With this device as the display on the root bus, 00:02.0: firmware makes it the boot VGA.
     pub fn display(mut self, device: Device) -> Self {
-        self.seats.push(Seat {
-            number: number::DISPLAY,
-            port: None,
-            device,
-        });
+        self.seats.push((number::DISPLAY, Slot::device(device)));
         self
     }
 
     /// With this device on the root bus, at 00:05.0 and up.
     pub fn integrated(mut self, device: Device) -> Self {
-        let number = number::FIRST_INTEGRATED
-            + self.count(|seat| seat.port.is_none() && seat.number >= number::FIRST_INTEGRATED);
-        self.seats.push(Seat {
-            number,
-            port: None,
-            device,
-        });
+        let number =
+            number::FIRST_INTEGRATED + self.count(number::FIRST_INTEGRATED..number::FIRST_PORT);
+        self.seats.push((number, Slot::device(device)));
         self
     }
 
     /// With this card behind a port of its own. Ports are at 00:10.0 and up, so the first card gets
     /// bus 1, the second bus 2.
-    pub fn card(mut self, port: Port, device: Device) -> Self {
-        let number = number::FIRST_PORT + self.count(|seat| seat.port.is_some());
-        self.seats.push(Seat {
-            number,
-            port: Some(port),
-            device,
-        });
+    pub fn card(self, port: Port, device: Device) -> Self {
+        self.slot(Slot::port(port, device))
+    }
+
+    /// With these functions at the next device number that is 00:10 or higher.
+    pub fn slot(mut self, slot: Slot) -> Self {
+        let number = number::FIRST_PORT + self.count(number::FIRST_PORT..u8::MAX);
+        self.seats.push((number, slot));
         self
     }
 
-    /// With this disk at the chipset's AHCI controller, 00:1f.2.
+    /// With another root bus, 40, the next one 80, and these slots at device number 0 and up. The bus hangs
+    /// on a function of its own at the next device number that is 00:10 or higher.
+    pub fn root_bus(mut self, slots: Vec<Slot>) -> Self {
+        self.root_buses.push(slots);
+        self
+    }
+
+    /// With this disk at the chipset's controller: AHCI, 00:1f.2, or IDE, 00:01.1.
     pub fn sata(mut self, disk: &Disk) -> Self {
         self.sata.push(disk.path().to_owned());
         self
@@ -139,8 +161,47 @@ impl Machine {
         self
     }
 
-    fn count(&self, of: impl Fn(&Seat) -> bool) -> u8 {
-        u8::try_from(self.seats.iter().filter(|seat| of(seat)).count()).unwrap_or(u8::MAX)
+    /// Where every function of the machine is after power-on, those of the chipset included, sorted.
+    /// Virtual functions come later. OVMF may number buses in another way than SeaBIOS.
+    pub fn addresses(&self) -> Vec<Address> {
+        let mut layout = Layout::default();
+        for (device, function) in self.chipset.functions() {
+            layout.add(0, *device, *function);
+        }
+        layout.add(0, number::XHCI, 0);
+        layout.add(0, number::EVENTS, 0);
+        if matches!(self.iommu, Iommu::Amd { .. }) {
+            layout.add(0, number::AMD_IOMMU, 0);
+        }
+        let mut seats: Vec<_> = self
+            .seats
+            .iter()
+            .map(|(number, slot)| (*number, slot))
+            .collect();
+        seats.sort_by_key(|(number, _)| *number);
+        layout.root(0, seats.into_iter());
+        for (root, slots) in self.numbered_roots() {
+            layout.add(0, root.device, 0);
+            layout.root(root.bus, numbered(0, slots));
+        }
+        layout.addresses()
+    }
+
+    fn count(&self, numbers: std::ops::Range<u8>) -> u8 {
+        let seats = self.seats.iter();
+        let count = seats.filter(|(number, _)| numbers.contains(number)).count();
+        u8::try_from(count).unwrap_or(u8::MAX)
+    }
+
+    fn numbered_roots(&self) -> impl Iterator<Item = (Root, &[Slot])> {
+        let first = number::FIRST_PORT + self.count(number::FIRST_PORT..u8::MAX);
+        (1_u8..).zip(&self.root_buses).map(move |(index, slots)| {
+            let root = Root {
+                device: first + index - 1,
+                bus: index * ROOT_BUSES_APART,
+            };
+            (root, slots.as_slice())
+        })
     }
 
     /// QEMU arguments for everything but the kernel, the serial lines and the monitor.
@@ -151,53 +212,74 @@ impl Machine {
         for word in "-nodefaults -no-user-config -display none -no-reboot -machine".split(' ') {
             add(word);
         }
-        add(if kvm {
-            "q35,usb=off,kernel-irqchip=split"
-        } else {
-            "q35,usb=off"
-        });
+        let mut machine = format!("{},usb=off", self.chipset.driver());
+        if kvm {
+            machine.push_str(",kernel-irqchip=split");
+        }
+        if let Some(firmware) = &self.firmware {
+            machine.push_str(",pflash0=firmware-code,pflash1=firmware-variables");
+            if firmware.secure_boot {
+                machine.push_str(",smm=on");
+            }
+        }
+        add(&machine);
         add("-cpu");
         add(&self.processor);
         add("-smp");
         add(&self.processors.to_string());
         add("-m");
         add(&self.memory_mib.to_string());
-        let [vendor, name, serial] = self.board.each_ref().map(|word| word.replace(',', ",,"));
-        add("-smbios");
-        add(&format!(
-            "type=1,manufacturer={vendor},product={name},serial={serial}"
-        ));
-        add("-smbios");
-        add(&format!(
-            "type=2,manufacturer={vendor},product={name},serial={serial}"
-        ));
+        let [vendor, name, serial] = self.board.each_ref().map(|word| quoted(word));
+        for kind in 1..=2 {
+            add("-smbios");
+            add(&format!(
+                "type={kind},manufacturer={vendor},product={name},serial={serial}"
+            ));
+        }
+        for table in &self.tables {
+            add("-acpitable");
+            add(&format!("file={}", quoted(&table.display().to_string())));
+        }
+        if let Some(firmware) = &self.firmware {
+            if firmware.secure_boot {
+                // Only code in system management mode may write the variables.
+                add("-global");
+                add("driver=cfi.pflash01,property=secure,value=on");
+            }
+            words.extend(block_node("firmware-code", &firmware.code, true).words());
+            words.extend(block_node("firmware-variables", &firmware.variables, false).words());
+        }
         words.extend(self.devices().iter().flat_map(Argument::words));
         words
     }
 
     fn devices(&self) -> Vec<Argument> {
-        let mut devices = Vec::new();
-        if let Iommu::Intel {
-            interrupt_remapping,
-        } = self.iommu
-        {
-            // Without caching-mode QEMU aborts when the guest's kernel takes the unit over.
-            devices.push(Argument::device(json!({
-                "driver": "intel-iommu", "caching-mode": true,
-                "intremap": if interrupt_remapping { "on" } else { "off" },
-            })));
+        let root = self.chipset.root_bus();
+        let mut wiring = Wiring::default();
+        for (number, slot) in &self.seats {
+            wiring.slot(&format!("slot{number:x}"), root, *number, slot);
         }
+        for (at, slots) in self.numbered_roots() {
+            let bus = format!("root{:x}", at.bus);
+            let mut properties = json!({
+                "driver": self.chipset.expander(), "id": bus, "bus_nr": at.bus,
+            });
+            Place::alone(root, at.device).write(&mut properties);
+            wiring.arguments.push(Argument::device(properties));
+            for (number, slot) in numbered(0, slots) {
+                wiring.slot(&format!("{bus}-slot{number:x}"), &bus, number, slot);
+            }
+        }
+        let mut devices: Vec<Argument> = self.iommu.argument().into_iter().collect();
         devices.push(Argument::device(json!({
-            "driver": "virtio-serial-pci", "id": "serial", "bus": "pcie.0",
+            "driver": "virtio-serial-pci", "id": "serial", "bus": root,
             "addr": format!("{:x}.0", number::EVENTS),
         })));
         devices.push(Argument::device(json!({
             "driver": "virtserialport", "bus": "serial.0",
             "chardev": "events", "name": "org.preflight.events",
         })));
-        for seat in &self.seats {
-            devices.extend(seat.arguments());
-        }
+        devices.extend(wiring.arguments);
         for (index, image) in self.sata.iter().enumerate() {
             let node = format!("sata{index}-disk");
             devices.push(block_node(&node, image, false));
@@ -213,7 +295,7 @@ impl Machine {
     fn usb(&self) -> Vec<Argument> {
         let mut devices = vec![
             Argument::device(json!({
-                "driver": "qemu-xhci", "id": "xhci", "bus": "pcie.0",
+                "driver": "qemu-xhci", "id": "xhci", "bus": self.chipset.root_bus(),
                 "addr": format!("{:x}.0", number::XHCI),
             })),
             Argument::device(json!({"driver": "usb-kbd", "bus": "xhci.0", "port": "1"})),
@@ -229,23 +311,15 @@ impl Machine {
     }
 }
 
-impl Seat {
-    fn arguments(&self) -> Vec<Argument> {
-        let id = format!("slot{:x}", self.number);
-        let Some(port) = self.port else {
-            return self.device.arguments(&id, "pcie.0", self.number);
-        };
-        let bus = format!("port{:x}", self.number);
-        let mut arguments = vec![Argument::device(json!({
-            "driver": port.driver(), "id": bus, "bus": "pcie.0",
-            "addr": format!("{:x}.0", self.number),
-            "chassis": self.number, "slot": self.number,
-            // A slot that can be switched off is switched off by a kernel that takes it over itself.
-            "hotplug": false,
-        }))];
-        arguments.extend(self.device.arguments(&id, &bus, 0));
-        arguments
-    }
+/// Where another root bus hangs, and its number.
+struct Root {
+    device: u8,
+    bus: u8,
+}
+
+/// A value in QEMU's comma-separated options.
+fn quoted(value: &str) -> String {
+    value.replace(',', ",,")
 }
 
 #[cfg(test)]
@@ -261,7 +335,7 @@ mod tests {
             .card(Port::RootPort, nic())
             .integrated(nic())
             .card(Port::RootPortWithoutAcs, nic());
-        let numbers: Vec<u8> = machine.seats.iter().map(|seat| seat.number).collect();
+        let numbers: Vec<u8> = machine.seats.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [0x02, 0x05, 0x10, 0x06, 0x11]);
     }
 

@@ -54,6 +54,7 @@ impl Run {
         let turn = Turn::wait(&output_folder().join("lab")).map_err(failure)?;
         let logs = boot.logs();
         empty_folder(&logs).map_err(failure)?;
+        boot.write_early().map_err(failure)?;
         let ports = Ports::open().map_err(failure)?;
         let mut command = boot.command(qemu, &ports.wiring());
         let mut process = Process::start(&mut command, &logs.join("qemu.log")).map_err(failure)?;
