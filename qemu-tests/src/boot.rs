@@ -84,6 +84,14 @@ impl Boot {
         self.early_file(table.early_file())
     }
 
+    /// With all virtual functions of NVMe controllers enabled before the image's init starts. Only with an
+    /// image that has busybox.
+    pub fn enable_virtual_functions(self) -> Self {
+        let script = include_bytes!("virtual_functions.sh").to_vec();
+        self.early_file(Entry::program("enable-virtual-functions", script))
+            .option("rdinit=/enable-virtual-functions")
+    }
+
     /// Starts it. Waits for its turn when two guests run already.
     pub fn start(self, qemu: &Qemu) -> Result<Run, Failure> {
         Run::start(self, qemu)

@@ -9,6 +9,7 @@ pub mod acpi;
 pub mod baseline;
 pub mod bench;
 mod boot;
+pub mod catalog;
 mod chipset;
 mod deadline;
 mod description;

@@ -165,7 +165,8 @@ impl Ivrs {
         let legacy = kinds.iter().all(|kind| *kind == UnitKind::Legacy);
         Self {
             revision: if legacy { 1 } else { 2 },
-            info: 0x2800,
+            // 40 bits of physical address; bit 0: the longer types have the extended features.
+            info: 0x2800 | u32::from(!legacy),
             units: kinds.iter().map(|kind| Unit::qemu(*kind)).collect(),
             memory: Vec::new(),
         }
