@@ -90,7 +90,7 @@ endif
 .PHONY: soak
 soak: tools image ## 200 random machines (COUNT=n), each time others; a SEED=n repeats
 	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \
-	  cargo nextest run --locked --no-fail-fast -p qemu-tests --test random
+	  cargo nextest run --locked --no-fail-fast -p qemu-tests -E 'test(random::machine_)'
 
 .PHONY: check
 check: tools ## formatting, lints and unit tests: the fast inner loop

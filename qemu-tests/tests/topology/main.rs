@@ -2,7 +2,8 @@
 
 mod firmware;
 mod groups;
-#[path = "../support/look.rs"]
 mod look;
 mod machines;
+mod random;
+mod strategy;
 mod tables;
