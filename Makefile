@@ -76,6 +76,22 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img
 
+.PHONY: lab
+# Nothing is built for a list but the lab itself.
+ifdef MACHINE
+lab: image $(LAB) ## list the emulated machines and cards; with MACHINE=x CARD=y boot one here
+	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img \
+	  --machine $(MACHINE) $(if $(CARD),--card $(CARD))
+else
+lab: $(LAB)
+	@$(LAB) list
+endif
+
+.PHONY: soak
+soak: tools image ## 200 random machines (COUNT=n), each time others; a SEED=n repeats
+	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \
+	  cargo nextest run --locked --no-fail-fast -p qemu-tests -E 'test(random::machine_)'
+
 .PHONY: check
 check: tools ## formatting, lints and unit tests: the fast inner loop
 	cargo fmt --check

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::{env, fs, io};
 
+use crate::acpi::Table;
 use crate::failure::{Failure, Outcome};
 use crate::images::output_folder;
 use crate::initramfs::{self, Entry};
@@ -76,6 +77,19 @@ impl Boot {
     pub fn early_file(mut self, file: Entry) -> Self {
         self.early.push(file);
         self
+    }
+
+    /// With this ACPI table in place of the firmware's of the same signature.
+    pub fn replace_table(self, table: &Table) -> Self {
+        self.early_file(table.early_file())
+    }
+
+    /// With all virtual functions of NVMe controllers enabled before the image's init starts. Only with an
+    /// image that has busybox.
+    pub fn enable_virtual_functions(self) -> Self {
+        let script = include_bytes!("virtual_functions.sh").to_vec();
+        self.early_file(Entry::program("enable-virtual-functions", script))
+            .option("rdinit=/enable-virtual-functions")
     }
 
     /// Starts it. Waits for its turn when two guests run already.

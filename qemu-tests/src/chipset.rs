@@ -85,6 +85,8 @@ impl Iommu {
             } => json!({
                 "driver": "amd-iommu", "intremap": switch(interrupt_remapping),
                 "xtsup": x2apic,
+                // Else it shows itself to the kernel and lets DMA through untranslated.
+                "dma-remap": true,
             }),
         };
         Some(Argument::device(properties))

@@ -5,9 +5,11 @@
 //! the ways apart in which a guest can fail. Nothing of a run is left behind: QEMU lives in a process
 //! group that is ended, and checked to be gone, when the `Run` is dropped.
 
+pub mod acpi;
 pub mod baseline;
 pub mod bench;
 mod boot;
+pub mod catalog;
 mod chipset;
 mod deadline;
 mod description;

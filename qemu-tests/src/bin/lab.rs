@@ -1,4 +1,5 @@
-//! `lab run`: boots an image on the showcase machine and shows what it leaves on the stick.
+//! `lab list`: machines and cards by name. `lab run`: boots an image on one of them, on the showcase
+//! machine, or on one that a test has described, and shows what it leaves on the stick.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
-use qemu_tests::{Boot, Failure, Images, Milestone, Outcome, Qemu, Showcase, Stick, sha256};
+use qemu_tests::catalog::{self, CARDS, MACHINES, named};
+use qemu_tests::{
+    Boot, Description, Failure, Images, Machine, Milestone, Outcome, Qemu, Showcase, Stick, sha256,
+};
 
 /// Emulated machines for Preflight.
 #[derive(Parser)]
@@ -21,7 +25,10 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Boot an image on a machine with an IOMMU and a graphics card, and list what it has saved.
+    /// List the machines and the cards.
+    List,
+    /// Boot an image on a machine, and list what it has saved. Without a name it is one with an IOMMU and
+    /// a graphics card.
     Run(Run),
     /// Fetch the QEMU that the lab uses, and say where it is.
     Qemu {
@@ -42,6 +49,20 @@ struct Run {
     /// Folder for the disk images of the machine; the stick in it is made anew.
     #[arg(long, value_name = "DIR", default_value = "out/lab/run")]
     out: PathBuf,
+    /// A machine by name.
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
+    /// A machine as a test has printed it, in a file of JSON.
+    #[arg(long, value_name = "FILE", conflicts_with = "machine")]
+    machine_file: Option<PathBuf>,
+    /// The card of the machine, by name.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "machine",
+        default_value = "nvidia-gtx650"
+    )]
+    card: String,
     /// A word for the kernel's command line, such as preflight.mode=shell. May be repeated.
     #[arg(long, value_name = "OPTION")]
     option: Vec<String>,
@@ -52,6 +73,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
     let done = match Lab::parse().command {
+        Command::List => {
+            list_catalog();
+            Ok(())
+        }
         Command::Run(run) => boot(&run),
         Command::Qemu { refresh } => fetch(refresh),
     };
@@ -81,8 +106,8 @@ fn boot(run: &Run) -> Result<()> {
         initramfs: readable(&run.initramfs)?,
     };
     fs::create_dir_all(&run.out).with_context(|| run.out.display().to_string())?;
-    let showcase = Showcase::new(&qemu, &run.out).context("the machine's disks")?;
-    let mut boot = Boot::new("showcase", &images, showcase.machine.clone()).option("quiet");
+    let (machine, stick) = machine(run, &qemu)?;
+    let mut boot = Boot::new("by-hand", &images, machine).option("quiet");
     for option in &run.option {
         boot = boot.option(option);
     }
@@ -96,7 +121,45 @@ fn boot(run: &Run) -> Result<()> {
         println!("Starting {}.", qemu.place());
         unattended(boot.option("preflight.end=poweroff"), &qemu)?;
     }
-    list(&showcase.stick)
+    list(&stick)
+}
+
+fn list_catalog() {
+    println!("Machines:");
+    for machine in MACHINES {
+        println!("  {:<14} {}", machine.name, machine.about);
+    }
+    println!("Cards:");
+    for card in CARDS {
+        println!("  {:<14} {}", card.name, card.about);
+    }
+    println!("Boot one: make lab MACHINE=q35 CARD=nvidia-gtx650");
+}
+
+/// The machine that was asked for, and its stick.
+fn machine(run: &Run, qemu: &Qemu) -> Result<(Machine, Stick)> {
+    let stick = Stick::new(&run.out).context("the machine's stick")?;
+    if let Some(name) = &run.machine {
+        if !qemu.takes_cards() {
+            bail!("{} takes no cards in software; it is too old", qemu.place());
+        }
+        let machine = named(MACHINES, name).map_err(anyhow::Error::msg)?;
+        let card = named(CARDS, &run.card).map_err(anyhow::Error::msg)?;
+        println!(
+            "{}: {}.\n{}: {}.",
+            name, machine.about, run.card, card.about
+        );
+        let machine = catalog::machine(machine, card, &run.out)?;
+        return Ok((machine.stick(&stick), stick));
+    }
+    if let Some(file) = &run.machine_file {
+        let json = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let machine: Description =
+            serde_json::from_str(&json).with_context(|| file.display().to_string())?;
+        return Ok((machine.machine().stick(&stick), stick));
+    }
+    let showcase = Showcase::with_stick(qemu, &run.out, stick).context("the machine's disks")?;
+    Ok((showcase.machine, showcase.stick))
 }
 
 fn readable(path: &Path) -> Result<PathBuf> {

@@ -1,5 +1,9 @@
-//! What a machine is made of, and the IOMMU groups that the kernel makes of it.
+//! What a machine is made of, and what the kernel makes of it: addresses, IOMMU groups, tables.
 
+mod firmware;
 mod groups;
-#[path = "../support/look.rs"]
 mod look;
+mod machines;
+mod random;
+mod strategy;
+mod tables;
