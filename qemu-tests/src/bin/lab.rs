@@ -140,7 +140,7 @@ fn list_catalog() {
 fn machine(run: &Run, qemu: &Qemu) -> Result<(Machine, Stick)> {
     let stick = Stick::new(&run.out).context("the machine's stick")?;
     if let Some(name) = &run.machine {
-        if !qemu.takes_cards() {
+        if !qemu.is_recent() {
             bail!("{} takes no cards in software; it is too old", qemu.place());
         }
         let machine = named(MACHINES, name).map_err(anyhow::Error::msg)?;

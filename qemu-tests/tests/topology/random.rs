@@ -24,7 +24,7 @@ const SMALLER: u32 = 40;
 /// Boots this test's share of the machines.
 fn try_machines(test: u32) {
     let Some(lab) = Lab::open() else { return };
-    if !lab.qemu.takes_cards() {
+    if !lab.qemu.is_recent() {
         return qemu_tests::skip("AMD-Vi in this QEMU does not translate DMA; it is too old");
     }
     let share = number("PREFLIGHT_MACHINES", TESTS.into()).div_ceil(TESTS.into());
