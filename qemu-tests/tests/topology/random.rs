@@ -51,6 +51,7 @@ fn try_machines(test: u32) {
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(reason, smallest)) => {
+            // Outside the folder of this run's logs, which the next run empties.
             let file = lab_folder().join(format!("{name}.json"));
             fs::write(&file, smallest.to_json()).unwrap();
             eprintln!("every machine that failed:\n{}", reasons.borrow());
@@ -121,7 +122,7 @@ fn random(seed: u64, test: u32) -> TestRng {
 }
 
 fn lab_folder() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../out/lab")
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("out/lab")
 }
 
 macro_rules! machines {
