@@ -145,8 +145,10 @@ impl<'a> Context<'a> {
         let first = self.bridge_above(function);
         let bridges = std::iter::successors(first, |bridge| self.bridge_above(bridge));
         let port = bridges.take(MAX_BRIDGES).find(|bridge| {
-            let kind = bridge.config.known().and_then(|config| config.port_type());
-            matches!(kind, Some(PortType::RootPort | PortType::DownstreamPort))
+            matches!(
+                bridge.port_type(),
+                Reading::Known(PortType::RootPort | PortType::DownstreamPort)
+            )
         });
         port.map(|bridge| bridge.address)
             .or_else(|| function.parent.known().copied())

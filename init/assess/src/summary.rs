@@ -5,9 +5,6 @@ use crate::{
     AcsSummary, FunctionSummary, GroupSource, GroupSummary, KernelSummary, MachineSummary,
 };
 
-/// Configuration space of a function without extended capabilities.
-const CONVENTIONAL: usize = 256;
-
 pub(crate) fn machine(ctx: &Context) -> MachineSummary {
     let machine = ctx.machine;
     let board = &machine.board;
@@ -72,18 +69,11 @@ fn joined(first: &Reading<String>, second: &Reading<String>) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// Conventional PCI has no place for ACS. In 256 bytes of a PCI Express function it was not looked for.
 fn acs(function: &Function) -> AcsSummary {
-    let Some(config) = function.config.known().filter(|config| !config.is_gone()) else {
-        return AcsSummary::Unknown;
-    };
-    match config.acs() {
-        Some(Some(acs)) => AcsSummary::Present(acs),
-        Some(None) => AcsSummary::Absent,
-        None if config.bytes().len() >= CONVENTIONAL && config.port_type().is_none() => {
-            AcsSummary::Absent
-        }
-        None => AcsSummary::Unknown,
+    match function.acs() {
+        Reading::Known(acs) => AcsSummary::Present(acs),
+        Reading::Absent => AcsSummary::Absent,
+        Reading::Unknown(_) => AcsSummary::Unknown,
     }
 }
 

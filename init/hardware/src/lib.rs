@@ -7,6 +7,7 @@
 pub mod acpi;
 mod error;
 mod kernel_log;
+mod listing;
 mod machine;
 mod names;
 mod read;
@@ -17,6 +18,7 @@ mod tree;
 
 pub use error::Error;
 pub use kernel_log::kernel_log;
+pub use listing::Listing;
 pub use machine::*;
 pub use names::Names;
 pub use read::read;

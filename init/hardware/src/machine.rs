@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use pci::{Address, ClassCode, ConfigSpace, FunctionId};
 use serde::{Deserialize, Serialize};
 
-use crate::Reading;
+use crate::{Listing, Reading};
 
 /// One machine as it was read, before anything is judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +123,8 @@ pub struct Function {
     pub has_rom_file: bool,
     /// Configuration space, as much as this reader may see.
     pub config: Reading<ConfigSpace>,
+    /// What a printed listing says, where that is all there is.
+    pub listing: Reading<Listing>,
     /// Name of the physical slot, from /sys/bus/pci/slots; absent when the board does not name it.
     pub slot: Reading<String>,
     /// Number of its IOMMU group; absent when the kernel made none for it.
@@ -133,6 +135,38 @@ pub struct Function {
     pub physical_function: Reading<Address>,
     /// `sriov_totalvfs`; absent without SR-IOV.
     pub total_virtual_functions: Reading<u16>,
+}
+
+impl Function {
+    /// A function of which nothing but its place is known, and why.
+    pub fn unknown(address: Address, why: &str) -> Self {
+        fn unknown<T>(why: &str) -> Reading<T> {
+            Reading::Unknown(why.to_owned())
+        }
+        Self {
+            address,
+            id: FunctionId::new(u16::MAX, u16::MAX),
+            subsystem: unknown(why),
+            class: ClassCode(0x00ff_ffff),
+            revision: unknown(why),
+            driver: unknown(why),
+            numa_node: unknown(why),
+            link: unknown(why),
+            reset_methods: unknown(why),
+            power_state: unknown(why),
+            boot_vga: unknown(why),
+            bars: unknown(why),
+            rom_region: unknown(why),
+            has_rom_file: false,
+            config: unknown(why),
+            listing: Reading::Absent,
+            slot: unknown(why),
+            group: unknown(why),
+            parent: unknown(why),
+            physical_function: unknown(why),
+            total_virtual_functions: unknown(why),
+        }
+    }
 }
 
 /// State and limits of a PCI Express link as the function reports them.

@@ -29,7 +29,7 @@ pub enum HeaderType {
 }
 
 /// Bus numbers of a type 1 header (offsets 0x18 to 0x1a).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BridgeBuses {
     /// Bus the bridge itself is on.
     pub primary: u8,

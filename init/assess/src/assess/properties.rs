@@ -114,6 +114,7 @@ fn function() -> impl Strategy<Value = Function> {
             parent,
             physical_function,
             total_virtual_functions: Reading::Absent,
+            ..Function::unknown(address, "not part of this test")
         }
     })
 }

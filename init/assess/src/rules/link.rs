@@ -1,4 +1,4 @@
-use hardware::{Function, Link};
+use hardware::{Function, Link, Reading};
 use pci::PortType;
 
 use super::Rule;
@@ -64,8 +64,7 @@ fn hops<'a>(ctx: &Context<'a>, lead: &'a Function, through_switch: bool) -> Vec<
 }
 
 fn is_upstream(port: &Function) -> bool {
-    let kind = port.config.known().and_then(|config| config.port_type());
-    kind == Some(PortType::UpstreamPort)
+    port.port_type() == Reading::Known(PortType::UpstreamPort)
 }
 
 fn narrow(lead: &Function, hop: &Hop) -> Option<Finding> {

@@ -12,7 +12,9 @@ pub(super) fn function(sys: &Tree, address: Address) -> Function {
     let path = format!("{FUNCTIONS}/{address}");
     let folder = match sys.folder(&path) {
         Ok(folder) => folder,
-        Err(error) => return unreadable(address, &format!("{}: {}", sys.name(&path), why(&error))),
+        Err(error) => {
+            return Function::unknown(address, &format!("{}: {}", sys.name(&path), why(&error)));
+        }
     };
     let at = Attributes { folder: &folder };
     let config = at.config();
@@ -56,35 +58,7 @@ pub(super) fn function(sys: &Tree, address: Address) -> Function {
         physical_function: at.physical_function(),
         total_virtual_functions: at.total_virtual_functions(),
         config,
-    }
-}
-
-/// A function that is listed and whose folder cannot be opened: nothing of it is known.
-fn unreadable(address: Address, why: &str) -> Function {
-    fn unknown<T>(why: &str) -> Reading<T> {
-        Reading::Unknown(why.to_owned())
-    }
-    Function {
-        address,
-        id: FunctionId::new(u16::MAX, u16::MAX),
-        subsystem: unknown(why),
-        class: ClassCode(0x00ff_ffff),
-        revision: unknown(why),
-        driver: unknown(why),
-        numa_node: unknown(why),
-        link: unknown(why),
-        reset_methods: unknown(why),
-        power_state: unknown(why),
-        boot_vga: unknown(why),
-        bars: unknown(why),
-        rom_region: unknown(why),
-        has_rom_file: false,
-        config: unknown(why),
-        slot: unknown(why),
-        group: unknown(why),
-        parent: unknown(why),
-        physical_function: unknown(why),
-        total_virtual_functions: unknown(why),
+        listing: Reading::Absent,
     }
 }
 
