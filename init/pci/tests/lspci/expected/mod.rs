@@ -1,6 +1,8 @@
 //! What lspci should print for our values, field by field.
 
+mod channels;
 mod conventional;
+mod errors;
 mod express;
 mod extended;
 mod header;
@@ -86,8 +88,8 @@ pub fn capability(at: Address, decoded: &Decoded, contents: &Contents) -> Vec<Ex
         Contents::VendorSpecific(vendor) => conventional::vendor(decoded, *vendor),
         Contents::AdvancedFeatures(features) => conventional::advanced_features(*features),
         Contents::Express(express) => express::express(at, decoded, express),
-        Contents::AdvancedErrors(errors) => extended::errors(errors),
-        Contents::VirtualChannel(channels) => extended::channels(channels),
+        Contents::AdvancedErrors(errors) => errors::errors(errors),
+        Contents::VirtualChannel(channels) => channels::channels(channels),
         Contents::SerialNumber(number) => extended::serial_number(*number),
         Contents::VendorSpecificExtended(vendor) => extended::vendor(*vendor),
         Contents::AccessControl((acs, _)) => extended::access_control(*acs),
