@@ -76,6 +76,8 @@ impl Builder {
                 ("DMAR".to_owned(), table("DMAR", 1)),
             ])),
             iommu_units: Reading::Known(vec!["dmar0".into()]),
+            iommu_unit_registers: Reading::Known(Vec::new()),
+            firmware_memory: Reading::Known(Vec::new()),
             functions: vec![function("00:00.0", 0x06_00_00), port],
             groups: Reading::Known(Vec::new()),
             framebuffers: Reading::Known(Vec::new()),
