@@ -22,5 +22,6 @@ mod testing;
 pub use assess::assess;
 pub use assessment::*;
 pub use finding::FindingId;
+pub use iommu::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
 pub use naming::{Naming, NoNames};
 pub use rules::finding_ids;

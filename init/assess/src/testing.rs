@@ -14,6 +14,7 @@ use crate::{Assessment, Finding, NoNames, Verdict, assess};
 
 mod parts;
 mod roms;
+pub(crate) mod tables;
 
 pub(crate) use parts::function;
 use parts::{bar, express, table};
@@ -223,6 +224,14 @@ impl Builder {
     pub fn dmar_flags(mut self, flags: u8) -> Self {
         if let Reading::Known(tables) = &mut self.machine.tables {
             tables.insert("DMAR".into(), table("DMAR", flags));
+        }
+        self
+    }
+
+    /// Another table, or one more.
+    pub fn table(mut self, signature: &str, bytes: Vec<u8>) -> Self {
+        if let Reading::Known(tables) = &mut self.machine.tables {
+            tables.insert(signature.to_owned(), Reading::Known(bytes));
         }
         self
     }

@@ -1,4 +1,4 @@
-//! ACPI tables that describe IOMMUs, as bytes turned into values. Pure; the bytes are firmware's and are
+//! ACPI tables that describe IOMMUs, and the interrupt controllers that those must know, as bytes turned into values. Pure; the bytes are firmware's and are
 //! taken as hostile: what is wrong with a table is said beside what could be read of it.
 //!
 //! Every field is read through one cursor, which can keep a [`Trace`]: that is how tests hold each byte of a
@@ -8,6 +8,7 @@ mod cursor;
 mod dmar;
 mod header;
 mod ivrs;
+mod madt;
 mod problem;
 mod structures;
 #[cfg(test)]
@@ -23,5 +24,6 @@ pub use ivrs::{
     AcpiUid, AmdIommu, BlockKind, DeviceEntry, IvInfo, Ivrs, MemoryDefinition, MemoryFlags,
     RequesterRange, Requesters, SpecialDevice, UnitBlock,
 };
+pub use madt::{IoApic, Madt};
 pub use problem::{TableError, TableProblem};
 pub use structures::UnknownStructure;

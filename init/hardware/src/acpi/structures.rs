@@ -32,6 +32,9 @@ pub(super) const DEVICE_SCOPE: Head = Head {
     peek: |cursor| Some((cursor.peek(0)?.into(), cursor.peek(1)?.into())),
 };
 
+/// The same: interrupt controllers of the MADT (ACPI 6.5, 5.2.12).
+pub(super) const MADT: Head = DEVICE_SCOPE;
+
 /// Type, flags, and length in 16 bits: IVRS blocks (AMD IOMMU specification 3.10, 5.2.2).
 pub(super) const IVRS: Head = Head {
     least: 4,
