@@ -5,6 +5,8 @@ use crate::{Answer, Iommu, IommuVendor};
 
 mod interrupts;
 mod paths;
+#[cfg(test)]
+mod properties;
 mod reach;
 mod regions;
 mod remapping;

@@ -55,7 +55,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 }
 
 fn is_well_formed(range: &Reserved) -> bool {
-    range.start % PAGE == 0 && range.end % PAGE == PAGE - 1 && range.start < range.end
+    range.start.is_multiple_of(PAGE) && range.end % PAGE == PAGE - 1 && range.start < range.end
 }
 
 fn not_reserved(ctx: &Context, memory: &[FirmwareMemory], range: &Reserved) -> Option<Finding> {

@@ -24,7 +24,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     let wrong = at.into_iter().filter_map(|(address, units)| {
         let what = if address == 0 {
             "there are none at address 0"
-        } else if address % PAGE != 0 {
+        } else if !address.is_multiple_of(PAGE) {
             "they do not begin on a page"
         } else if units > 1 {
             "several units name them"
