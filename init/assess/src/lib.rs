@@ -24,6 +24,7 @@ mod testing;
 pub use assess::{assess, assess_with};
 pub use assessment::*;
 pub use finding::FindingId;
+pub use iommu::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
 pub use isolation::Override;
 pub use naming::{Naming, NoNames};
 pub use options::Options;

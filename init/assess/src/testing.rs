@@ -14,6 +14,7 @@ use crate::{Assessment, Finding, NoNames, Verdict, assess};
 
 mod parts;
 mod roms;
+pub(crate) mod tables;
 
 pub(crate) use parts::function;
 use parts::{bar, express, isolating_port, table};
@@ -77,6 +78,8 @@ impl Builder {
                 ("DMAR".to_owned(), table("DMAR", 1)),
             ])),
             iommu_units: Reading::Known(vec!["dmar0".into()]),
+            iommu_unit_registers: Reading::Known(Vec::new()),
+            firmware_memory: Reading::Known(Vec::new()),
             functions: vec![function("00:00.0", 0x06_00_00), port],
             groups: Reading::Known(Vec::new()),
             framebuffers: Reading::Known(Vec::new()),
@@ -226,6 +229,14 @@ impl Builder {
     pub fn dmar_flags(mut self, flags: u8) -> Self {
         if let Reading::Known(tables) = &mut self.machine.tables {
             tables.insert("DMAR".into(), table("DMAR", flags));
+        }
+        self
+    }
+
+    /// Another table, or one more.
+    pub fn table(mut self, signature: &str, bytes: Vec<u8>) -> Self {
+        if let Reading::Known(tables) = &mut self.machine.tables {
+            tables.insert(signature.to_owned(), Reading::Known(bytes));
         }
         self
     }

@@ -6,6 +6,8 @@
 
 pub mod acpi;
 mod error;
+mod firmware_memory;
+mod iommu_unit;
 mod kernel_log;
 mod listing;
 mod machine;
@@ -17,6 +19,8 @@ mod source;
 mod tree;
 
 pub use error::Error;
+pub use firmware_memory::FirmwareMemory;
+pub use iommu_unit::{AmdViUnit, IommuUnit, VtdUnit};
 pub use kernel_log::kernel_log;
 pub use listing::Listing;
 pub use machine::*;

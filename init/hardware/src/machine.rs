@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use pci::{Address, ClassCode, ConfigSpace, FunctionId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Listing, Reading};
+use crate::{FirmwareMemory, IommuUnit, Listing, Reading};
 
 /// One machine as it was read, before anything is judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,12 @@ pub struct Machine {
     /// (`dmar0`, `ivhd0`). An empty list means that no IOMMU is in use; the folder
     /// /sys/kernel/iommu_groups says nothing, it exists when the IOMMU is off, too.
     pub iommu_units: Reading<Vec<String>>,
+    /// What the registers of each of those units say.
+    #[serde(default)]
+    pub iommu_unit_registers: Reading<Vec<IommuUnit>>,
+    /// Memory as firmware describes it, by ascending address.
+    #[serde(default)]
+    pub firmware_memory: Reading<Vec<FirmwareMemory>>,
     /// Every PCI function, by ascending address.
     pub functions: Vec<Function>,
     /// IOMMU groups of the running kernel, by ascending id. Ids can have holes.

@@ -1,9 +1,11 @@
 mod attribute;
 mod board;
+mod firmware_memory;
 mod framebuffer;
 mod function;
 mod group;
 mod host;
+mod iommu_unit;
 mod kernel;
 mod parent;
 mod slot;
@@ -49,13 +51,16 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
     parent::fill_from_config(&mut functions);
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
+    let iommu_units = group::units(source, sys);
 
     Ok(Machine {
         cpu: kernel::cpu(source),
         board: board::board(source, sys),
         firmware: board::firmware(source, sys, &log),
         tables: table::tables(sys),
-        iommu_units: group::units(source, sys),
+        iommu_unit_registers: iommu_unit::registers(sys, &iommu_units),
+        iommu_units,
+        firmware_memory: firmware_memory::firmware_memory(source, sys),
         groups,
         framebuffers: framebuffer::framebuffers(source),
         host_devices: host::host_devices(source, sys),

@@ -7,6 +7,7 @@ mod acs_override;
 mod boot_gpu_only_display;
 mod boot_gpu_rom;
 mod cpu_virtualization;
+mod device_scope;
 mod driver;
 mod driver_in_group;
 mod firmware_switch;
@@ -17,14 +18,19 @@ mod group_shared;
 mod host_in_group;
 mod host_on_card;
 mod host_unknown;
+mod ioapic;
 mod iommu_off;
 mod link;
 mod remapping;
 mod reserved_region;
 mod reset;
+mod rmrr_sanity;
 mod rom_image;
 mod rom_present;
+mod table_integrity;
 mod tables_unread;
+mod uncovered;
+mod unit_registers;
 mod unread;
 mod way_out;
 mod x2apic;
@@ -41,7 +47,12 @@ pub(crate) struct Rule {
 /// earlier rule comes first.
 pub(crate) const RULES: &[Rule] = &[
     iommu_off::RULE,
+    table_integrity::RULE,
+    unit_registers::RULE,
+    device_scope::RULE,
+    uncovered::RULE,
     remapping::RULE,
+    ioapic::RULE,
     x2apic::RULE,
     tables_unread::RULE,
     cpu_virtualization::RULE,
@@ -53,6 +64,7 @@ pub(crate) const RULES: &[Rule] = &[
     way_out::RULE,
     group_prediction::RULE,
     reserved_region::RULE,
+    rmrr_sanity::RULE,
     host_on_card::RULE,
     host_unknown::RULE,
     boot_gpu_rom::RULE,

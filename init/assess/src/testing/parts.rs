@@ -1,7 +1,7 @@
 use hardware::{Bar, Function, Reading};
 use pci::{ClassCode, ConfigSpace, FunctionId};
 
-use super::{GPU_BAR, address, known};
+use super::{GPU_BAR, address, known, tables};
 
 /// A function without a driver, with a ROM region and a reset of its own, below no bridge.
 pub(crate) fn function(place: &str, class: u32) -> Function {
@@ -40,15 +40,13 @@ pub(super) fn bar(index: u8, start: u64, end: u64) -> Bar {
     }
 }
 
-/// An ACPI table with nothing but its signature and, for DMAR, its flags.
+/// An ACPI table: a DMAR or IVRS whose one unit takes every function, any other without content.
 pub(super) fn table(signature: &str, flags: u8) -> Reading<Vec<u8>> {
-    let mut bytes = vec![0; 48];
-    bytes[..4].copy_from_slice(signature.as_bytes());
-    bytes[4] = 48;
-    bytes[37] = flags;
-    let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
-    bytes[9] = sum.wrapping_neg();
-    Reading::Known(bytes)
+    Reading::Known(match signature {
+        "DMAR" => tables::dmar(flags, &[tables::unit(1, 0xfed9_0000, &[])]),
+        "IVRS" => tables::ivrs(&[tables::amd_unit(0x0002, &[1, 0, 0, 0])]),
+        other => tables::table(other, &[0; 8]),
+    })
 }
 
 /// Configuration space with a PCI Express capability of this device/port type.

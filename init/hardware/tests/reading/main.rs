@@ -11,6 +11,7 @@
 mod fixtures;
 mod functions;
 mod host;
+mod iommu;
 mod live;
 mod machine_wide;
 mod parents;
