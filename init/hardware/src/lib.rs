@@ -6,6 +6,7 @@
 
 pub mod acpi;
 mod error;
+mod host_use;
 mod kernel_log;
 mod listing;
 mod machine;
@@ -13,10 +14,13 @@ mod names;
 mod read;
 mod reading;
 pub mod rom;
+pub mod smbios;
 mod source;
 mod tree;
+pub mod vfct;
 
 pub use error::Error;
+pub use host_use::Mount;
 pub use kernel_log::kernel_log;
 pub use listing::Listing;
 pub use machine::*;
@@ -24,4 +28,5 @@ pub use names::Names;
 pub use read::read;
 pub use reading::Reading;
 pub use rom::{RomReading, RomSource};
+pub use smbios::{BoardSlot, SlotUsage};
 pub use source::Source;

@@ -1,11 +1,16 @@
 mod attribute;
 mod board;
+mod board_slot;
+mod capability;
 mod framebuffer;
 mod function;
 mod group;
 mod host;
 mod kernel;
+mod mount;
+mod numa;
 mod parent;
+mod route;
 mod slot;
 mod table;
 
@@ -49,6 +54,8 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
     parent::fill_from_config(&mut functions);
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
+    let board_slots = board_slot::slots(source, sys);
+    board_slot::name_functions(&mut functions, &board_slots);
 
     Ok(Machine {
         cpu: kernel::cpu(source),
@@ -59,6 +66,10 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         groups,
         framebuffers: framebuffer::framebuffers(source),
         host_devices: host::host_devices(source, sys),
+        mounts: mount::mounts(source, sys),
+        default_routes: route::default_routes(source, sys),
+        numa_nodes: numa::nodes(source, sys),
+        board_slots,
         kernel,
         functions,
     })

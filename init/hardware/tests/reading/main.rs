@@ -14,4 +14,5 @@ mod host;
 mod live;
 mod machine_wide;
 mod parents;
+mod running_system;
 mod sys;
