@@ -15,6 +15,7 @@ mod kernel;
 mod naming;
 mod rom;
 mod rules;
+mod running;
 mod summary;
 #[cfg(test)]
 mod testing;

@@ -2,6 +2,7 @@ use hardware::{Bar, Framebuffer, Function, Reading};
 
 use super::Rule;
 use crate::context::Context;
+use crate::kernel::contains;
 use crate::{Finding, FindingId};
 
 const CLAIMED: FindingId = FindingId::new("boot-gpu.framebuffer");
@@ -43,7 +44,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 
 fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> Option<Finding> {
     let bars = function.bars.known()?;
-    let evidence: Vec<_> = framebuffers
+    let in_bars = framebuffers
         .iter()
         .filter_map(|framebuffer| {
             Some((
@@ -61,8 +62,8 @@ fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> 
                 bar.start,
                 bar.end
             )
-        })
-        .collect();
+        });
+    let evidence: Vec<_> = in_bars.chain(refused(ctx, function)).collect();
     if evidence.is_empty() {
         return None;
     }
@@ -81,6 +82,16 @@ fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> 
                  echo 1 > /sys/bus/pci/rescan."
             )),
     )
+}
+
+/// VFIO's own words when a guest asked for the card: `BAR 1: can't reserve [mem ...]`.
+fn refused(ctx: &Context, function: &Function) -> impl Iterator<Item = String> {
+    let address = function.address.to_string();
+    let lines = ctx.kernel().lines_with(&["can't reserve"]);
+    lines
+        .into_iter()
+        .filter(move |line| contains(line, &address))
+        .map(|line| format!("kernel log: {line}"))
 }
 
 fn holds(bar: &Bar, framebuffer: &Framebuffer) -> bool {
@@ -104,6 +115,15 @@ mod tests {
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("sysfb_init") && remedy.contains("0000:01:00.0/remove"));
         assert_eq!(machine.gpu_verdict(), Verdict::Caution);
+    }
+
+    #[test]
+    fn vfios_own_complaint_is_enough() {
+        let line =
+            "vfio-pci 0000:01:00.0: BAR 1: can't reserve [mem 0xd0000000-0xdfffffff 64bit pref]";
+        let found = Builder::good().log(&[line]).only(&RULE);
+        assert_eq!(found.id, "boot-gpu.framebuffer");
+        assert!(found.evidence[0].contains("can't reserve"));
     }
 
     #[test]
