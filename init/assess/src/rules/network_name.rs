@@ -30,22 +30,23 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     )]
 }
 
-/// systemd's names by place: `enp5s0`, `wlp3s0f0u2`, `enP1p2s0` (systemd.net-naming-scheme, `ID_NET_NAME_PATH`).
+/// systemd's names by place: `enp5s0`, `wlp3s0f0u2`, `enP1p2s0` (systemd.net-naming-scheme,
+/// `ID_NET_NAME_PATH`). Bus 0 has no bridge above it and keeps its number.
 fn is_by_bus(name: &str) -> bool {
-    let place = ["en", "wl", "ww", "ib"]
-        .iter()
-        .find_map(|kind| name.strip_prefix(kind));
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let after = |text: &str, letter: char| -> Option<String> {
-        let rest = text.strip_prefix(letter)?;
-        let count = digits(rest);
-        (count > 0).then(|| rest.get(count..).unwrap_or_default().to_owned())
-    };
-    let Some(place) = place else {
+    let kinds = ["en", "wl", "ww", "ib"];
+    let Some(place) = kinds.iter().find_map(|kind| name.strip_prefix(kind)) else {
         return false;
     };
-    let place = after(place, 'P').unwrap_or_else(|| place.to_owned());
-    after(&place, 'p').is_some_and(|rest| after(&rest, 's').is_some())
+    let place = numbered(place, 'P').map_or(place, |(_, rest)| rest);
+    let bus = numbered(place, 'p');
+    bus.is_some_and(|(bus, rest)| bus != "0" && numbered(rest, 's').is_some())
+}
+
+/// The number behind a letter, and what follows it.
+fn numbered(text: &str, letter: char) -> Option<(&str, &str)> {
+    let text = text.strip_prefix(letter)?;
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.split_at_checked(length).filter(|_| length > 0)
 }
 
 #[cfg(test)]
