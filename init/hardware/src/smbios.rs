@@ -206,6 +206,39 @@ mod tests {
     }
 
     #[test]
+    fn slots_as_qemu_writes_them_are_read() {
+        let mut table = Vec::new();
+        for name in ["PCIEX16_1", "PCIEX1_1"] {
+            let is_first = table.is_empty();
+            table.extend([9, 17, u8::from(!is_first), 9, 1, 0xa5]);
+            table.extend(if is_first { [0x0d, 4, 4] } else { [8, 3, 3] });
+            table.extend([1, 0, 0, 0, 0xff, 0, 0xff, 0xff]);
+            table.extend(name.as_bytes());
+            table.extend([0, 0]);
+        }
+        table.extend([0x7f, 4, 0, 0x7f, 0, 0]);
+        let found = board_slots(&table).unwrap();
+        let said: Vec<_> = found
+            .iter()
+            .map(|slot| {
+                (
+                    slot.designation.as_str(),
+                    slot.lanes,
+                    slot.usage,
+                    slot.address,
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("PCIEX16_1", Some(16), SlotUsage::InUse, None),
+                ("PCIEX1_1", Some(1), SlotUsage::Available, None),
+            ]
+        );
+    }
+
+    #[test]
     fn an_address_that_several_slots_claim_is_none() {
         let table = [
             slot("A", 0x0d, 4, 0, 1, 0),
