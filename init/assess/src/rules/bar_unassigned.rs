@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use hardware::{Bar, Function};
+use pci::Address;
 
 use super::Rule;
 use crate::context::Context;
-use crate::kernel::contains;
 use crate::{Finding, FindingId};
 
 const UNASSIGNED: FindingId = FindingId::new("bar.unassigned");
@@ -21,13 +23,14 @@ const NO_ROOM: &[&str] = &["can't assign", "no space", "failed to assign"];
 
 /// Memory BARs only: many devices do without their I/O ports.
 fn judge(ctx: &Context) -> Vec<Finding> {
+    let said = ctx.kernel().lines_about(NO_ROOM);
     let functions = ctx.cards.iter().flat_map(|card| &card.functions);
     functions
-        .filter_map(|function| judge_function(ctx, function))
+        .filter_map(|function| judge_function(&said, function))
         .collect()
 }
 
-fn judge_function(ctx: &Context, function: &Function) -> Option<Finding> {
+fn judge_function(said: &BTreeMap<Address, Vec<&str>>, function: &Function) -> Option<Finding> {
     let address = function.address;
     let lost: Vec<&Bar> = function
         .bars
@@ -45,13 +48,8 @@ fn judge_function(ctx: &Context, function: &Function) -> Option<Finding> {
             bar.index
         )
     });
-    let name = address.to_string();
-    let said = ctx
-        .kernel()
-        .lines_with(NO_ROOM)
-        .into_iter()
-        .filter(|line| contains(line, &name))
-        .map(|line| format!("kernel log: {line}"));
+    let lines = said.get(&address).into_iter().flatten();
+    let said = lines.map(|line| format!("kernel log: {line}"));
     let summary =
         "Its memory found no room below the port, so neither the host nor a guest can use it.";
     Some(

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use hardware::{Bar, Framebuffer, Function, Reading};
+use pci::Address;
 
 use super::Rule;
 use crate::context::Context;
-use crate::kernel::contains;
 use crate::{Finding, FindingId};
 
 const CLAIMED: FindingId = FindingId::new("boot-gpu.framebuffer");
@@ -17,6 +19,8 @@ pub(super) const RULE: Rule = Rule {
 const MEMORY: u64 = 0x200;
 /// `IORESOURCE_UNSET`.
 const UNSET: u64 = 0x2000_0000;
+/// VFIO's own words when a guest asked for the card: `BAR 1: can't reserve [mem ...]`.
+const REFUSED: &[&str] = &["can't reserve"];
 /// Highest line of `resource` that is a BAR.
 const LAST_BAR: u8 = 5;
 
@@ -26,9 +30,12 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .iter()
         .flat_map(|card| card.functions.iter().copied());
     match &ctx.machine.framebuffers {
-        Reading::Known(framebuffers) => functions
-            .filter_map(|function| claimed(ctx, function, framebuffers))
-            .collect(),
+        Reading::Known(framebuffers) => {
+            let refused = ctx.kernel().lines_about(REFUSED);
+            functions
+                .filter_map(|function| claimed(ctx, function, framebuffers, &refused))
+                .collect()
+        }
         Reading::Absent => Vec::new(),
         Reading::Unknown(why) => functions
             .filter(|function| function.boot_vga.known() == Some(&true))
@@ -42,7 +49,12 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     }
 }
 
-fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> Option<Finding> {
+fn claimed(
+    ctx: &Context,
+    function: &Function,
+    framebuffers: &[Framebuffer],
+    refused: &BTreeMap<Address, Vec<&str>>,
+) -> Option<Finding> {
     let bars = function.bars.known()?;
     let in_bars = framebuffers
         .iter()
@@ -63,7 +75,9 @@ fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> 
                 bar.end
             )
         });
-    let evidence: Vec<_> = in_bars.chain(refused(ctx, function)).collect();
+    let refused = refused.get(&function.address).into_iter().flatten();
+    let refused = refused.map(|line| format!("kernel log: {line}"));
+    let evidence: Vec<_> = in_bars.chain(refused).collect();
     if evidence.is_empty() {
         return None;
     }
@@ -82,16 +96,6 @@ fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> 
                  echo 1 > /sys/bus/pci/rescan."
             )),
     )
-}
-
-/// VFIO's own words when a guest asked for the card: `BAR 1: can't reserve [mem ...]`.
-fn refused(ctx: &Context, function: &Function) -> impl Iterator<Item = String> {
-    let address = function.address.to_string();
-    let lines = ctx.kernel().lines_with(&["can't reserve"]);
-    lines
-        .into_iter()
-        .filter(move |line| contains(line, &address))
-        .map(|line| format!("kernel log: {line}"))
 }
 
 fn holds(bar: &Bar, framebuffer: &Framebuffer) -> bool {

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use hardware::{Function, Reading};
+use pci::Address;
 
 use super::Rule;
 use crate::context::Context;
-use crate::kernel::contains;
 use crate::{Finding, FindingId};
 
 const NO_ANSWER: FindingId = FindingId::new("power.no-answer");
@@ -26,9 +28,10 @@ const STUCK_LINES: &[&str] = &[
 const ALL_ONES: u8 = 0xff;
 
 fn judge(ctx: &Context) -> Vec<Finding> {
+    let said = ctx.kernel().lines_about(STUCK_LINES);
     let functions = ctx.cards.iter().flat_map(|card| card.functions.iter());
     functions
-        .flat_map(|function| [no_answer(function), stuck(ctx, function)])
+        .flat_map(|function| [no_answer(function), stuck(&said, function)])
         .flatten()
         .collect()
 }
@@ -60,17 +63,9 @@ fn no_answer(function: &Function) -> Option<Finding> {
     )
 }
 
-fn stuck(ctx: &Context, function: &Function) -> Option<Finding> {
-    let address = function.address.to_string();
-    let lines = ctx.kernel().lines_with(STUCK_LINES);
-    let said: Vec<String> = lines
-        .into_iter()
-        .filter(|line| contains(line, &address))
-        .map(|line| format!("kernel log: {line}"))
-        .collect();
-    if said.is_empty() {
-        return None;
-    }
+fn stuck(said: &BTreeMap<Address, Vec<&str>>, function: &Function) -> Option<Finding> {
+    let lines = said.get(&function.address)?;
+    let said = lines.iter().map(|line| format!("kernel log: {line}"));
     let state = match &function.d3cold_allowed {
         Reading::Known(true) => "d3cold_allowed is 1: the kernel may cut its power when it idles",
         Reading::Known(false) => "d3cold_allowed is 0",

@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use hardware::Function;
+use pci::FunctionId;
 
 use super::Rule;
 use crate::card::CardFunctions;
@@ -12,6 +15,9 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
+/// More of them are left out of the evidence.
+const SHOWN: usize = 8;
+
 /// Cards that people give to guests. Of the functions inside processors and chipsets many are alike, and
 /// nobody binds them.
 fn matters(card: &CardFunctions) -> bool {
@@ -22,32 +28,33 @@ fn matters(card: &CardFunctions) -> bool {
 }
 
 fn judge(ctx: &Context) -> Vec<Finding> {
-    let cards: Vec<&CardFunctions> = ctx.cards.iter().filter(|card| matters(card)).collect();
-    cards
-        .iter()
-        .filter_map(|card| judge_card(ctx, card))
-        .collect()
+    let mut alike: BTreeMap<FunctionId, Vec<&Function>> = BTreeMap::new();
+    let answers = |function: &&Function| function.id.vendor.0 != u16::MAX;
+    for function in ctx.functions().filter(answers) {
+        if function.physical_function.known().is_none() {
+            alike.entry(function.id).or_default().push(function);
+        }
+    }
+    let cards = ctx.cards.iter().filter(|card| matters(card));
+    cards.filter_map(|card| judge_card(&alike, card)).collect()
 }
 
 /// The first function of the card that another card has, too: sound functions of different graphics cards
 /// can share their ids.
-fn judge_card(ctx: &Context, card: &CardFunctions) -> Option<Finding> {
-    let answers = |function: &Function| function.id.vendor.0 != u16::MAX;
-    let (function, twins) = card
-        .functions
-        .iter()
-        .copied()
-        .filter(|function| answers(function))
-        .find_map(|function| {
-            let same = |other: &&Function| {
-                other.id == function.id
-                    && other.physical_function.known().is_none()
-                    && !card.has(other.address)
-            };
-            let twins: Vec<&Function> = ctx.functions().filter(same).collect();
-            (!twins.is_empty()).then_some((function, twins))
-        })?;
-    let places: Vec<String> = twins.iter().map(|twin| twin.address.to_string()).collect();
+fn judge_card(
+    alike: &BTreeMap<FunctionId, Vec<&Function>>,
+    card: &CardFunctions,
+) -> Option<Finding> {
+    let (function, twins) = card.functions.iter().find_map(|function| {
+        let twins: Vec<String> = alike
+            .get(&function.id)?
+            .iter()
+            .filter(|other| !card.has(other.address))
+            .take(SHOWN)
+            .map(|other| other.address.to_string())
+            .collect();
+        (!twins.is_empty()).then_some((*function, twins))
+    })?;
     let what = if function.address == card.lead.address {
         "Another device has the same ids"
     } else {
@@ -63,7 +70,7 @@ fn judge_card(ctx: &Context, card: &CardFunctions) -> Option<Finding> {
         .seen(format!(
             "{} and {} are {id}",
             function.address,
-            places.join(", ")
+            twins.join(", ")
         ))
         .remedy(
             "Bind it by its address (driver_override, 'driverctl set-override'), not by 'vfio-pci \

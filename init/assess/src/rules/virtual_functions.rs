@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use hardware::{Function, Reading};
-use pci::VendorId;
+use pci::{Address, VendorId};
 
 use super::Rule;
 use crate::context::Context;
@@ -16,18 +18,23 @@ pub(super) const RULE: Rule = Rule {
 const INTEL: VendorId = VendorId(0x8086);
 
 fn judge(ctx: &Context) -> Vec<Finding> {
+    let mut parts: BTreeMap<Address, Vec<&Function>> = BTreeMap::new();
+    for function in ctx.functions() {
+        if let Some(whole) = function.physical_function.known() {
+            parts.entry(*whole).or_default().push(function);
+        }
+    }
     let functions = ctx.cards.iter().flat_map(|card| &card.functions);
     functions
         .filter(|function| function.physical_function.known().is_none())
-        .filter_map(|function| in_use(ctx, function).or_else(|| capable(function)))
+        .filter_map(|function| in_use(&parts, function).or_else(|| capable(function)))
         .collect()
 }
 
 /// A physical function takes its virtual ones with it.
-fn in_use(ctx: &Context, function: &Function) -> Option<Finding> {
+fn in_use(parts: &BTreeMap<Address, Vec<&Function>>, function: &Function) -> Option<Finding> {
     let address = function.address;
-    let belongs = |other: &&Function| other.physical_function.known() == Some(&address);
-    let shown: Vec<&Function> = ctx.functions().filter(belongs).collect();
+    let shown = parts.get(&address).map_or(&[][..], Vec::as_slice);
     let enabled = function
         .enabled_virtual_functions
         .known()
