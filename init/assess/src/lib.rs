@@ -17,6 +17,7 @@ mod naming;
 mod options;
 mod rom;
 mod rules;
+mod running;
 mod summary;
 #[cfg(test)]
 mod testing;

@@ -14,11 +14,13 @@ use crate::{Assessment, Finding, NoNames, Verdict, assess};
 
 mod parts;
 mod roms;
+mod running;
 pub(crate) mod tables;
 
 pub(crate) use parts::function;
 use parts::{bar, express, isolating_port, table};
 pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
+pub(crate) use running::{express_with, vfct_table};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.
 pub(crate) const GPU: &str = "01:00.0";
@@ -84,6 +86,10 @@ impl Builder {
             groups: Reading::Known(Vec::new()),
             framebuffers: Reading::Known(Vec::new()),
             host_devices: Reading::Known(Vec::new()),
+            mounts: Reading::Known(Vec::new()),
+            default_routes: Reading::Known(Vec::new()),
+            numa_nodes: Reading::Known(vec![0]),
+            board_slots: Reading::Known(Vec::new()),
         };
         let builder = Self {
             machine,

@@ -1,5 +1,7 @@
 mod attribute;
 mod board;
+mod board_slot;
+mod capability;
 mod firmware_memory;
 mod framebuffer;
 mod function;
@@ -7,7 +9,10 @@ mod group;
 mod host;
 mod iommu_unit;
 mod kernel;
+mod mount;
+mod numa;
 mod parent;
+mod route;
 mod slot;
 mod table;
 
@@ -52,6 +57,8 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
     let iommu_units = group::units(source, sys);
+    let board_slots = board_slot::slots(source, sys);
+    board_slot::name_functions(&mut functions, &board_slots);
 
     Ok(Machine {
         cpu: kernel::cpu(source),
@@ -64,6 +71,10 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         groups,
         framebuffers: framebuffer::framebuffers(source),
         host_devices: host::host_devices(source, sys),
+        mounts: mount::mounts(source, sys),
+        default_routes: route::default_routes(source, sys),
+        numa_nodes: numa::nodes(source, sys),
+        board_slots,
         kernel,
         functions,
     })

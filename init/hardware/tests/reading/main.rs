@@ -15,4 +15,5 @@ mod iommu;
 mod live;
 mod machine_wide;
 mod parents;
+mod running_system;
 mod sys;
