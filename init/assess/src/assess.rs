@@ -1,6 +1,8 @@
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use hardware::{Machine, RomReading};
+use pci::Address;
 
 use crate::card::CardFunctions;
 use crate::context::Context;
@@ -14,6 +16,7 @@ const SCHEMA: &str = "preflight.assessment/1";
 pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming) -> Assessment {
     let ctx = Context::new(machine, roms, names);
     let findings = findings(&ctx);
+    let about = by_function(&findings);
     Assessment {
         schema: SCHEMA.to_owned(),
         machine: summary::machine(&ctx),
@@ -22,7 +25,7 @@ pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming
         cards: ctx
             .cards
             .iter()
-            .map(|card| judged(&ctx, card, &findings))
+            .map(|card| judged(&ctx, card, &about))
             .collect(),
         functions: ctx
             .functions()
@@ -45,10 +48,25 @@ fn weight(finding: &Finding) -> (Severity, bool) {
     (finding.severity, finding.unknown)
 }
 
-fn judged(ctx: &Context, card: &CardFunctions, findings: &[Finding]) -> Card {
-    let about: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.function.is_none_or(|address| card.has(address)))
+/// Findings about each function, and under none those about the machine.
+type ByFunction<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
+
+fn by_function(findings: &[Finding]) -> ByFunction<'_> {
+    let mut about = ByFunction::new();
+    for finding in findings {
+        about.entry(finding.function).or_default().push(finding);
+    }
+    about
+}
+
+fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
+    let own = card.functions.iter().map(|function| Some(function.address));
+    let about: Vec<_> = [None]
+        .into_iter()
+        .chain(own)
+        .filter_map(|function| findings.get(&function))
+        .flatten()
+        .copied()
         .collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {

@@ -24,6 +24,8 @@ pub(crate) struct Context<'a> {
     names: &'a dyn Naming,
     functions: BTreeMap<Address, &'a Function>,
     groups: BTreeMap<u32, BTreeSet<Address>>,
+    /// The first group that has each function.
+    group_of: BTreeMap<Address, u32>,
     rom_summaries: BTreeMap<Address, RomSummary>,
 }
 
@@ -34,6 +36,13 @@ impl<'a> Context<'a> {
         names: &'a dyn Naming,
     ) -> Self {
         let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
+        let groups = groups(machine);
+        let mut group_of = BTreeMap::new();
+        for (id, members) in &groups {
+            for address in members {
+                group_of.entry(*address).or_insert(*id);
+            }
+        }
         Self {
             machine,
             roms,
@@ -41,7 +50,8 @@ impl<'a> Context<'a> {
             host: host_devices(machine),
             cards: cards(functions.values().copied()),
             names,
-            groups: groups(machine),
+            groups,
+            group_of,
             rom_summaries: functions
                 .values()
                 .map(|function| (function.address, rom::summary(function, roms)))
@@ -91,10 +101,9 @@ impl<'a> Context<'a> {
         if function.group.known().is_some() {
             return function.group.clone();
         }
-        self.groups
-            .iter()
-            .find(|(_, members)| members.contains(&function.address))
-            .map_or_else(|| function.group.clone(), |(id, _)| Reading::Known(*id))
+        self.group_of
+            .get(&function.address)
+            .map_or_else(|| function.group.clone(), |id| Reading::Known(*id))
     }
 
     /// The groups that a card's functions are in, each with the first function there.
