@@ -47,11 +47,12 @@ pub fn text(assessment: &Assessment, options: &TextOptions) -> String {
         "",
         "What is in [brackets] is explained in docs/findings.md.",
     );
-    page.finish(if options.color {
-        colored
+    let text = page.finish();
+    if options.color {
+        text.lines().map(|line| colored(line) + "\n").collect()
     } else {
-        str::to_owned
-    })
+        text
+    }
 }
 
 const RED: &str = "\x1b[1;31m";
