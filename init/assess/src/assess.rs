@@ -19,6 +19,7 @@ pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming
         machine: summary::machine(&ctx),
         kernel: summary::kernel(&ctx),
         groups: summary::groups(&ctx),
+        groups_predicted: summary::groups_predicted(&ctx),
         cards: ctx
             .cards
             .iter()

@@ -15,6 +15,8 @@ pub struct Assessment {
     pub iommu: Iommu,
     /// Groups of the kernel, by ascending id.
     pub groups: Vec<GroupSummary>,
+    /// Groups as the rule of [`isolation::MODEL`] makes them, by its order.
+    pub groups_predicted: Vec<GroupSummary>,
     /// Cards: display cards first, then the others, each by address.
     pub cards: Vec<Card>,
     /// Every function, by address.

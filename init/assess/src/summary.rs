@@ -34,6 +34,18 @@ pub(crate) fn groups(ctx: &Context) -> Vec<GroupSummary> {
         .collect()
 }
 
+pub(crate) fn groups_predicted(ctx: &Context) -> Vec<GroupSummary> {
+    let prediction = isolation::predict(ctx.machine, &isolation::Override::NONE);
+    let groups = prediction.groups.into_iter();
+    groups
+        .map(|group| GroupSummary {
+            id: group.id,
+            source: GroupSource::Predicted,
+            functions: group.functions,
+        })
+        .collect()
+}
+
 pub(crate) fn function(ctx: &Context, function: &Function) -> FunctionSummary {
     FunctionSummary {
         address: function.address,

@@ -139,6 +139,7 @@ pub fn machine() -> Assessment {
             reserved_regions: Vec::new(),
         },
         groups: Vec::new(),
+        groups_predicted: Vec::new(),
         cards: [BOOT_VGA, GPU, NIC, DISK].map(card).into(),
         functions: vec![port, boot, nic, gpu, disk],
         findings: Vec::new(),
