@@ -8,6 +8,7 @@ pub mod acpi;
 mod error;
 mod kernel_log;
 mod listing;
+pub mod lspci;
 mod machine;
 mod names;
 mod read;

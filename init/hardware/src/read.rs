@@ -5,7 +5,7 @@ mod function;
 mod group;
 mod host;
 mod kernel;
-mod parent;
+pub(crate) mod parent;
 mod slot;
 mod table;
 
@@ -46,7 +46,7 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         .map(|address| function::function(sys, *address))
         .collect();
     function::settle_reset_methods(&mut functions, &kernel.release);
-    parent::fill_from_config(&mut functions);
+    parent::fill_from_buses(&mut functions);
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
 
