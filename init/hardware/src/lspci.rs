@@ -24,6 +24,7 @@ use pci::Address;
 use self::function::Evidence;
 use self::line::{Heading, Line};
 use self::record::Record;
+use crate::kernel_log::{messages, relevant};
 use crate::{Cpu, Group, Kernel, Machine, Names, Reading};
 
 /// No honest machine has more functions.
@@ -50,6 +51,7 @@ pub enum LspciError {
 /// [`LspciError`] when there is no function in the text, or far too many.
 pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
     let mut records = records(text)?;
+    let log = log(text);
     virtual_function::resolve(&mut records);
     let evidence = Evidence::of(records.values());
     let lookup = names.map(Names::lookup);
@@ -60,9 +62,17 @@ pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
     crate::read::parent::fill_from_buses(&mut functions);
     Ok(Machine {
         kernel: Kernel {
-            release: missing("the kernel's version"),
-            command_line: missing("the kernel's command line"),
-            log: missing("the kernel log"),
+            release: in_log(&log, "Linux version ")
+                .and_then(|version| version.split_whitespace().next())
+                .map_or_else(|| missing("the kernel's version"), known),
+            command_line: in_log(&log, "Command line: ")
+                .or_else(|| in_log(&log, "Kernel command line: "))
+                .map_or_else(|| missing("the kernel's command line"), known),
+            log: if log.is_empty() {
+                missing("the kernel log")
+            } else {
+                Reading::Known(relevant(&log))
+            },
         },
         cpu: Cpu {
             vendor: missing("the processor"),
@@ -84,6 +94,32 @@ pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
 /// Why something is unknown that `lspci` does not print, or did not here.
 fn missing<T>(what: &str) -> Reading<T> {
     Reading::Unknown(format!("{what}: not in the lspci text"))
+}
+
+fn known(text: &str) -> Reading<String> {
+    Reading::Known(text.trim().to_owned())
+}
+
+/// Lines of the kernel log that stand in the text, too: people post both. They begin with a time stamp.
+fn log(text: &str) -> String {
+    let is_log = |line: &&str| {
+        let stamp = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        stamp.is_some_and(|(stamp, _)| {
+            let stamp = stamp.trim_start();
+            stamp.contains('.')
+                && stamp
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        })
+    };
+    let lines = text
+        .lines()
+        .map(|line| line.trim_start_matches([' ', '\t', '>']));
+    lines.filter(is_log).flat_map(|line| [line, "\n"]).collect()
+}
+
+fn in_log<'a>(log: &'a str, prefix: &str) -> Option<&'a str> {
+    messages(log).find_map(|message| message.strip_prefix(prefix))
 }
 
 fn records(text: &str) -> Result<BTreeMap<Address, Record>, LspciError> {

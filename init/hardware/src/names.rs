@@ -1,4 +1,5 @@
 mod lookup;
+mod subset;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

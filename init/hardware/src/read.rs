@@ -9,6 +9,8 @@ pub(crate) mod parent;
 mod slot;
 mod table;
 
+pub(crate) use self::board::is_filler;
+
 use std::io::ErrorKind;
 
 use pci::Address;

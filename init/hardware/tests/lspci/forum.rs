@@ -251,3 +251,64 @@ fn a_text_without_functions_says_what_was_expected() {
     assert_eq!(error, lspci::LspciError::NoFunctions);
     assert!(error.to_string().contains("lspci -nnvvvxxxx"));
 }
+
+#[test]
+fn kernel_messages_in_the_same_post_are_its_log() {
+    let machine = read(
+        "[    0.000000] Linux version 6.8.12-4-pve (build@proxmox) #1 SMP\n\
+         > [    0.551204] AMD-Vi: Interrupt remapping enabled\n\n00:00.0 Host bridge [0600]: x [1022:1480]\n",
+    );
+    assert_eq!(
+        machine.kernel.release,
+        Reading::Known("6.8.12-4-pve".to_owned())
+    );
+    assert_eq!(
+        machine.kernel.log.known().unwrap().as_slice(),
+        ["AMD-Vi: Interrupt remapping enabled"]
+    );
+    assert!(
+        read("00:00.0 Host bridge [0600]: x [1022:1480]\n")
+            .kernel
+            .log
+            .is_unknown()
+    );
+}
+
+#[test]
+fn the_synthetic_board_has_the_groups_of_the_listing_and_all_that_predicts_them() {
+    let machine = read(include_str!(
+        "../../../assess/tests/fixtures/b550.lspci.txt"
+    ));
+    assert_eq!(machine.functions.len(), 42);
+    let groups = machine.groups.known().unwrap();
+    assert_eq!(groups.len(), 22);
+    let members = |id| {
+        let group = groups.iter().find(|group| group.id == id).unwrap();
+        let members = group
+            .functions
+            .iter()
+            .map(|at| at.to_string()[5..].to_owned());
+        members.collect::<Vec<_>>()
+    };
+    assert_eq!(members(16), ["08:00.0", "08:00.1"]);
+    assert_eq!(
+        members(15),
+        [
+            "02:00.0", "02:00.1", "02:00.2", "03:00.0", "03:04.0", "03:08.0", "03:09.0", "04:00.0",
+            "04:00.1", "05:00.0", "06:00.0", "07:00.0"
+        ]
+    );
+    let gone = at(&machine, "0000:04:00.0");
+    assert_eq!(gone.revision, Reading::Known(0xff));
+    for function in machine
+        .functions
+        .iter()
+        .filter(|function| function.address != gone.address)
+    {
+        assert!(!function.port_type().is_unknown(), "{}", function.address);
+        assert!(!function.acs().is_unknown() && !function.bridge_buses().is_unknown());
+        assert!(!function.parent.is_unknown(), "{}", function.address);
+    }
+    assert_eq!(gone.parent.known().unwrap().to_string(), "0000:03:00.0");
+    assert_eq!(at(&machine, "0000:08:00.0").boot_vga, Reading::Known(true));
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use assess::Verdict;
 use clap::ValueEnum;
-use hardware::Source;
+use hardware::{Names, Source};
 use storage::DataPlace;
 
 use crate::session::look;
@@ -13,7 +13,8 @@ use crate::session::look;
 /// Arguments of `preflight assess`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder laid out like /sys, with proc/ and kernel.log beside where they are known [default: this machine]
+    /// Another machine: a folder laid out like /sys (with proc/ and kernel.log beside), a capture, or a
+    /// text file of what lspci printed, best 'lspci -nnvvvxxxx' [default: this machine]
     #[arg(long, value_name = "SOURCE")]
     from: Option<PathBuf>,
     /// How to print
@@ -29,11 +30,15 @@ enum Format {
 
 /// Judges and prints. Touches no device: option ROMs are only read on the stick.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let source = match &arguments.from {
-        Some(folder) => Source::folder(folder)?,
-        None => Source::live(),
+    let names = Names::find();
+    let look = match &arguments.from {
+        Some(path) => {
+            let saved = hardware::load(path, names.as_ref())?;
+            let names = saved.names.or(names);
+            look::judge(saved.machine, saved.roms.as_deref(), names.as_ref())
+        }
+        None => look::look(&Source::live(), &DataPlace::Stick, None, names.as_ref())?,
     };
-    let look = look::look(&source, &DataPlace::Stick, None)?;
     let output = match arguments.format {
         Format::Text => look.text,
         Format::Json => look.json,

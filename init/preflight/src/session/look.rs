@@ -1,5 +1,5 @@
 use assess::{Assessment, NoNames};
-use hardware::{HostRole, Machine, Names, Reading, RomReading, Source};
+use hardware::{Machine, Names, RomReading, Source};
 use storage::DataPlace;
 
 /// Everything that one look brings.
@@ -8,6 +8,8 @@ pub struct Look {
     pub assessment: Assessment,
     /// The machine as read.
     pub machine: Machine,
+    /// Kernel name of the disk that Preflight was booted from.
+    pub boot_stick: Option<String>,
     /// The report in words.
     pub text: String,
     /// The report for programs.
@@ -35,36 +37,38 @@ pub fn look(
     source: &Source,
     data: &DataPlace,
     roms: Option<&[RomReading]>,
+    names: Option<&Names>,
 ) -> Result<Look, hardware::Error> {
     let mut machine = hardware::read(source)?;
-    if source.is_live() {
-        mark_stick(&mut machine, data);
+    let boot_stick = boot_stick(data);
+    if let Some(disk) = &boot_stick {
+        machine.mark_boot_stick(disk);
     }
-    let assessment = match Names::find() {
-        Some(names) => assess::assess(&machine, roms, &names),
+    Ok(Look {
+        boot_stick,
+        ..judge(machine, roms, names)
+    })
+}
+
+/// Judges a machine that was read.
+pub fn judge(machine: Machine, roms: Option<&[RomReading]>, names: Option<&Names>) -> Look {
+    let assessment = match names {
+        Some(names) => assess::assess(&machine, roms, names),
         None => assess::assess(&machine, roms, &NoNames),
     };
     let text = report::text(&assessment, &report::TextOptions::default());
     let json = report::json(&assessment);
-    Ok(Look {
+    Look {
         assessment,
         machine,
+        boot_stick: None,
         text,
         json,
-    })
+    }
 }
 
-/// Tells the disk that Preflight itself came from apart from the host's own.
-fn mark_stick(machine: &mut Machine, data: &DataPlace) {
-    let Ok(Some(stick)) = storage::find_stick(std::path::Path::new("/sys"), data) else {
-        return;
-    };
-    if let Reading::Known(devices) = &mut machine.host_devices {
-        for device in devices
-            .iter_mut()
-            .filter(|device| device.name == stick.disk)
-        {
-            device.role = HostRole::BootStick;
-        }
-    }
+/// Kernel name of the disk that Preflight itself came from.
+fn boot_stick(data: &DataPlace) -> Option<String> {
+    let stick = storage::find_stick(std::path::Path::new("/sys"), data).ok()??;
+    Some(stick.disk)
 }
