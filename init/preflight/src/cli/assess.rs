@@ -3,12 +3,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use assess::Verdict;
+use assess::{Options, Override, Verdict};
 use clap::ValueEnum;
 use hardware::{Names, Source};
 use storage::DataPlace;
 
-use crate::session::look;
+use crate::session::look::{self, Basis};
 
 /// Arguments of `preflight assess`.
 #[derive(clap::Args)]
@@ -17,6 +17,9 @@ pub struct Arguments {
     /// text file of what lspci printed, best 'lspci -nnvvvxxxx' [default: this machine]
     #[arg(long, value_name = "SOURCE")]
     from: Option<PathBuf>,
+    /// Judge under this pcie_acs_override: a comma list of downstream, multifunction, id:VVVV:DDDD
+    #[arg(long, value_name = "LIST", default_value = "none")]
+    acs_override: Override,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -30,14 +33,28 @@ enum Format {
 
 /// Judges and prints. Touches no device: option ROMs are only read on the stick.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let options = Options {
+        acs_override: arguments.acs_override.clone(),
+    };
     let names = Names::find();
     let look = match &arguments.from {
         Some(path) => {
             let saved = hardware::load(path, names.as_ref())?;
-            let names = saved.names.or(names);
-            look::judge(saved.machine, saved.roms.as_deref(), names.as_ref())
+            let basis = Basis {
+                roms: saved.roms.as_deref(),
+                names: saved.names.as_ref().or(names.as_ref()),
+                options: &options,
+            };
+            look::judge(saved.machine, &basis)
         }
-        None => look::look(&Source::live(), &DataPlace::Stick, None, names.as_ref())?,
+        None => {
+            let basis = Basis {
+                roms: None,
+                names: names.as_ref(),
+                options: &options,
+            };
+            look::look(&Source::live(), &DataPlace::Stick, &basis)?
+        }
     };
     let output = match arguments.format {
         Format::Text => look.text,

@@ -1,10 +1,11 @@
 use std::time::SystemTime;
 
+use assess::Options;
 use hardware::capture::{CaptureError, Details, Packed};
 use hardware::{Names, RomReading, Source};
 use storage::DataPlace;
 
-use super::look::{self, Look};
+use super::look::{self, Basis, Look};
 
 /// Reads and judges this machine, and makes a capture of all that was read for it: from the capture comes
 /// the same assessment. `identifiers` keeps serial numbers, MAC addresses and UUIDs in it.
@@ -16,7 +17,12 @@ pub fn look(
     let names = Names::find();
     let taken = SystemTime::now();
     let (source, recording) = Source::live().record();
-    let look = look::look(&source, data, roms, names.as_ref())?;
+    let basis = Basis {
+        roms,
+        names: names.as_ref(),
+        options: &Options::default(),
+    };
+    let look = look::look(&source, data, &basis)?;
     let packed = recording.pack(&Details {
         version: env!("CARGO_PKG_VERSION"),
         taken,

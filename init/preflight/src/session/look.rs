@@ -1,4 +1,4 @@
-use assess::{Assessment, NoNames};
+use assess::{Assessment, Naming, NoNames, Options};
 use hardware::{Machine, Names, RomReading, Source};
 use storage::DataPlace;
 
@@ -14,6 +14,16 @@ pub struct Look {
     pub text: String,
     /// The report for programs.
     pub json: String,
+}
+
+/// What a judgement stands on beside the machine.
+pub struct Basis<'a> {
+    /// Copies of option ROMs; none when nobody read any.
+    pub roms: Option<&'a [RomReading]>,
+    /// Names of devices.
+    pub names: Option<&'a Names>,
+    /// What the person asked for.
+    pub options: &'a Options,
 }
 
 /// Reads every option ROM there is. This comes before any module is loaded, so that nothing has touched a
@@ -33,12 +43,7 @@ pub fn read_roms(
 }
 
 /// Reads and judges the machine.
-pub fn look(
-    source: &Source,
-    data: &DataPlace,
-    roms: Option<&[RomReading]>,
-    names: Option<&Names>,
-) -> Result<Look, hardware::Error> {
+pub fn look(source: &Source, data: &DataPlace, basis: &Basis) -> Result<Look, hardware::Error> {
     let mut machine = hardware::read(source)?;
     let boot_stick = boot_stick(data);
     if let Some(disk) = &boot_stick {
@@ -46,16 +51,14 @@ pub fn look(
     }
     Ok(Look {
         boot_stick,
-        ..judge(machine, roms, names)
+        ..judge(machine, basis)
     })
 }
 
 /// Judges a machine that was read.
-pub fn judge(machine: Machine, roms: Option<&[RomReading]>, names: Option<&Names>) -> Look {
-    let assessment = match names {
-        Some(names) => assess::assess(&machine, roms, names),
-        None => assess::assess(&machine, roms, &NoNames),
-    };
+pub fn judge(machine: Machine, basis: &Basis) -> Look {
+    let names = basis.names.map_or(&NoNames as &dyn Naming, |names| names);
+    let assessment = assess::assess_with(&machine, basis.roms, names, basis.options);
     let text = report::text(&assessment, &report::TextOptions::default());
     let json = report::json(&assessment);
     Look {
