@@ -59,6 +59,8 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predictor)]) -> Finding {
     let own: Vec<Address> = card.functions.iter().map(|f| f.address).collect();
     let mut landings = ctx.predictor.landings(&own);
+    // A port above the one that the card is below holds the whole way to it.
+    landings.retain(|landing| !own.iter().any(|own| landing.occupants.contains(own)));
     landings.retain(|landing| takes_a_card(ctx, landing));
     // What could not be read was taken as not isolating: it can only make such a list shorter.
     let mut free: Vec<&Landing> = landings
