@@ -5,21 +5,34 @@ use hardware::{Machine, RomReading};
 use crate::card::CardFunctions;
 use crate::context::Context;
 use crate::rules::RULES;
-use crate::{Assessment, Card, Finding, Naming, Severity, Verdict, summary};
+use crate::{Assessment, Card, Finding, Naming, Options, Severity, Verdict, summary};
 
 /// The name and version of the JSON document.
 const SCHEMA: &str = "preflight.assessment/1";
 
-/// Judges a machine. `roms` is none when nobody read ROMs (a live host, a capture).
+/// Judges a machine as it is. `roms` is none when nobody read ROMs (a live host, a capture).
 pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming) -> Assessment {
-    let ctx = Context::new(machine, roms, names);
+    assess_with(machine, roms, names, &Options::default())
+}
+
+/// Judges a machine as it is, or as it would be.
+pub fn assess_with(
+    machine: &Machine,
+    roms: Option<&[RomReading]>,
+    names: &dyn Naming,
+    options: &Options,
+) -> Assessment {
+    let ctx = Context::new(machine, roms, names, options);
     let findings = findings(&ctx);
     Assessment {
         schema: SCHEMA.to_owned(),
         machine: summary::machine(&ctx),
         kernel: summary::kernel(&ctx),
-        groups: summary::groups(&ctx),
-        groups_predicted: summary::groups_predicted(&ctx),
+        acs_override: options.acs_override.to_string(),
+        judged_by: ctx.groups.source,
+        prediction_model: ctx.groups.prediction.model.to_owned(),
+        groups: ctx.groups.first(),
+        groups_predicted: ctx.groups.second(),
         cards: ctx
             .cards
             .iter()
@@ -47,10 +60,12 @@ fn weight(finding: &Finding) -> (Severity, bool) {
 }
 
 fn judged(ctx: &Context, card: &CardFunctions, findings: &[Finding]) -> Card {
-    let about: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.function.is_none_or(|address| card.has(address)))
-        .collect();
+    // What is only worth knowing about the whole machine says nothing about this card.
+    let is_about = |finding: &&Finding| match finding.function {
+        Some(address) => card.has(address),
+        None => finding.severity > Severity::Note || finding.unknown,
+    };
+    let about: Vec<_> = findings.iter().filter(is_about).collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {
