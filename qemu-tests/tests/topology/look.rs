@@ -69,6 +69,7 @@ impl Lab {
         run.wait_milestone(Milestone::Shown)?;
         let result = run.result()?;
         run.wait_end()?;
+        qemu_tests::same_from_capture(&result, &Stick::existing(self.folder())).unwrap();
         Ok(Look {
             result,
             serial: run.serial().text().into_owned(),
