@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use isolation::{Attachment, Landing, Override, Platform, Predictor, Term};
+use isolation::{Attachment, Landing, Override, Predictor, Term};
 use pci::Address;
 
 use super::Rule;
@@ -46,7 +46,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .iter()
         .map(|terms| {
             let what = Override::of(terms.iter().copied());
-            let predictor = Predictor::new(ctx.machine, &what, &Platform::default());
+            let predictor = ctx.predict(&what);
             (what, predictor)
         })
         .collect();
