@@ -8,10 +8,11 @@ SHELL := /bin/bash
 # Every system package that building and testing needs, and nothing else names any.
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
-#   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod
-# Only for `make bench`: the peers; those that build images run in a Debian of their own.
-BENCH_PACKAGES := debootstrap pciutils
+#   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
+#             pciutils that of our configuration space parser
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils
+# Only for `make bench`: the peers that build images run in a Debian of their own.
+BENCH_PACKAGES := debootstrap
 
 CACHE := $(or $(PREFLIGHT_CACHE),$(HOME)/.cache/preflight)
 OUT := out

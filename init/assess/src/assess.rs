@@ -7,21 +7,35 @@ use pci::Address;
 use crate::card::CardFunctions;
 use crate::context::Context;
 use crate::rules::RULES;
-use crate::{Assessment, Card, Finding, Naming, Severity, Verdict, summary};
+use crate::{Assessment, Card, Finding, Naming, Options, Severity, Verdict, summary};
 
 /// The name and version of the JSON document.
 const SCHEMA: &str = "preflight.assessment/1";
 
-/// Judges a machine. `roms` is none when nobody read ROMs (a live host, a capture).
+/// Judges a machine as it is. `roms` is none when nobody read ROMs (a live host, a capture).
 pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming) -> Assessment {
-    let ctx = Context::new(machine, roms, names);
+    assess_with(machine, roms, names, &Options::default())
+}
+
+/// Judges a machine as it is, or as it would be.
+pub fn assess_with(
+    machine: &Machine,
+    roms: Option<&[RomReading]>,
+    names: &dyn Naming,
+    options: &Options,
+) -> Assessment {
+    let ctx = Context::new(machine, roms, names, options);
     let findings = findings(&ctx);
     let about = by_function(&findings);
     Assessment {
         schema: SCHEMA.to_owned(),
         machine: summary::machine(&ctx),
         kernel: summary::kernel(&ctx),
-        groups: summary::groups(&ctx),
+        acs_override: options.acs_override.to_string(),
+        judged_by: ctx.groups.source,
+        prediction_model: ctx.groups.prediction.model.to_owned(),
+        groups: ctx.groups.first(),
+        groups_predicted: ctx.groups.second(),
         cards: ctx
             .cards
             .iter()
@@ -60,14 +74,15 @@ fn by_function(findings: &[Finding]) -> ByFunction<'_> {
 }
 
 fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
-    let own = card.functions.iter().map(|function| Some(function.address));
-    let about: Vec<_> = [None]
-        .into_iter()
-        .chain(own)
-        .filter_map(|function| findings.get(&function))
-        .flatten()
-        .copied()
-        .collect();
+    let about = |function| findings.get(&function).into_iter().flatten().copied();
+    // What is only worth knowing about the whole machine says nothing about this card.
+    let machine_wide =
+        about(None).filter(|finding| finding.severity > Severity::Note || finding.unknown);
+    let own = card
+        .functions
+        .iter()
+        .flat_map(|function| about(Some(function.address)));
+    let about: Vec<_> = machine_wide.chain(own).collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {

@@ -1,13 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
+use isolation::{Override, Platform, Predictor};
 use pci::{Address, PortType};
 
 use crate::card::{CardFunctions, cards};
+use crate::groups::Groups;
 use crate::host::host_devices;
 use crate::iommu::IommuState;
 use crate::kernel::KernelView;
-use crate::{Answer, Naming, RomSummary, rom};
+use crate::{Answer, Naming, Options, RomSummary, rom};
 
 /// Longest way up through bridges: there are no more buses than this in a domain.
 const MAX_BRIDGES: usize = 256;
@@ -23,9 +25,13 @@ pub(crate) struct Context<'a> {
     pub cards: Vec<CardFunctions<'a>>,
     names: &'a dyn Naming,
     functions: BTreeMap<Address, &'a Function>,
-    groups: BTreeMap<u32, BTreeSet<Address>>,
-    /// The first group that has each function.
-    group_of: BTreeMap<Address, u32>,
+    /// IOMMU groups.
+    pub groups: Groups,
+    /// The kernel's rules at work on this machine, without any override.
+    pub predictor: Predictor<'a>,
+    /// The same under the override asked for.
+    pub asked: Predictor<'a>,
+    pub options: &'a Options,
     rom_summaries: BTreeMap<Address, RomSummary>,
 }
 
@@ -34,15 +40,14 @@ impl<'a> Context<'a> {
         machine: &'a Machine,
         roms: Option<&'a [RomReading]>,
         names: &'a dyn Naming,
+        options: &'a Options,
     ) -> Self {
+        let predict = |what: &Override| Predictor::new(machine, what, &Platform::default());
+        let told = machine.kernel.command_line.known();
+        let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
+        let asked = predict(&options.acs_override);
+        let groups = Groups::new(machine, &predict(&told), &asked, &options.acs_override);
         let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
-        let groups = groups(machine);
-        let mut group_of = BTreeMap::new();
-        for (id, members) in &groups {
-            for address in members {
-                group_of.entry(*address).or_insert(*id);
-            }
-        }
         Self {
             machine,
             roms,
@@ -51,7 +56,9 @@ impl<'a> Context<'a> {
             cards: cards(functions.values().copied()),
             names,
             groups,
-            group_of,
+            predictor: predict(&Override::NONE),
+            asked,
+            options,
             rom_summaries: functions
                 .values()
                 .map(|function| (function.address, rom::summary(function, roms)))
@@ -93,17 +100,17 @@ impl<'a> Context<'a> {
 
     /// Groups by id, each with its members by address.
     pub fn groups(&self) -> &BTreeMap<u32, BTreeSet<Address>> {
-        &self.groups
+        self.groups.judged()
     }
 
-    /// The group of a function, from its own link or from the list of groups.
+    /// The group of a function.
     pub fn group_of(&self, function: &Function) -> Reading<u32> {
-        if function.group.known().is_some() {
-            return function.group.clone();
-        }
-        self.group_of
-            .get(&function.address)
-            .map_or_else(|| function.group.clone(), |id| Reading::Known(*id))
+        self.groups.of(function)
+    }
+
+    /// What made the groups, for evidence.
+    pub fn groups_made_by(&self) -> String {
+        self.groups.made_by(&self.kernel().name())
     }
 
     /// The groups that a card's functions are in, each with the first function there.
@@ -122,7 +129,7 @@ impl<'a> Context<'a> {
     /// Members of the group that are on other cards. Bridges do not count: VFIO leaves them with the
     /// host, whatever group they are in.
     pub fn foreign_endpoints(&self, card: &CardFunctions, group: u32) -> Vec<Address> {
-        let members = self.groups.get(&group).into_iter().flatten().copied();
+        let members = self.groups().get(&group).into_iter().flatten().copied();
         members
             .filter(|address| !card.has(*address))
             .filter(|address| !self.function(*address).is_some_and(|f| f.class.is_bridge()))
@@ -177,17 +184,4 @@ impl<'a> Context<'a> {
     pub fn name(&self, function: &Function) -> Option<String> {
         self.names.function(function.id)
     }
-}
-
-fn groups(machine: &Machine) -> BTreeMap<u32, BTreeSet<Address>> {
-    let mut groups: BTreeMap<u32, BTreeSet<Address>> = BTreeMap::new();
-    for group in machine.groups.known().into_iter().flatten() {
-        groups.entry(group.id).or_default().extend(&group.functions);
-    }
-    for function in &machine.functions {
-        if let Some(id) = function.group.known() {
-            groups.entry(*id).or_default().insert(function.address);
-        }
-    }
-    groups
 }

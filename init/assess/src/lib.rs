@@ -9,18 +9,22 @@ mod assessment;
 mod card;
 mod context;
 mod finding;
+mod groups;
 mod host;
 mod iommu;
 mod kernel;
 mod naming;
+mod options;
 mod rom;
 mod rules;
 mod summary;
 #[cfg(test)]
 mod testing;
 
-pub use assess::assess;
+pub use assess::{assess, assess_with};
 pub use assessment::*;
 pub use finding::FindingId;
+pub use isolation::Override;
 pub use naming::{Naming, NoNames};
+pub use options::Options;
 pub use rules::finding_ids;

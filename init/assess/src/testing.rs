@@ -16,7 +16,7 @@ mod parts;
 mod roms;
 
 pub(crate) use parts::function;
-use parts::{bar, express, table};
+use parts::{bar, express, isolating_port, table};
 pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.
@@ -57,6 +57,7 @@ impl Builder {
         let mut port = function(PORT, BRIDGE);
         port.rom_region = Reading::Absent;
         port.has_rom_file = false;
+        port.config = Reading::Known(isolating_port(1));
         let machine = Machine {
             kernel: Kernel {
                 release: known("6.1.0-28-amd64"),
@@ -85,7 +86,11 @@ impl Builder {
             machine,
             roms: Some(vec![rom_reading(GPU, whole_rom())]),
         };
-        builder.add(GPU, 0x03_00_00).in_group(&[GPU])
+        builder
+            .put_in_group(101, &["00:00.0"])
+            .put_in_group(102, &[PORT])
+            .add(GPU, 0x03_00_00)
+            .in_group(&[GPU])
     }
 
     /// A function more, in a group of its own; below the root port when it is on bus 1.
@@ -326,7 +331,8 @@ impl Builder {
     }
 
     pub fn findings_of(&self, rule: &Rule) -> Vec<Finding> {
-        let ctx = Context::new(&self.machine, self.roms.as_deref(), &NoNames);
+        let options = crate::Options::default();
+        let ctx = Context::new(&self.machine, self.roms.as_deref(), &NoNames, &options);
         (rule.judge)(&ctx)
     }
 

@@ -4,7 +4,7 @@ use super::Rule;
 use super::host_on_card::{describe, is_up};
 use crate::card::CardFunctions;
 use crate::context::Context;
-use crate::{Answer, Finding, FindingId, Severity};
+use crate::{Finding, FindingId, Severity};
 
 const DISK: FindingId = FindingId::new("group.host-disk");
 const NETWORK: FindingId = FindingId::new("group.host-network");
@@ -28,9 +28,6 @@ const ROLES: &[(HostRole, FindingId, &str)] = &[
 ];
 
 fn judge(ctx: &Context) -> Vec<Finding> {
-    if ctx.iommu_active() == Answer::No {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
@@ -52,7 +49,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
                 findings.push(
                     Finding::new(*id, severity, function.address, summary)
                         .seen_all(lines)
-                        .seen(format!("groups made by {}", ctx.kernel().name()))
+                        .seen(ctx.groups_made_by())
                         .remedy(REMEDY),
                 );
             }
@@ -87,7 +84,7 @@ fn list(devices: &[&HostDevice]) -> String {
     names.join(", ")
 }
 
-const REMEDY: &str = "Put the card into another slot, best one on the processor, so that it gets a \
+pub(super) const REMEDY: &str = "Put the card into another slot, best one on the processor, so that it gets a \
                       group of its own: a guest takes the whole group, and the host would lose what \
                       it runs on.";
 

@@ -8,9 +8,11 @@ mod boot_gpu_only_display;
 mod boot_gpu_rom;
 mod cpu_virtualization;
 mod driver;
+mod driver_in_group;
 mod firmware_switch;
 mod framebuffer;
 mod group_membership;
+mod group_prediction;
 mod group_shared;
 mod host_in_group;
 mod host_on_card;
@@ -24,6 +26,7 @@ mod rom_image;
 mod rom_present;
 mod tables_unread;
 mod unread;
+mod way_out;
 mod x2apic;
 
 /// One rule.
@@ -45,7 +48,10 @@ pub(crate) const RULES: &[Rule] = &[
     acs_override::RULE,
     group_membership::RULE,
     host_in_group::RULE,
+    driver_in_group::RULE,
     group_shared::RULE,
+    way_out::RULE,
+    group_prediction::RULE,
     reserved_region::RULE,
     host_on_card::RULE,
     host_unknown::RULE,

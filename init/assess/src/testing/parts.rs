@@ -60,3 +60,16 @@ pub(super) fn express(kind: u8) -> ConfigSpace {
     bytes[0x42] = kind << 4;
     ConfigSpace::new(bytes)
 }
+
+/// A root port with the four services of ACS on, which leads to this bus.
+pub(super) fn isolating_port(bus: u8) -> ConfigSpace {
+    let mut bytes = express(4).bytes().to_vec();
+    bytes.resize(4096, 0);
+    bytes[0x0e] = 1;
+    bytes[0x19..=0x1a].fill(bus);
+    bytes[0x100] = 0x0d;
+    bytes[0x102] = 1;
+    bytes[0x104] = 0x1d;
+    bytes[0x106] = 0x1d;
+    ConfigSpace::new(bytes)
+}
