@@ -43,13 +43,15 @@ impl<'a> BitReader<'a> {
 
     /// The next 16 bits, which stay.
     pub(super) fn peek(&self) -> usize {
-        let byte = self.at / 8;
-        let next = |offset: usize| {
-            let byte = self.bytes.get(byte + offset);
-            usize::from(byte.copied().unwrap_or(0))
+        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
+        let three = match rest {
+            [first, second, third, ..] => [0, *first, *second, *third],
+            [first, second] => [0, *first, *second, 0],
+            [first] => [0, *first, 0, 0],
+            [] => [0; 4],
         };
-        let three = next(0) << 16 | next(1) << 8 | next(2);
-        (three >> (8 - self.at % 8)) & 0xffff
+        let ahead = u32::from_be_bytes(three) >> (8 - self.at % 8);
+        (ahead & 0xffff) as usize
     }
 
     /// Leaves out so many bits.

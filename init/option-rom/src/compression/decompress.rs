@@ -140,10 +140,12 @@ impl Decoder<'_, '_> {
             let start = self.out.len().checked_sub(distance + 1);
             let unpacked = self.out.len();
             let start = start.ok_or(DecompressError::Distance { unpacked })?;
-            let copied = (character - 256 + SHORTEST).min(length - self.out.len());
-            // The repetition may reach into what it writes.
-            for at in start..start + copied {
-                self.out.extend(self.out.get(at).copied());
+            let end = length.min(unpacked + character - 256 + SHORTEST);
+            // The repetition may reach into what it writes, so it goes by pieces of what is there.
+            while self.out.len() < end {
+                let there = self.out.len();
+                let piece = (end - there).min(there - start);
+                self.out.extend_from_within(start..start + piece);
             }
         }
         self.still_there()
