@@ -23,4 +23,5 @@ pub use assess::assess;
 pub use assessment::*;
 pub use finding::FindingId;
 pub use naming::{Naming, NoNames};
+pub use rom::{choose_rom, rom_copy};
 pub use rules::finding_ids;

@@ -17,7 +17,7 @@ mod roms;
 
 pub(crate) use parts::function;
 use parts::{bar, express, table};
-pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
+pub(crate) use roms::{legacy_rom, rom_failure, rom_reading, whole_rom};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.
 pub(crate) const GPU: &str = "01:00.0";

@@ -23,5 +23,5 @@ pub use machine::*;
 pub use names::Names;
 pub use read::read;
 pub use reading::Reading;
-pub use rom::{RomReading, RomSource};
+pub use rom::{FailureKind, RomFailure, RomReading, RomSource};
 pub use source::Source;

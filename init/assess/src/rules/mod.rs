@@ -20,6 +20,7 @@ mod link;
 mod remapping;
 mod reserved_region;
 mod reset;
+mod rom_copies;
 mod rom_image;
 mod rom_present;
 mod tables_unread;
@@ -55,6 +56,7 @@ pub(crate) const RULES: &[Rule] = &[
     reset::RULE,
     driver::RULE,
     rom_present::RULE,
+    rom_copies::RULE,
     rom_image::RULE,
     link::RULE,
     unread::RULE,

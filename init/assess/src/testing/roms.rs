@@ -1,4 +1,4 @@
-use hardware::{RomReading, RomSource};
+use hardware::{FailureKind, RomFailure, RomReading, RomSource};
 
 use super::address;
 
@@ -6,11 +6,19 @@ use super::address;
 pub(crate) fn rom_reading(place: &str, bytes: Vec<u8>) -> RomReading {
     RomReading {
         address: address(place),
-        source: RomSource::Sysfs,
+        id: None,
+        source: RomSource::RomBar,
+        place: format!("/sys/bus/pci/devices/{}/rom", address(place)),
         taint: None,
         bytes: Ok(bytes),
         not_restored: Vec::new(),
     }
+}
+
+/// What a source says that gave no copy.
+pub(crate) fn rom_failure(kind: FailureKind, why: &str) -> Result<Vec<u8>, RomFailure> {
+    let why = why.to_owned();
+    Err(RomFailure { kind, why })
 }
 
 /// An x86 image alone, 1 KiB, whole and with the right sum, for the id of [`super::function`].

@@ -1,6 +1,7 @@
 //! The command line: the same looks on a live host, on a folder, and on captures.
 
 mod assess;
+mod rom;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Judge a machine: this one, or one read from a folder laid out like /sys
     Assess(assess::Arguments),
+    /// Option ROMs: read them from a machine
+    Rom(rom::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -32,6 +35,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
+        Command::Rom(arguments) => rom::run(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {
