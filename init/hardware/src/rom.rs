@@ -145,16 +145,18 @@ pub fn read_some(
     let Some(sys) = source.sys.as_ref() else {
         return Vec::new();
     };
-    if source.is_live() {
-        journal::replay(&Journal::of_this_machine(), sys, progress);
+    let journal = source.is_live().then(Journal::of_this_machine);
+    if let Some(journal) = &journal {
+        journal::replay(journal, sys, progress);
     }
     let mut readings = stub::read(sys, functions, progress);
     let with_rom = functions.iter().filter(|function| function.has_rom_file);
     for function in with_rom.filter(|function| wanted(function.address)) {
-        if source.is_live() {
-            readings.push(from_device(sys, functions, function, progress));
-        } else {
-            readings.extend(from_folder(sys, function));
+        match &journal {
+            Some(journal) => {
+                readings.push(from_device(sys, functions, function, journal, progress));
+            }
+            None => readings.extend(from_folder(sys, function)),
         }
     }
     readings.extend(table::read(sys, functions, progress));
@@ -200,12 +202,12 @@ fn from_device(
     sys: &Tree,
     functions: &[Function],
     function: &Function,
+    journal: &Journal,
     progress: &mut dyn FnMut(Progress),
 ) -> RomReading {
     let rom = RomSource::of(&function.rom_region);
-    let journal = Journal::of_this_machine();
     let mut copying = || progress(Progress::Copying(function.address, rom));
-    let outcome = on_device(sys, functions, function, &journal, |attempt| {
+    let outcome = on_device(sys, functions, function, journal, |attempt| {
         attempt::attempt(attempt, rom, &mut copying)
     });
     let place = format!("{FUNCTIONS}/{}/rom", function.address);

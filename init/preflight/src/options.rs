@@ -44,8 +44,8 @@ pub enum Fault {
     SlowSave,
     /// An empty folder covers /sys/firmware.
     NoFirmware,
-    /// The session is killed while it copies the first ROM.
-    RomCrash,
+    /// The session is killed while it reads an NVIDIA card's flash.
+    PromCrash,
 }
 
 /// How much goes to the kernel log.
@@ -211,8 +211,8 @@ const TABLE: &[Entry] = &[
                 set: |options| options.fault = Some(Fault::NoFirmware),
             },
             Value {
-                word: "rom-crash",
-                set: |options| options.fault = Some(Fault::RomCrash),
+                word: "prom-crash",
+                set: |options| options.fault = Some(Fault::PromCrash),
             },
         ],
         free: None,

@@ -53,8 +53,8 @@ pub(super) fn attempt(attempt: &Attempt<'_, impl Device>, copying: &mut dyn FnMu
         let registers = device.map_bar0(MAPPED).map_err(|error| refused(&error))?;
         is_known(&registers, config.u32(0))?;
         let mirror = MIRROR + u32::from(ROM_SHADOW);
-        copying();
         let registers = restore.lift_shadow(registers, mirror, usize::from(ROM_SHADOW))?;
+        copying();
         let until = Instant::now() + PATIENCE;
         let first = whole_rom(registers, until)?;
         let second = window(registers, 0, first.len(), until)?;

@@ -119,7 +119,7 @@ impl Session {
                     "  copying the option ROM of {address}: {}",
                     rom.words()
                 ));
-                fault::while_copying(fault);
+                fault::while_copying(fault, rom);
             }
             Progress::Note(text) => {
                 tracing::warn!("{text}");
