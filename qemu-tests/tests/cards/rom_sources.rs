@@ -13,7 +13,7 @@ use qemu_tests::{Device, Iommu, Machine, Milestone, Ovmf, Port, ServedCard};
 use rom_maker::{EfiImage, RomMaker};
 
 use crate::lab::{Lab, machine, serve};
-use crate::session::{ROM_SHADOW, Session, assert_restored, session, session_with};
+use crate::session::{ROM_SHADOW, Session, session, session_with};
 
 const VGA: ClassCode = ClassCode(0x03_00_00);
 const FIRST: &str = "0000:01:00.0";
