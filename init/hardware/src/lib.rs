@@ -6,6 +6,9 @@
 
 pub mod acpi;
 mod error;
+mod firmware_memory;
+mod host_use;
+mod iommu_unit;
 mod kernel_log;
 mod listing;
 mod machine;
@@ -13,10 +16,15 @@ mod names;
 mod read;
 mod reading;
 pub mod rom;
+pub mod smbios;
 mod source;
 mod tree;
+pub mod vfct;
 
 pub use error::Error;
+pub use firmware_memory::FirmwareMemory;
+pub use host_use::Mount;
+pub use iommu_unit::{AmdViUnit, IommuUnit, VtdUnit};
 pub use kernel_log::kernel_log;
 pub use listing::Listing;
 pub use machine::*;
@@ -24,4 +32,5 @@ pub use names::Names;
 pub use read::read;
 pub use reading::Reading;
 pub use rom::{FailureKind, RomFailure, RomReading, RomSource};
+pub use smbios::{BoardSlot, SlotUsage};
 pub use source::Source;

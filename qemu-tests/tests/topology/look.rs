@@ -95,11 +95,37 @@ impl Look {
         groups
             .map(|group| {
                 assert_eq!(group["source"], "kernel");
-                let members = group["functions"].as_array().unwrap().iter();
-                members
-                    .map(|member| address(member.as_str().unwrap()))
-                    .collect()
+                members(group)
             })
+            .collect()
+    }
+
+    /// The groups that were predicted, as far as they differ from the kernel's: function by function, first
+    /// with its group as the kernel has it, then as predicted. A kernel without groups has none to compare.
+    pub fn differences(&self) -> Vec<String> {
+        let kernel = self.groups();
+        if kernel.is_empty() {
+            return Vec::new();
+        }
+        let predicted: Vec<BTreeSet<Address>> = self
+            .list("groups_predicted")
+            .iter()
+            .map(|group| {
+                assert_eq!(group["source"], "predicted");
+                members(group)
+            })
+            .collect();
+        let of = |groups: &[BTreeSet<Address>], function| {
+            let mut having = groups.iter().filter(|group| group.contains(&function));
+            let group = having.next().cloned();
+            assert_eq!(having.next(), None, "{function} is in two groups");
+            group
+        };
+        self.functions()
+            .into_iter()
+            .map(|function| (function, of(&kernel, function), of(&predicted, function)))
+            .filter(|(_, kernel, predicted)| kernel != predicted)
+            .map(|(function, kernel, predicted)| format!("{function}: {kernel:?}, {predicted:?}"))
             .collect()
     }
 
@@ -123,6 +149,13 @@ impl Look {
     fn list(&self, name: &str) -> &Vec<Value> {
         self.result.assessment[name].as_array().unwrap()
     }
+}
+
+fn members(group: &Value) -> BTreeSet<Address> {
+    let members = group["functions"].as_array().unwrap().iter();
+    members
+        .map(|member| address(member.as_str().unwrap()))
+        .collect()
 }
 
 fn short(address: Address) -> String {

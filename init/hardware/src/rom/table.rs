@@ -1,8 +1,8 @@
 use super::owner::{Named, owner, remark};
 use super::{Progress, RomReading, RomSource, twice};
 use crate::Function;
-use crate::acpi::Vfct;
 use crate::tree::Tree;
+use crate::vfct::Vfct;
 
 const TABLES: &str = "firmware/acpi/tables";
 /// Some images of 64 KiB each.

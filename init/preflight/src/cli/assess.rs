@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use assess::Verdict;
+use assess::{Options, Override, Verdict};
 use clap::ValueEnum;
 use hardware::Source;
 use storage::DataPlace;
@@ -16,6 +16,9 @@ pub struct Arguments {
     /// Folder laid out like /sys, with proc/ and kernel.log beside where they are known [default: this machine]
     #[arg(long, value_name = "SOURCE")]
     from: Option<PathBuf>,
+    /// Judge under this pcie_acs_override: a comma list of downstream, multifunction, id:VVVV:DDDD
+    #[arg(long, value_name = "LIST", default_value = "none")]
+    acs_override: Override,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -33,7 +36,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(folder) => Source::folder(folder)?,
         None => Source::live(),
     };
-    let look = look::look(&source, &DataPlace::Stick, None)?;
+    let options = Options {
+        acs_override: arguments.acs_override.clone(),
+    };
+    let look = look::look(&source, &DataPlace::Stick, None, &options)?;
     let output = match arguments.format {
         Format::Text => look.text,
         Format::Json => look.json,

@@ -1,4 +1,4 @@
-use assess::{Assessment, NoNames};
+use assess::{Assessment, NoNames, Options};
 use hardware::rom::{self, Progress};
 use hardware::{HostRole, Machine, Names, Reading, RomReading, Source};
 use storage::DataPlace;
@@ -38,14 +38,15 @@ pub fn look(
     source: &Source,
     data: &DataPlace,
     roms: Option<&[RomReading]>,
+    options: &Options,
 ) -> Result<Look, hardware::Error> {
     let mut machine = hardware::read(source)?;
     if source.is_live() {
         mark_stick(&mut machine, data);
     }
     let assessment = match Names::find() {
-        Some(names) => assess::assess(&machine, roms, &names),
-        None => assess::assess(&machine, roms, &NoNames),
+        Some(names) => assess::assess_with(&machine, roms, &names, options),
+        None => assess::assess_with(&machine, roms, &NoNames, options),
     };
     let text = report::text(&assessment, &report::TextOptions::default());
     let json = report::json(&assessment);

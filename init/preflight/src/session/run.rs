@@ -93,7 +93,12 @@ impl Session {
         self.milestone("roms");
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
-        let look = look::look(&source, &self.options.data, roms.as_deref());
+        let look = look::look(
+            &source,
+            &self.options.data,
+            roms.as_deref(),
+            &assess::Options::default(),
+        );
         self.milestone("read");
         fault::after_reading(self.options.fault, self.attempt);
         self.messages.extend(devices.take_messages());

@@ -1,7 +1,12 @@
+//! VFCT, the ACPI table in which AMD's firmware leaves copies of the video BIOS for the driver; of an APU
+//! there is no other. Pure; the bytes are firmware's and are taken as hostile.
+
 use pci::{Address, FunctionId};
 
-use super::header::{Header, TableError, u16_at, u32_at};
+use crate::acpi::TableError;
 
+/// Bytes of the header that every table begins with (ACPI 6.5, 5.2.6).
+const HEADER: usize = 36;
 /// Offset of the first image header is here, behind the table's header and a UUID (`UEFI_ACPI_VFCT` in
 /// drivers/gpu/drm/amd/include/atomfirmware.h).
 const FIRST: usize = 0x34;
@@ -10,11 +15,9 @@ const FIXED: usize = FIRST + 4;
 /// Bytes of the header before each image (`VFCT_IMAGE_HEADER`).
 const IMAGE_HEADER: usize = 0x1c;
 
-/// Copies of the video BIOS that AMD's firmware leaves for the driver; of an APU there is no other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a table holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vfct {
-    /// The table's header.
-    pub header: Header,
     /// The images, in the table's order.
     pub images: Vec<VfctImage>,
     /// What is wrong with the table. What stands before it was read.
@@ -44,8 +47,17 @@ impl Vfct {
     /// # Errors
     /// Only when it is no VFCT table; damage further in is in [`Vfct::problems`].
     pub fn parse(bytes: &[u8]) -> Result<Self, TableError> {
-        let (header, table) = Header::parse(bytes, "VFCT", FIXED)?;
-        let mut problems = header.problems(bytes.len());
+        let signature = "VFCT";
+        if bytes.len() < FIXED {
+            let length = bytes.len();
+            return Err(TableError::Short { signature, length });
+        }
+        if !bytes.starts_with(signature.as_bytes()) {
+            let found = String::from_utf8_lossy(bytes.get(..4).unwrap_or_default()).into_owned();
+            let wanted = signature;
+            return Err(TableError::Signature { wanted, found });
+        }
+        let (table, mut problems) = whole(bytes);
         let mut images = Vec::new();
         let first = u32_at(table, FIRST).and_then(|first| usize::try_from(first).ok());
         let mut offset = first.unwrap_or(usize::MAX);
@@ -84,12 +96,23 @@ impl Vfct {
             }
             offset = offset.saturating_add(length);
         }
-        Ok(Self {
-            header,
-            images,
-            problems,
-        })
+        Ok(Self { images, problems })
     }
+}
+
+/// The bytes as far as the table's own length goes, and what is wrong with the length or the sum. A cut
+/// table's sum says nothing.
+fn whole(bytes: &[u8]) -> (&[u8], Vec<String>) {
+    let says = u32_at(bytes, 4).and_then(|length| usize::try_from(length).ok());
+    let says = says.unwrap_or(usize::MAX).max(HEADER);
+    let Some(table) = bytes.get(..says) else {
+        let there = bytes.len();
+        let problem = format!("the table says it is {says} bytes long and only {there} are there");
+        return (bytes, vec![problem]);
+    };
+    let sum = table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    let wrong = (sum != 0).then(|| "the checksum is wrong".to_owned());
+    (table, wrong.into_iter().collect())
 }
 
 fn image(header: &[u8], offset: usize, rom: &[u8]) -> Option<VfctImage> {
@@ -118,10 +141,29 @@ fn image(header: &[u8], offset: usize, rom: &[u8]) -> Option<VfctImage> {
     })
 }
 
+fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::header::table;
     use super::*;
+
+    /// A table with a good checksum and this behind its header.
+    fn table(signature: &str, body: &[u8]) -> Vec<u8> {
+        let mut bytes = signature.as_bytes().to_vec();
+        let length = u32::try_from(HEADER + body.len()).unwrap();
+        bytes.extend(length.to_le_bytes());
+        bytes.resize(HEADER, b' ');
+        bytes.extend(body);
+        let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        bytes[9] = bytes[9].wrapping_sub(sum);
+        bytes
+    }
 
     fn entry(bus: u32, device_id: u16, length: u32, rom: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -142,7 +184,7 @@ mod tests {
         body.extend(0x4c_u32.to_le_bytes());
         body.resize(40, 0);
         body.extend(entries.concat());
-        table("VFCT", 1, &body)
+        table("VFCT", &body)
     }
 
     #[test]
@@ -217,10 +259,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_no_such_table_or_not_whole_is_said() {
+        assert!(Vfct::parse(b"VFCT").is_err());
+        assert!(Vfct::parse(&table("DMAR", &[0; 64])).is_err());
+        let mut bytes = vfct(&[entry(7, 0x1638, 2, &[1, 2])]);
+        bytes[9] ^= 1;
+        assert_eq!(
+            Vfct::parse(&bytes).unwrap().problems,
+            ["the checksum is wrong"]
+        );
+        bytes.pop();
+        let cut = Vfct::parse(&bytes).unwrap();
+        assert!(cut.problems[0].contains("only"), "{:?}", cut.problems);
+        assert_eq!(cut.images[0].rom, [1]);
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_without_panic_and_give_no_more_than_they_hold(body: Vec<u8>, cut: usize) {
-            let bytes = table("VFCT", 1, &body);
+            let bytes = table("VFCT", &body);
             for bytes in [&bytes, &body, &vfct(std::slice::from_ref(&body))] {
                 let cut = bytes.get(..cut % (bytes.len() + 1)).unwrap();
                 for bytes in [bytes.as_slice(), cut] {
