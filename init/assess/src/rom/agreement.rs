@@ -1,98 +1,80 @@
-use option_rom::{Image, Rom};
+use option_rom::{Agreement as ImageAgreement, ImagePair, RomCopy as Parsed, compare};
 
 use crate::Agreement;
 
-/// A ROM and the bytes that it was parsed from.
-#[derive(Clone, Copy)]
-pub(super) struct Parsed<'a> {
-    pub rom: &'a Rom,
-    pub bytes: &'a [u8],
-}
-
-impl<'a> Parsed<'a> {
-    fn image(&self, image: &Image) -> &'a [u8] {
-        image.bytes(self.bytes)
-    }
-}
-
-/// Compares two copies image by image, in their order; what stands before the first image and behind the
-/// last is no part of a ROM. In words, how `other` relates to `one`.
-pub(super) fn compare(one: Parsed<'_>, other: Parsed<'_>) -> (Agreement, String) {
-    let (ours, theirs) = (&one.rom.images, &other.rom.images);
-    if ours.is_empty() || theirs.is_empty() {
+/// Compares two copies image by image. In words, how `other` relates to `one`.
+pub(super) fn agreement(one: Parsed<'_>, other: Parsed<'_>) -> (Agreement, String) {
+    if one.rom.images.is_empty() || other.rom.images.is_empty() {
         return (
             Agreement::Nothing,
-            "there is no image to compare".to_owned(),
+            "cannot be compared: there is no image in one of them".to_owned(),
         );
     }
-    for (our, their) in ours.iter().zip(theirs) {
-        let (a, b) = (one.image(our), other.image(their));
-        if our.kind != their.kind {
-            let words = format!(
-                "has an {} image where the other has an {} image, at {:#x}",
-                their.kind, our.kind, our.offset
-            );
-            return (Agreement::Different, words);
-        }
-        if a != b {
-            return (Agreement::Different, difference(our, a, b));
-        }
-    }
-    match theirs.len().cmp(&ours.len()) {
-        std::cmp::Ordering::Equal => (Agreement::Same, "is the same in every image".to_owned()),
-        std::cmp::Ordering::Less => (
-            Agreement::Part,
-            format!(
-                "is the same as far as it goes, and lacks {}",
-                kinds(ours, theirs.len())
-            ),
-        ),
-        std::cmp::Ordering::Greater => (
-            Agreement::Part,
-            format!("is the same and has more: {}", kinds(theirs, ours.len())),
-        ),
-    }
-}
-
-fn difference(image: &Image, ours: &[u8], theirs: &[u8]) -> String {
-    let pairs = || ours.iter().zip(theirs);
-    let differing = pairs().filter(|(one, other)| one != other).count();
-    match pairs().position(|(one, other)| one != other) {
-        Some(first) => format!(
-            "differs in the {} image at {:#x}: in {differing} {}, the first at {:#x}",
-            image.kind,
-            image.offset,
-            if differing == 1 { "byte" } else { "bytes" },
-            image.offset + first
-        ),
-        None => format!(
-            "has {} bytes of the {} image at {:#x}, where the other has {}",
-            theirs.len(),
-            image.kind,
-            image.offset,
-            ours.len()
-        ),
-    }
-}
-
-/// The images from number `from` on.
-fn kinds(images: &[Image], from: usize) -> String {
-    let kinds: Vec<String> = images
+    let pairs = compare(one, other).images;
+    let different: Vec<String> = pairs
         .iter()
-        .skip(from)
-        .map(|image| format!("the {} image at {:#x}", image.kind, image.offset))
+        .filter_map(|pair| difference(one, pair))
         .collect();
-    kinds.join(", ")
+    if !different.is_empty() {
+        return (Agreement::Different, different.join(" and "));
+    }
+    let names = |which: ImageAgreement| {
+        let alone = pairs.iter().filter(|pair| pair.agreement == which);
+        let names: Vec<String> = alone
+            .map(|pair| format!("the {} image", pair.kind))
+            .collect();
+        names.join(" and ")
+    };
+    let lacks = names(ImageAgreement::OnlyFirst);
+    let more = names(ImageAgreement::OnlySecond);
+    match (lacks.is_empty(), more.is_empty()) {
+        (true, true) => (Agreement::Same, "is the same in every image".to_owned()),
+        (false, true) => (
+            Agreement::Part,
+            format!("is the same in what it has, and lacks {lacks}"),
+        ),
+        (true, false) => (
+            Agreement::Part,
+            format!("is the same in what both have, and has {more} besides"),
+        ),
+        (false, false) => (
+            Agreement::Part,
+            format!("is the same in what both have, lacks {lacks} and has {more} besides"),
+        ),
+    }
+}
+
+/// How an image of the other copy differs from its counterpart in this one.
+fn difference(one: Parsed<'_>, pair: &ImagePair) -> Option<String> {
+    let place = pair
+        .first
+        .and_then(|number| one.rom.images.get(number))
+        .map_or(0, |image| image.offset);
+    match pair.agreement {
+        ImageAgreement::Differs { bytes, at } => Some(format!(
+            "differs in the {} image at {place:#x}: in {bytes} {}, the first at {at:#x} of it",
+            pair.kind,
+            if bytes == 1 { "byte" } else { "bytes" }
+        )),
+        ImageAgreement::Shorter { common } => Some(format!(
+            "agrees only in the first {common:#x} bytes of the {} image at {place:#x}, where one of them \
+             ends",
+            pair.kind
+        )),
+        ImageAgreement::Same | ImageAgreement::OnlyFirst | ImageAgreement::OnlySecond => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use option_rom::Rom;
+
     use super::*;
     use crate::testing::{legacy_rom, whole_rom};
 
     fn compared(one: &[u8], other: &[u8]) -> (Agreement, String) {
         let (first, second) = (Rom::parse(one), Rom::parse(other));
-        compare(
+        agreement(
             Parsed {
                 rom: &first,
                 bytes: one,
@@ -118,20 +100,29 @@ mod tests {
         assert_eq!(agreement, Agreement::Different);
         assert_eq!(
             words,
-            "differs in the efi image at 0x400: in 1 byte, the first at 0x500"
+            "differs in the efi image at 0x400: in 1 byte, the first at 0x100 of it"
         );
     }
 
     #[test]
-    fn a_copy_that_ends_early_agrees_as_far_as_it_goes() {
+    fn a_copy_without_an_image_agrees_in_the_others() {
         let mut first_alone = whole_rom();
         first_alone.truncate(1024);
         let (agreement, words) = compared(&whole_rom(), &first_alone);
         assert_eq!(agreement, Agreement::Part);
-        assert!(words.contains("lacks the efi image at 0x400"), "{words}");
+        assert!(words.contains("lacks the efi image"), "{words}");
         let (agreement, words) = compared(&first_alone, &whole_rom());
         assert_eq!(agreement, Agreement::Part);
-        assert!(words.contains("has more"), "{words}");
+        assert!(words.contains("has the efi image besides"), "{words}");
+    }
+
+    #[test]
+    fn an_image_that_ends_early_is_a_difference() {
+        let mut cut = legacy_rom();
+        cut.truncate(700);
+        let (agreement, words) = compared(&legacy_rom(), &cut);
+        assert_eq!(agreement, Agreement::Different);
+        assert!(words.contains("first 0x2bc bytes"), "{words}");
     }
 
     #[test]

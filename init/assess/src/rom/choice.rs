@@ -1,10 +1,10 @@
 use std::cmp::Reverse;
 
 use hardware::{RomReading, RomSource};
-use option_rom::Verdict;
+use option_rom::{RomCopy as Parsed, Verdict};
 use pci::FunctionId;
 
-use super::agreement::{Parsed, compare};
+use super::agreement::agreement;
 use super::{problem, rom_copy};
 use crate::{Agreement, CopyOutcome, CopySummary, RomChoice, RomCopy};
 
@@ -103,7 +103,7 @@ fn supporters(candidate: &Candidate<'_>, all: &[Candidate<'_>]) -> usize {
         .iter()
         .filter(|other| other.index != candidate.index && other.is_clean() && !other.is_bad())
         .filter(|other| {
-            let (agreement, _) = compare(candidate.parsed(), other.parsed());
+            let (agreement, _) = agreement(candidate.parsed(), other.parsed());
             matches!(agreement, Agreement::Same | Agreement::Part)
         });
     count.count()
@@ -112,7 +112,7 @@ fn supporters(candidate: &Candidate<'_>, all: &[Candidate<'_>]) -> usize {
 fn read(best: &Candidate<'_>, candidate: &Candidate<'_>) -> CopyOutcome {
     let copy = &candidate.copy;
     let is_chosen = best.index == candidate.index;
-    let (agreement, detail) = compare(best.parsed(), candidate.parsed());
+    let (agreement, detail) = agreement(best.parsed(), candidate.parsed());
     CopyOutcome::Read {
         chosen: is_chosen,
         length: copy.length,
@@ -158,11 +158,7 @@ fn why(best: &Candidate<'_>, reasons: &[String]) -> String {
 
 /// How another copy relates to the chosen one, and what is worse about it.
 fn against(best: &Candidate<'_>, other: &Candidate<'_>) -> String {
-    let (agreement, words) = compare(best.parsed(), other.parsed());
-    let words = match agreement {
-        Agreement::Nothing => "cannot be compared".to_owned(),
-        _ => words,
-    };
+    let (_, words) = agreement(best.parsed(), other.parsed());
     let first_problem = || {
         let problem = other
             .copy

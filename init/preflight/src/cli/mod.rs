@@ -21,7 +21,7 @@ struct Arguments {
 enum Command {
     /// Judge a machine: this one, or one read from a folder laid out like /sys
     Assess(assess::Arguments),
-    /// Option ROMs: read them from a machine
+    /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
@@ -31,7 +31,7 @@ enum Command {
     },
 }
 
-/// Runs what the arguments ask for. 0 done, 1 a finding blocks, 2 bad usage or unreadable input.
+/// Runs what the arguments ask for. 0 done, 1 a finding blocks or a check failed, 2 bad usage or unreadable input.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
