@@ -1,4 +1,5 @@
-use option_rom::Rom;
+use hardware::RomSource;
+use option_rom::{ProblemId, Rom};
 use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
 use serde::{Deserialize, Serialize};
 
@@ -230,18 +231,92 @@ pub enum RomSummary {
     Unread,
     /// It was tried and failed.
     Failed {
-        /// What happened.
+        /// The id of what happened in docs/findings.md, from the first source that failed.
+        problem: String,
+        /// What happened, of every source.
         why: String,
     },
     /// It was read.
-    Read(RomCopy),
+    Read(Box<RomChoice>),
+}
+
+/// The chosen copy of a ROM, and the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RomChoice {
+    /// The chosen copy.
+    #[serde(flatten)]
+    pub copy: RomCopy,
+    /// Why this one, in sentences.
+    pub why: String,
+    /// Every source that was tried, the chosen one among them.
+    pub copies: Vec<CopySummary>,
+}
+
+/// One source that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySummary {
+    /// What it was read from.
+    pub source: RomSource,
+    /// Where exactly.
+    pub place: String,
+    /// Why the bytes may not be what the card's flash holds.
+    pub taint: Option<String>,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: CopyOutcome,
+}
+
+/// What came of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum CopyOutcome {
+    /// It gave a copy.
+    Read {
+        /// It is the one.
+        chosen: bool,
+        /// Bytes.
+        length: usize,
+        /// SHA-256 of the bytes, hex.
+        sha256: String,
+        /// Verdict on this copy alone.
+        verdict: option_rom::Verdict,
+        /// Ids of its problems.
+        problems: Vec<ProblemId>,
+        /// Whether it agrees with the chosen one.
+        agreement: Agreement,
+        /// How it relates to the chosen one, in words.
+        detail: String,
+    },
+    /// It gave none.
+    Failed {
+        /// The id of what happened in docs/findings.md.
+        problem: String,
+        /// What happened.
+        why: String,
+    },
+}
+
+/// How two copies of a ROM relate, image by image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// The same images with the same bytes.
+    Same,
+    /// The same as far as the shorter one goes.
+    Part,
+    /// An image differs.
+    Different,
+    /// One of them has no image.
+    Nothing,
 }
 
 /// One copy of a ROM, judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RomCopy {
-    /// Where it was read: `sysfs` (the ROM BAR), `shadow` (the legacy copy at 0xC0000).
-    pub source: String,
+    /// What it was read from.
+    pub source: RomSource,
+    /// Where exactly: a path, perhaps with an offset.
+    pub place: String,
     /// Why the bytes may not be what the card's flash holds; none when they are clean.
     pub taint: Option<String>,
     /// Bytes.

@@ -24,7 +24,7 @@ enum Command {
     Assess(assess::Arguments),
     /// Save all that is read of this machine in one file, for 'assess --from' elsewhere
     Capture(capture::Arguments),
-    /// Option ROM files: show, check, mend, build
+    /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]

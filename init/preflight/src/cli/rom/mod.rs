@@ -1,6 +1,7 @@
-//! Option ROM files: shown, judged, mended, built.
+//! Option ROMs: read from a machine; files shown, judged, mended, built.
 
 mod build;
+mod dump;
 mod file;
 mod look;
 mod mend;
@@ -24,6 +25,8 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Read every copy of every option ROM, judge and compare them, and save them
+    Dump(dump::Arguments),
     /// Show every image of a ROM file, and what is wrong with it
     Show(look::Arguments),
     /// Judge a ROM file: good, usable or bad, with the reasons
@@ -34,9 +37,10 @@ enum Command {
     Build(build::Arguments),
 }
 
-/// 0 done, 1 the ROM is bad, 2 bad usage or unreadable input.
+/// 0 done, 1 a ROM is bad or missing, 2 bad usage or unreadable input.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
+        Command::Dump(arguments) => dump::run(arguments),
         Command::Show(arguments) => look::show(arguments),
         Command::Check(arguments) => look::check(arguments),
         Command::Mend(arguments) => mend::run(arguments),
