@@ -203,10 +203,25 @@ pub enum AcsSummary {
     Unknown,
 }
 
-/// Whether a function keeps peer-to-peer traffic apart, service by service: registers, the kernel's table
-/// of quirks and the override together. A service that does not matter for its kind counts as yes.
+/// Whether a function keeps peer-to-peer traffic apart: registers, the kernel's table of quirks and the
+/// override together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IsolationSummary {
+    /// As the control register is now; unknown while the IOMMU is off, when it is only what firmware left.
+    #[serde(flatten)]
+    pub now: Services,
+    /// As the kernel sets it with the IOMMU on.
+    pub expected: Services,
+    /// What the kernel's table of quirks knows of this id, where that decides.
+    pub quirk: Option<String>,
+    /// The word of the override that declares it isolated though it is not.
+    pub declared_by: Option<String>,
+}
+
+/// The four services of ACS that the kernel asks for. One that does not matter for the kind of function, or
+/// that its capability lacks, counts as yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Services {
     /// Source Validation.
     pub sv: Answer,
     /// P2P Request Redirect.
@@ -215,10 +230,6 @@ pub struct IsolationSummary {
     pub cr: Answer,
     /// Upstream Forwarding.
     pub uf: Answer,
-    /// What the kernel's table of quirks knows of this id, where that decides.
-    pub quirk: Option<String>,
-    /// The word of the override that declares it isolated though it is not.
-    pub declared_by: Option<String>,
 }
 
 /// The option ROM of one function.
