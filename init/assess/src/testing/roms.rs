@@ -25,6 +25,19 @@ pub(crate) fn whole_rom() -> Vec<u8> {
     rom
 }
 
+/// A PE32+ file of headers alone: x64 boot service driver, 0x200 bytes of headers, 0x1000 in memory.
+const PE_FILE: [(usize, &[u8]); 9] = [
+    (0x00, b"MZ"),
+    (0x3c, &[0x40]),
+    (0x40, b"PE\0\0\x64\x86"),
+    (0x54, &[0xf0]),
+    (0x58, &[0x0b, 0x02]),
+    (0x90, &[0, 0x10]),
+    (0x94, &[0, 0x02]),
+    (0x9c, &[0x0b]),
+    (0xc4, &[16]),
+];
+
 fn image(code_type: u8, last: bool) -> Vec<u8> {
     const PCIR: usize = 0x40;
     let mut bytes = vec![0; 1024];
@@ -38,10 +51,11 @@ fn image(code_type: u8, last: bool) -> Vec<u8> {
     put(PCIR + 0x0a, &[0x18, 0, 0, 0, 0, 0x03, 2, 0]);
     put(PCIR + 0x14, &[code_type, if last { 0x80 } else { 0 }]);
     if code_type == 3 {
-        put(2, &[2, 0, 0xf1, 0x0e, 0, 0, 0x0b, 0, 0x64, 0x86, 1, 0]);
-        // Compressed, so that the packed and the unpacked size are all there is to check.
+        put(2, &[2, 0, 0xf1, 0x0e, 0, 0, 0x0b, 0, 0x64, 0x86, 0, 0]);
         put(0x16, &[0x80, 0]);
-        put(0x80, &[0x40, 0, 0, 0, 0x80, 0, 0, 0]);
+        for (offset, data) in PE_FILE {
+            put(0x80 + offset, data);
+        }
     } else {
         let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
         bytes[1023] = sum.wrapping_neg();
