@@ -3,31 +3,8 @@
 
 use super::{ModInfo, ModuleName, alias_matches};
 
-const FOLDERS: [(&str, &str); 6] = [
-    ("drivers/gpu", "graphics drivers"),
-    ("drivers/video", "framebuffer drivers"),
-    ("drivers/accel", "accelerator drivers"),
-    (
-        "sound",
-        "sound drivers: a graphics card has one for its outputs",
-    ),
-    ("amd/amdgpu", "graphics drivers"),
-    ("nvidia", "graphics drivers"),
-];
-
-/// Drivers that are also shipped outside the kernel's folders. A star at the end means any ending.
-const NAMES: [&str; 10] = [
-    "nouveau",
-    "nvidia*",
-    "amdgpu*",
-    "radeon*",
-    "i915*",
-    "xe",
-    "ast",
-    "mgag200",
-    "gma500*",
-    "i2c_nvidia_gpu",
-];
+/// The drivers that are known by folder or name; the file says how.
+const LIST: &str = include_str!("../../../boot-assets/graphics-drivers.list");
 
 /// A PCI alias for every display controller (class code 03).
 const DISPLAY_CLASS: &str = "pci:v*d*sv*sd*bc03*";
@@ -36,21 +13,21 @@ const DISPLAY_CLASS: &str = "pci:v*d*sv*sd*bc03*";
 pub(super) fn objection(name: &ModuleName, path: &str, info: &ModInfo) -> Option<&'static str> {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
     let folders = format!("/{folders}/");
-    if let Some((_, why)) = FOLDERS
-        .iter()
-        .find(|(folder, _)| folders.contains(&format!("/{folder}/")))
-    {
-        return Some(why);
+    let listed = LIST.lines().find_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let is_meant = match (words.next()?, words.next()?) {
+            ("folder", folder) => folders.contains(&format!("/{folder}/")),
+            ("name", pattern) => alias_matches(pattern, name.as_str()),
+            _ => false,
+        };
+        words.next().filter(|_| is_meant)
+    });
+    if listed.is_some() {
+        return listed;
     }
     let file = path.rsplit('/').next().unwrap_or_default();
     if folders.contains("/drivers/staging/") && (folders.contains("fb") || file.contains("fb")) {
         return Some("a framebuffer driver");
-    }
-    if NAMES
-        .iter()
-        .any(|pattern| alias_matches(pattern, name.as_str()))
-    {
-        return Some("a graphics driver by its name");
     }
     let for_displays = |alias: &String| alias.starts_with("pci:") && class_is_display(alias);
     if info.aliases.iter().any(for_displays) {

@@ -1,28 +1,45 @@
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use hardware::{Machine, RomReading};
+use pci::Address;
 
 use crate::card::CardFunctions;
 use crate::context::Context;
 use crate::rules::RULES;
-use crate::{Assessment, Card, Finding, Naming, Severity, Verdict, summary};
+use crate::{Assessment, Card, Finding, Naming, Options, Severity, Verdict, summary};
 
 /// The name and version of the JSON document.
 const SCHEMA: &str = "preflight.assessment/1";
 
-/// Judges a machine. `roms` is none when nobody read ROMs (a live host, a capture).
+/// Judges a machine as it is. `roms` is none when nobody read ROMs (a live host, a capture).
 pub fn assess(machine: &Machine, roms: Option<&[RomReading]>, names: &dyn Naming) -> Assessment {
-    let ctx = Context::new(machine, roms, names);
+    assess_with(machine, roms, names, &Options::default())
+}
+
+/// Judges a machine as it is, or as it would be.
+pub fn assess_with(
+    machine: &Machine,
+    roms: Option<&[RomReading]>,
+    names: &dyn Naming,
+    options: &Options,
+) -> Assessment {
+    let ctx = Context::new(machine, roms, names, options);
     let findings = findings(&ctx);
+    let about = by_function(&findings);
     Assessment {
         schema: SCHEMA.to_owned(),
         machine: summary::machine(&ctx),
         kernel: summary::kernel(&ctx),
-        groups: summary::groups(&ctx),
+        acs_override: options.acs_override.to_string(),
+        judged_by: ctx.groups.source,
+        prediction_model: ctx.groups.prediction.model.to_owned(),
+        groups: ctx.groups.first(),
+        groups_predicted: ctx.groups.second(),
         cards: ctx
             .cards
             .iter()
-            .map(|card| judged(&ctx, card, &findings))
+            .map(|card| judged(&ctx, card, &about))
             .collect(),
         functions: ctx
             .functions()
@@ -45,10 +62,29 @@ fn weight(finding: &Finding) -> (Severity, bool) {
     (finding.severity, finding.unknown)
 }
 
-fn judged(ctx: &Context, card: &CardFunctions, findings: &[Finding]) -> Card {
-    let about: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.function.is_none_or(|address| card.has(address)))
+/// Findings about each function, and under none those about the machine.
+type ByFunction<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
+
+fn by_function(findings: &[Finding]) -> ByFunction<'_> {
+    let mut about = ByFunction::new();
+    // What is only worth knowing about the whole machine says nothing about a card.
+    let weighs = |finding: &&Finding| {
+        finding.function.is_some() || finding.severity > Severity::Note || finding.unknown
+    };
+    for finding in findings.iter().filter(weighs) {
+        about.entry(finding.function).or_default().push(finding);
+    }
+    about
+}
+
+fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
+    let own = card.functions.iter().map(|function| Some(function.address));
+    let about: Vec<_> = [None]
+        .into_iter()
+        .chain(own)
+        .filter_map(|function| findings.get(&function))
+        .flatten()
+        .copied()
         .collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {

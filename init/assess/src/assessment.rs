@@ -2,6 +2,8 @@ use option_rom::Rom;
 use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
 use serde::{Deserialize, Serialize};
 
+use crate::{AtsSummary, IommuUnitSummary, ReservedRegionSummary};
+
 /// What one machine allows, and why. Its JSON is the contract of `preflight assess --format json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
@@ -13,8 +15,17 @@ pub struct Assessment {
     pub kernel: KernelSummary,
     /// The IOMMU.
     pub iommu: Iommu,
-    /// Groups of the kernel, by ascending id.
+    /// The ACS override that cards are judged under, as on the command line; `none` without one.
+    pub acs_override: String,
+    /// Whose groups cards are judged by: predicted ones where the kernel has none, or an override is asked
+    /// for.
+    pub judged_by: GroupSource,
+    /// The kernel whose rules the prediction follows.
+    pub prediction_model: String,
+    /// The kernel's groups where it has them, else the predicted ones; by ascending id.
     pub groups: Vec<GroupSummary>,
+    /// The predicted groups beside the kernel's, under the override asked for; by ascending id.
+    pub groups_predicted: Vec<GroupSummary>,
     /// Cards: display cards first, then the others, each by address.
     pub cards: Vec<Card>,
     /// Every function, by address.
@@ -46,7 +57,7 @@ pub struct KernelSummary {
 }
 
 /// A question that evidence answers or does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     /// Read, and so.
@@ -54,6 +65,7 @@ pub enum Answer {
     /// Read, and not so.
     No,
     /// Not read.
+    #[default]
     Unknown,
 }
 
@@ -82,23 +94,18 @@ pub struct Iommu {
     pub interrupt_remapping: Answer,
     /// DMAR flags bit 1: firmware asks the kernel not to use x2APIC.
     pub x2apic_opt_out: bool,
+    /// DMAR flags bit 2 or IVinfo bit 1: firmware asks the kernel to keep DMA remapping on.
+    pub dma_opt_in: Answer,
+    /// Bits of a physical address that devices can use, from the table.
+    pub address_width: Option<u16>,
     /// Names of the units that a driver has registered.
     pub units: Vec<String>,
+    /// The units of the table, in its order.
+    pub unit_details: Vec<IommuUnitSummary>,
+    /// For what the firmware allows address translation services.
+    pub ats: AtsSummary,
     /// Ranges that must stay mapped one to one (kinds `direct` and `direct-relaxable`).
     pub reserved_regions: Vec<ReservedRegionSummary>,
-}
-
-/// A range that firmware wants mapped for some functions. Bounds inclusive, as `0x...`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReservedRegionSummary {
-    /// First address.
-    pub start: String,
-    /// Last address.
-    pub end: String,
-    /// The kernel's word: `direct` blocks, `direct-relaxable` does not.
-    pub kind: String,
-    /// Functions it is for.
-    pub functions: Vec<Address>,
 }
 
 /// Where a group comes from.
@@ -148,7 +155,7 @@ pub struct Card {
     pub functions: Vec<Address>,
     /// Can it be given to a guest?
     pub verdict: Verdict,
-    /// Ids of the findings that speak about it, machine-wide ones included.
+    /// Ids of the findings that speak about it, machine-wide ones included unless they are mere notes.
     pub findings: Vec<String>,
 }
 
@@ -171,6 +178,8 @@ pub struct FunctionSummary {
     pub group: Option<u32>,
     /// ACS registers.
     pub acs: AcsSummary,
+    /// What the function isolates, by its registers and the kernel's tables.
+    pub isolation: IsolationSummary,
     /// Reset methods in the kernel's order; none when they could not be read.
     pub reset: Option<Vec<String>>,
     /// Link now and at best.
@@ -191,6 +200,24 @@ pub enum AcsSummary {
     Absent,
     /// The extended configuration space could not be read.
     Unknown,
+}
+
+/// Whether a function keeps peer-to-peer traffic apart, service by service: registers, the kernel's table
+/// of quirks and the override together. A service that does not matter for its kind counts as yes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsolationSummary {
+    /// Source Validation.
+    pub sv: Answer,
+    /// P2P Request Redirect.
+    pub rr: Answer,
+    /// P2P Completion Redirect.
+    pub cr: Answer,
+    /// Upstream Forwarding.
+    pub uf: Answer,
+    /// What the kernel's table of quirks knows of this id, where that decides.
+    pub quirk: Option<String>,
+    /// The word of the override that declares it isolated though it is not.
+    pub declared_by: Option<String>,
 }
 
 /// The option ROM of one function.

@@ -1,13 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
+use isolation::{Override, Platform, Predictor};
 use pci::{Address, PortType};
 
 use crate::card::{CardFunctions, cards};
+use crate::groups::Groups;
 use crate::host::host_devices;
 use crate::iommu::IommuState;
 use crate::kernel::KernelView;
-use crate::{Answer, Naming, RomSummary, rom};
+use crate::{Answer, Naming, Options, RomSummary, rom};
 
 /// Longest way up through bridges: there are no more buses than this in a domain.
 const MAX_BRIDGES: usize = 256;
@@ -23,7 +26,13 @@ pub(crate) struct Context<'a> {
     pub cards: Vec<CardFunctions<'a>>,
     names: &'a dyn Naming,
     functions: BTreeMap<Address, &'a Function>,
-    groups: BTreeMap<u32, BTreeSet<Address>>,
+    /// IOMMU groups.
+    pub groups: Groups,
+    /// The kernel's rules at work on this machine, without any override.
+    pub predictor: Rc<Predictor<'a>>,
+    /// The same under the override asked for.
+    pub asked: Rc<Predictor<'a>>,
+    pub options: &'a Options,
     rom_summaries: BTreeMap<Address, RomSummary>,
 }
 
@@ -32,7 +41,21 @@ impl<'a> Context<'a> {
         machine: &'a Machine,
         roms: Option<&'a [RomReading]>,
         names: &'a dyn Naming,
+        options: &'a Options,
     ) -> Self {
+        let predictor = Rc::new(Predictor::new(
+            machine,
+            &Override::NONE,
+            &Platform::default(),
+        ));
+        let predict = |what: &Override| match what.is_none() {
+            true => Rc::clone(&predictor),
+            false => Rc::new(Predictor::new(machine, what, &Platform::default())),
+        };
+        let told = machine.kernel.command_line.known();
+        let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
+        let asked = predict(&options.acs_override);
+        let groups = Groups::new(machine, &predict(&told), &asked, &options.acs_override);
         let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
         Self {
             machine,
@@ -41,7 +64,10 @@ impl<'a> Context<'a> {
             host: host_devices(machine),
             cards: cards(functions.values().copied()),
             names,
-            groups: groups(machine),
+            groups,
+            predictor,
+            asked,
+            options,
             rom_summaries: functions
                 .values()
                 .map(|function| (function.address, rom::summary(function, roms)))
@@ -83,18 +109,17 @@ impl<'a> Context<'a> {
 
     /// Groups by id, each with its members by address.
     pub fn groups(&self) -> &BTreeMap<u32, BTreeSet<Address>> {
-        &self.groups
+        self.groups.judged()
     }
 
-    /// The group of a function, from its own link or from the list of groups.
+    /// The group of a function.
     pub fn group_of(&self, function: &Function) -> Reading<u32> {
-        if function.group.known().is_some() {
-            return function.group.clone();
-        }
-        self.groups
-            .iter()
-            .find(|(_, members)| members.contains(&function.address))
-            .map_or_else(|| function.group.clone(), |(id, _)| Reading::Known(*id))
+        self.groups.of(function)
+    }
+
+    /// What made the groups, for evidence.
+    pub fn groups_made_by(&self) -> String {
+        self.groups.made_by(&self.kernel().name())
     }
 
     /// The groups that a card's functions are in, each with the first function there.
@@ -113,7 +138,7 @@ impl<'a> Context<'a> {
     /// Members of the group that are on other cards. Bridges do not count: VFIO leaves them with the
     /// host, whatever group they are in.
     pub fn foreign_endpoints(&self, card: &CardFunctions, group: u32) -> Vec<Address> {
-        let members = self.groups.get(&group).into_iter().flatten().copied();
+        let members = self.groups().get(&group).into_iter().flatten().copied();
         members
             .filter(|address| !card.has(*address))
             .filter(|address| !self.function(*address).is_some_and(|f| f.class.is_bridge()))
@@ -168,17 +193,4 @@ impl<'a> Context<'a> {
     pub fn name(&self, function: &Function) -> Option<String> {
         self.names.function(function.id)
     }
-}
-
-fn groups(machine: &Machine) -> BTreeMap<u32, BTreeSet<Address>> {
-    let mut groups: BTreeMap<u32, BTreeSet<Address>> = BTreeMap::new();
-    for group in machine.groups.known().into_iter().flatten() {
-        groups.entry(group.id).or_default().extend(&group.functions);
-    }
-    for function in &machine.functions {
-        if let Some(id) = function.group.known() {
-            groups.entry(*id).or_default().insert(function.address);
-        }
-    }
-    groups
 }

@@ -9,18 +9,24 @@ mod assessment;
 mod card;
 mod context;
 mod finding;
+mod groups;
 mod host;
 mod iommu;
 mod kernel;
 mod naming;
+mod options;
 mod rom;
 mod rules;
+mod running;
 mod summary;
 #[cfg(test)]
 mod testing;
 
-pub use assess::assess;
+pub use assess::{assess, assess_with};
 pub use assessment::*;
 pub use finding::FindingId;
+pub use iommu::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
+pub use isolation::Override;
 pub use naming::{Naming, NoNames};
+pub use options::Options;
 pub use rules::finding_ids;

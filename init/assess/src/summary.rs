@@ -1,9 +1,8 @@
 use hardware::{Board, Function, Reading};
+use isolation::{AcsService, Isolation};
 
 use crate::context::Context;
-use crate::{
-    AcsSummary, FunctionSummary, GroupSource, GroupSummary, KernelSummary, MachineSummary,
-};
+use crate::{AcsSummary, Answer, FunctionSummary, IsolationSummary, KernelSummary, MachineSummary};
 
 pub(crate) fn machine(ctx: &Context) -> MachineSummary {
     let machine = ctx.machine;
@@ -23,17 +22,6 @@ pub(crate) fn kernel(ctx: &Context) -> KernelSummary {
     }
 }
 
-pub(crate) fn groups(ctx: &Context) -> Vec<GroupSummary> {
-    let groups = ctx.groups().iter();
-    groups
-        .map(|(id, members)| GroupSummary {
-            id: *id,
-            source: GroupSource::Kernel,
-            functions: members.iter().copied().collect(),
-        })
-        .collect()
-}
-
 pub(crate) fn function(ctx: &Context, function: &Function) -> FunctionSummary {
     FunctionSummary {
         address: function.address,
@@ -44,6 +32,7 @@ pub(crate) fn function(ctx: &Context, function: &Function) -> FunctionSummary {
         driver: function.driver.known().cloned(),
         group: ctx.group_of(function).known().copied(),
         acs: acs(function),
+        isolation: isolation(ctx, function),
         reset: match &function.reset_methods {
             Reading::Known(methods) => Some(methods.clone()),
             Reading::Absent => Some(Vec::new()),
@@ -74,6 +63,23 @@ fn acs(function: &Function) -> AcsSummary {
         Reading::Known(acs) => AcsSummary::Present(acs),
         Reading::Absent => AcsSummary::Absent,
         Reading::Unknown(_) => AcsSummary::Unknown,
+    }
+}
+
+fn isolation(ctx: &Context, function: &Function) -> IsolationSummary {
+    let state = ctx.asked.acs(function.address);
+    let answer = |service| match state.map(|state| state.service(service)) {
+        Some(Isolation::Yes) => Answer::Yes,
+        Some(Isolation::No) => Answer::No,
+        Some(Isolation::Unknown(_)) | None => Answer::Unknown,
+    };
+    IsolationSummary {
+        sv: answer(AcsService::SourceValidation),
+        rr: answer(AcsService::RequestRedirect),
+        cr: answer(AcsService::CompletionRedirect),
+        uf: answer(AcsService::UpstreamForwarding),
+        quirk: state.and_then(|state| state.quirk.map(str::to_owned)),
+        declared_by: state.and_then(|state| state.declared_by.map(|term| term.to_string())),
     }
 }
 

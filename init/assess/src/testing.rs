@@ -14,10 +14,13 @@ use crate::{Assessment, Finding, NoNames, Verdict, assess};
 
 mod parts;
 mod roms;
+mod running;
+pub(crate) mod tables;
 
 pub(crate) use parts::function;
-use parts::{bar, express, table};
+use parts::{bar, express, isolating_port, table};
 pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
+pub(crate) use running::{express_with, vfct_table};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.
 pub(crate) const GPU: &str = "01:00.0";
@@ -57,6 +60,7 @@ impl Builder {
         let mut port = function(PORT, BRIDGE);
         port.rom_region = Reading::Absent;
         port.has_rom_file = false;
+        port.config = Reading::Known(isolating_port(1));
         let machine = Machine {
             kernel: Kernel {
                 release: known("6.1.0-28-amd64"),
@@ -76,16 +80,26 @@ impl Builder {
                 ("DMAR".to_owned(), table("DMAR", 1)),
             ])),
             iommu_units: Reading::Known(vec!["dmar0".into()]),
+            iommu_unit_registers: Reading::Known(Vec::new()),
+            firmware_memory: Reading::Known(Vec::new()),
             functions: vec![function("00:00.0", 0x06_00_00), port],
             groups: Reading::Known(Vec::new()),
             framebuffers: Reading::Known(Vec::new()),
             host_devices: Reading::Known(Vec::new()),
+            mounts: Reading::Known(Vec::new()),
+            default_routes: Reading::Known(Vec::new()),
+            numa_nodes: Reading::Known(vec![0]),
+            board_slots: Reading::Known(Vec::new()),
         };
         let builder = Self {
             machine,
             roms: Some(vec![rom_reading(GPU, whole_rom())]),
         };
-        builder.add(GPU, 0x03_00_00).in_group(&[GPU])
+        builder
+            .put_in_group(101, &["00:00.0"])
+            .put_in_group(102, &[PORT])
+            .add(GPU, 0x03_00_00)
+            .in_group(&[GPU])
     }
 
     /// A function more, in a group of its own; below the root port when it is on bus 1.
@@ -225,6 +239,14 @@ impl Builder {
         self
     }
 
+    /// Another table, or one more.
+    pub fn table(mut self, signature: &str, bytes: Vec<u8>) -> Self {
+        if let Reading::Known(tables) = &mut self.machine.tables {
+            tables.insert(signature.to_owned(), Reading::Known(bytes));
+        }
+        self
+    }
+
     pub fn units(mut self, units: &[&str]) -> Self {
         let units = units.iter().map(|unit| (*unit).to_owned());
         self.machine.iommu_units = Reading::Known(units.collect());
@@ -326,7 +348,8 @@ impl Builder {
     }
 
     pub fn findings_of(&self, rule: &Rule) -> Vec<Finding> {
-        let ctx = Context::new(&self.machine, self.roms.as_deref(), &NoNames);
+        let options = crate::Options::default();
+        let ctx = Context::new(&self.machine, self.roms.as_deref(), &NoNames, &options);
         (rule.judge)(&ctx)
     }
 

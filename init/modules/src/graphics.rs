@@ -1,38 +1,24 @@
-/// Folders below a kernel's `kernel/` that hold drivers which touch a graphics card or its audio function.
-const FOLDERS: &[&str] = &[
-    "drivers/gpu/",
-    "drivers/video/",
-    "drivers/staging/fbtft/",
-    "drivers/staging/sm750fb/",
-    "drivers/char/agp/",
-    "sound/",
-];
+use crate::glob::matches;
 
-/// The same drivers where a vendor's package puts them elsewhere (`updates/dkms`, `extra`).
-const NAMES: &[&str] = &[
-    "amdgpu",
-    "radeon",
-    "nouveau",
-    "i915",
-    "xe",
-    "ast",
-    "mgag200",
-    "nvidia",
-    "nvidia_drm",
-    "nvidia_modeset",
-    "nvidia_uvm",
-    "nvidia_peermem",
-    "nvidiafb",
-    "simpledrm",
-    "snd_hda_intel",
-];
+/// The drivers that must never run before the card was looked at, one a line; the file says how.
+const LIST: &str = include_str!("../../../boot-assets/graphics-drivers.list");
 
 /// Whether a module file is a driver that must never run before the card was looked at. `path` is as in
 /// modules.dep, relative to the folder of the kernel release.
 pub fn is_graphics_driver(path: &str) -> bool {
-    let inside = path.strip_prefix("kernel/").unwrap_or(path);
-    let by_folder = FOLDERS.iter().any(|folder| inside.starts_with(folder));
-    by_folder || crate::ModuleName::of_file(path).is_some_and(|name| NAMES.contains(&name.as_str()))
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let folders = format!("/{folders}/");
+    let name = crate::ModuleName::of_file(path);
+    LIST.lines().any(|line| {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("folder"), Some(folder)) => folders.contains(&format!("/{folder}/")),
+            (Some("name"), Some(pattern)) => name
+                .as_ref()
+                .is_some_and(|name| matches(pattern, name.as_str())),
+            _ => false,
+        }
+    })
 }
 
 /// Whether a modalias is that of a display controller (base class 03), which gets no driver at all.
@@ -54,6 +40,7 @@ mod tests {
             "kernel/drivers/video/fbdev/nvidia/nvidiafb.ko.xz",
             "kernel/sound/pci/hda/snd-hda-intel.ko",
             "updates/dkms/nvidia-drm.ko.zst",
+            "extra/xe.ko",
         ] {
             assert!(is_graphics_driver(path), "{path}");
         }

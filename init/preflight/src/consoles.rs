@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -70,8 +70,17 @@ impl Consoles {
 
     /// Waits for a key on any console, at most `limit`, and says where it came from.
     pub fn key(&mut self, limit: Option<Duration>) -> Option<(char, PathBuf)> {
+        self.key_unless(limit, None)
+    }
+
+    /// The same, given up as soon as `wake` can be read.
+    pub fn key_unless(
+        &mut self,
+        limit: Option<Duration>,
+        wake: Option<BorrowedFd>,
+    ) -> Option<(char, PathBuf)> {
         let before: Vec<Option<Termios>> = self.open.iter().map(Console::key_at_a_time).collect();
-        let pressed = self.wait_for_key(limit);
+        let pressed = self.wait_for_key(limit, wake);
         for (console, settings) in self.open.iter().zip(before) {
             if let Some(settings) = settings {
                 let _ = tcsetattr(&console.device, SetArg::TCSANOW, &settings);
@@ -80,7 +89,11 @@ impl Consoles {
         pressed
     }
 
-    fn wait_for_key(&mut self, limit: Option<Duration>) -> Option<(char, PathBuf)> {
+    fn wait_for_key(
+        &mut self,
+        limit: Option<Duration>,
+        wake: Option<BorrowedFd>,
+    ) -> Option<(char, PathBuf)> {
         let deadline = limit.map(|limit| Instant::now() + limit);
         // A console that reports an error (a line that hung up) is not asked again.
         let mut deaf = vec![false; self.open.len()];
@@ -101,8 +114,17 @@ impl Consoles {
             let mut polled: Vec<PollFd> = listening
                 .iter()
                 .map(|(console, _)| PollFd::new(console.device.as_fd(), PollFlags::POLLIN))
+                .chain(wake.map(|wake| PollFd::new(wake, PollFlags::POLLIN)))
                 .collect();
             let _ = poll(&mut polled, timeout);
+            let woken = wake.is_some()
+                && polled
+                    .last()
+                    .and_then(PollFd::revents)
+                    .is_some_and(|flags| flags.contains(PollFlags::POLLIN));
+            if woken {
+                return None;
+            }
             let ready: Vec<PollFlags> = polled
                 .iter()
                 .map(|fd| fd.revents().unwrap_or(PollFlags::empty()))

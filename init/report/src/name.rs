@@ -107,7 +107,7 @@ fn split(name: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use assess::{AcsSummary, RomSummary};
+    use assess::{AcsSummary, IsolationSummary, RomSummary};
     use pci::{Address, DeviceId, VendorId};
 
     fn function(name: Option<&str>) -> FunctionSummary {
@@ -125,6 +125,7 @@ mod tests {
             driver: None,
             group: None,
             acs: AcsSummary::Unknown,
+            isolation: IsolationSummary::default(),
             reset: None,
             link: None,
             boot_vga: false,

@@ -28,6 +28,18 @@ pub enum Error {
         /// The partition.
         path: PathBuf,
     },
+    /// The place for the results cannot be told from another one.
+    #[error(
+        "{first} and {second} have the same PARTUUID {uuid}: give one of them another (sgdisk -u), or unplug its disk"
+    )]
+    NotUnique {
+        /// The PARTUUID.
+        uuid: String,
+        /// One partition that has it.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
     /// Too little room on the stick.
     #[error(
         "{path} is full: {needed} bytes are needed and {free} are free; delete old reports from it"

@@ -41,8 +41,22 @@ impl Stick {
 
 /// Finds the partition for the results among the disks below `sys`. `Ok(None)` when there is none (yet).
 /// A disk that cannot be probed is passed over: it is not the stick.
+///
+/// # Errors
+/// [`Error::NotUnique`] when two partitions have the PARTUUID that names the place (a cloned disk): to
+/// write to either would be a guess.
 pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error> {
-    Ok(disks(sys)?.iter().find_map(|disk| stick_on(disk, place)))
+    let disks = disks(sys)?;
+    let mut found = disks.iter().filter_map(|disk| stick_on(disk, place));
+    let first = found.next();
+    if let (DataPlace::PartUuid(uuid), Some(first), Some(second)) = (place, &first, found.next()) {
+        return Err(Error::NotUnique {
+            uuid: uuid.clone(),
+            first: first.partition.clone(),
+            second: second.partition,
+        });
+    }
+    Ok(first)
 }
 
 /// The results partition on one disk, if it carries one.

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use qemu_tests::{Device, Disk, Machine, Run, Stick};
+use serde_json::json;
 
-use crate::lab::{A_MOMENT, Lab};
+use crate::lab::{A_MOMENT, Lab, says};
 
 /// An NVMe, an AHCI and a virtio disk, each with an ext4 whose journal waits for a replay.
 struct Dirty {
@@ -41,9 +42,8 @@ fn dirty_disks_have_the_same_bytes_after_a_look_as_before() {
     let stick = Stick::new(lab.folder()).unwrap();
     let session = lab.look(lab.boot("disks-look", machine.stick(&stick)));
     // They were there to be seen, and the stick was written at the same time.
-    for disk in ["nvme0n1", "sd", "vda"] {
-        assert!(session.serial.contains(disk), "{disk}: {}", session.serial);
-    }
+    let held = "Held read-only: nvme0n1, sda, vda";
+    assert!(says(&session.serial, held), "{}", session.serial);
     assert!(session.result.saved.is_some());
     assert_eq!(hashes(&disks), before);
 }
@@ -91,6 +91,37 @@ fn a_write_to_a_disk_from_the_shell_is_refused() {
     let after = hashes(&disks);
     assert_eq!(after[..2], before[..2]);
     assert_ne!(after[2], before[2]);
+}
+
+#[test]
+fn a_disk_that_is_plugged_in_later_is_held_read_only_too() {
+    let Some(lab) = Lab::open() else { return };
+    let disk = Disk::blank(lab.folder(), "late").unwrap();
+    let before = disk.sha256().unwrap();
+    let stick = Stick::new(lab.folder()).unwrap();
+    let boot = lab
+        .boot("disks-late", Machine::q35().stick(&stick))
+        .option("preflight.mode=shell");
+    let mut run = lab.start(boot);
+    run.wait_text("preflight# ", Duration::from_secs(120))
+        .unwrap();
+    run.qmp(
+        "blockdev-add",
+        json!({"driver": "raw", "node-name": "late",
+               "file": {"driver": "file", "filename": disk.path()}}),
+    )
+    .unwrap();
+    run.qmp(
+        "device_add",
+        json!({"driver": "usb-storage", "drive": "late", "id": "late"}),
+    )
+    .unwrap();
+    run.wait_text("sdb is held read-only", A_MOMENT).unwrap();
+    for node in ["/dev/sdb", "/dev/sdb1"] {
+        let write = format!("dd if=/bin/busybox of={node} bs=4096 count=4 conv=fsync");
+        assert_ne!(status(&mut run, &write), 0, "{node}");
+    }
+    assert_eq!(disk.sha256().unwrap(), before);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use qemu_tests::stick::State;
-use qemu_tests::{Device, Iommu, Machine, Milestone, Port, Stick};
+use qemu_tests::{Device, Iommu, Machine, Milestone, Port, Stick, sha256_of_file};
 
 use crate::lab::{Lab, finish, says};
 
@@ -52,10 +52,10 @@ fn a_write_protected_stick_is_a_message_and_the_report_is_shown() {
 fn a_stick_of_somebody_else_is_not_ours_and_keeps_its_bytes() {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::in_state(lab.folder(), State::OfSomebodyElse).unwrap();
-    let before = qemu_tests::sha256_of_file(stick.path()).unwrap();
+    let before = sha256_of_file(stick.path()).unwrap();
     let message = "no Preflight stick was found";
     is_shown_and_not_saved(&lab, "stick-other", machine(&lab).stick(&stick), message);
-    assert_eq!(qemu_tests::sha256_of_file(stick.path()).unwrap(), before);
+    assert_eq!(sha256_of_file(stick.path()).unwrap(), before);
 }
 
 #[test]
@@ -94,4 +94,49 @@ fn a_second_look_leaves_the_first_ones_files_and_gets_a_folder_of_its_own() {
     let both = stick.files().unwrap();
     assert!(first.iter().all(|file| both.contains(file)));
     assert_eq!(both.len(), 2 * first.len());
+}
+
+/// `gpt::write_disk` gives every first partition this one.
+const PARTUUID: &str = "22222222-2222-2222-2222-222222222222";
+
+#[test]
+fn results_go_to_the_partition_that_a_person_named() {
+    let Some(lab) = Lab::open() else { return };
+    let place = Stick::in_state(lab.folder(), State::OfSomebodyElse).unwrap();
+    let image = place.path().to_owned();
+    let boot = lab
+        .boot(
+            "data-named",
+            machine(&lab).integrated(Device::Nvme { image }),
+        )
+        .option(&format!("preflight.data=PARTUUID={PARTUUID}"));
+    let session = lab.look(boot);
+    assert!(says(&session.report(&place), "YES. AMD"));
+    assert_eq!(place.complaint().unwrap(), None);
+}
+
+#[test]
+fn of_two_partitions_with_the_same_name_neither_is_written() {
+    let Some(lab) = Lab::open() else { return };
+    let [first, second] = ["first", "second"].map(|name| {
+        let folder = lab.folder().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Stick::in_state(&folder, State::OfSomebodyElse).unwrap()
+    });
+    let hashes = || [&first, &second].map(|disk| sha256_of_file(disk.path()).unwrap());
+    let before = hashes();
+    let image = |disk: &Stick| disk.path().to_owned();
+    let machine = machine(&lab)
+        .integrated(Device::Nvme {
+            image: image(&first),
+        })
+        .integrated(Device::VirtioBlock {
+            image: image(&second),
+        });
+    let boot = lab.boot("data-twice", machine);
+    let session = lab.look(boot.option(&format!("preflight.data=PARTUUID={PARTUUID}")));
+    let error = session.result.save_error.unwrap();
+    assert!(error.contains("have the same PARTUUID"), "{error}");
+    assert!(says(&session.serial, "Held read-only: nvme0n1, vda"));
+    assert_eq!(hashes(), before);
 }

@@ -299,7 +299,8 @@ proptest! {
 
     #[test]
     fn a_rule_finds_only_what_it_says_it_can(machine in machine(), roms in roms()) {
-        let ctx = Context::new(&machine, roms.as_deref(), &NoNames);
+        let options = crate::Options::default();
+        let ctx = Context::new(&machine, roms.as_deref(), &NoNames, &options);
         for rule in RULES {
             for finding in (rule.judge)(&ctx) {
                 let is_own = rule.ids.iter().any(|id| id.as_str() == finding.id);

@@ -16,7 +16,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     let Some(word) = ctx.kernel().options("pcie_acs_override").next() else {
         return Vec::new();
     };
-    if ctx.groups().is_empty() {
+    if !ctx.groups.has_kernels() {
         return Vec::new();
     }
     let summary = "The kernel was told to override ACS: its groups are smaller than what the hardware \

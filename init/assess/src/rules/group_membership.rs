@@ -20,10 +20,10 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     }
     let functions = ctx.cards.iter().flat_map(|card| &card.functions);
     functions
-        .filter_map(|function| match ctx.group_of(function) {
+        .filter_map(|function| match ctx.groups.kernels_of(function) {
             Reading::Known(_) => None,
             // With the IOMMU in use there is at least one group: if none is there, they were not read.
-            Reading::Absent if ctx.groups().is_empty() => {
+            Reading::Absent if !ctx.groups.has_kernels() => {
                 Some(unknown(function, "no IOMMU group at all was found"))
             }
             Reading::Absent => Some(none(ctx, function)),

@@ -1,6 +1,6 @@
 use super::Rule;
 use crate::context::Context;
-use crate::{Answer, Finding, FindingId};
+use crate::{Finding, FindingId};
 
 const SHARED: FindingId = FindingId::new("group.shared");
 
@@ -13,9 +13,6 @@ pub(super) const RULE: Rule = Rule {
 const NAMED: usize = 12;
 
 fn judge(ctx: &Context) -> Vec<Finding> {
-    if ctx.iommu_active() == Answer::No {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
@@ -38,7 +35,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             findings.push(
                 Finding::caution(SHARED, function.address, summary)
                     .seen_all(named.chain(rest))
-                    .seen(format!("groups made by {}", ctx.kernel().name()))
+                    .seen(ctx.groups_made_by())
                     .remedy(REMEDY),
             );
         }

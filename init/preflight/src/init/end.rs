@@ -1,3 +1,4 @@
+use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
@@ -15,6 +16,9 @@ pub enum Ending {
     /// Power off.
     PowerOff,
 }
+
+/// A disk that hangs must not keep the machine from its end: syncing and unmounting get so long.
+const STORAGE_WAIT: Duration = Duration::from_secs(30);
 
 /// File systems that are the kernel's own and need no unmount.
 const KERNEL_FILE_SYSTEMS: &[&str] = &[
@@ -52,9 +56,16 @@ pub fn clear_away() {
         let _ = kill(Pid::from_raw(-1), signal);
         std::thread::sleep(Duration::from_millis(100));
     }
-    sync();
-    unmount_all();
-    sync();
+    let (done, finished) = mpsc::channel();
+    std::thread::spawn(move || {
+        sync();
+        unmount_all();
+        sync();
+        let _ = done.send(());
+    });
+    if finished.recv_timeout(STORAGE_WAIT).is_err() {
+        tracing::error!("a disk hangs: not everything could be synced and unmounted");
+    }
 }
 
 fn unmount_all() {

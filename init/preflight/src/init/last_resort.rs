@@ -1,9 +1,12 @@
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use super::Ending;
 use super::end::{clear_away, end};
+use super::supervise::wanted;
+use super::watch_signals;
 use crate::consoles::Consoles;
 use crate::log;
 
@@ -24,13 +27,19 @@ pub fn take_over(what: &str) -> ! {
     );
     nix::unistd::sync();
     let mut consoles = Consoles::open();
+    let signals = watch_signals().ok();
     loop {
         consoles.print(&format!(
             "\nPreflight's first process met an error in itself: {what}\n\
              Disks are synced, and Preflight wrote nothing to an internal one.\n\
              \n  r  try again    b  reboot    p  power off\n"
         ));
-        match consoles.key(None).map(|(key, _)| key) {
+        let wake = signals.as_ref().map(AsFd::as_fd);
+        let pressed = consoles.key_unless(None, wake);
+        if let Some(ending) = signals.as_ref().and_then(wanted) {
+            end(ending, &mut consoles);
+        }
+        match pressed.map(|(key, _)| key) {
             Some('r' | 'R') => {
                 clear_away();
                 consoles.reopen();

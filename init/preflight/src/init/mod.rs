@@ -46,6 +46,22 @@ pub fn run() -> ! {
 }
 
 fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
+    let signals = match watch_signals() {
+        Ok(signals) => signals,
+        Err(error) => last_resort::take_over(&format!("no signals can be received: {error}")),
+    };
+    let mut attempt = Attempt::first();
+    loop {
+        let outcome = supervise::run_session(attempt, &signals);
+        match supervise::after(outcome, options, consoles, &signals) {
+            supervise::Next::End(ending) => return ending,
+            supervise::Next::Again => attempt = attempt.next(),
+        }
+    }
+}
+
+/// Takes the signals that mean an ended child or a wish for the end as something to read.
+fn watch_signals() -> nix::Result<SignalFd> {
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
@@ -56,18 +72,6 @@ fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
     ] {
         signals.add(signal);
     }
-    let _ = signals.thread_block();
-    let signals =
-        match SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
-            Ok(signals) => signals,
-            Err(error) => last_resort::take_over(&format!("no signals can be received: {error}")),
-        };
-    let mut attempt = Attempt::first();
-    loop {
-        let outcome = supervise::run_session(attempt, &signals);
-        match supervise::after(outcome, options, consoles, &signals) {
-            supervise::Next::End(ending) => return ending,
-            supervise::Next::Again => attempt = attempt.next(),
-        }
-    }
+    signals.thread_block()?;
+    SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }

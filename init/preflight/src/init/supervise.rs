@@ -1,6 +1,6 @@
 use std::os::fd::AsFd;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -15,6 +15,10 @@ use crate::session::{self, Attempt, shell};
 
 /// After a crash nobody may be there: then an unattended run ends as it was told to.
 const UNATTENDED_WAIT: Duration = Duration::from_secs(60);
+
+/// A session that was asked to end gets so long, is then killed, and after as long again left behind: a
+/// driver that hangs in the kernel lets no signal through.
+const ENDING_WAIT: Duration = Duration::from_secs(10);
 
 /// How the session child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +52,29 @@ pub fn run_session(attempt: Attempt, signals: &SignalFd) -> Outcome {
         },
         Err(error) => return Outcome::Crashed(format!("it could not be started: {error}")),
     };
-    let mut interrupted = None;
+    let mut interrupted: Option<(Ending, Instant)> = None;
     loop {
         if let Some(status) = reap(session) {
-            return interrupted.map_or_else(|| outcome(status), Outcome::Interrupted);
+            return interrupted.map_or_else(
+                || outcome(status),
+                |(ending, _)| Outcome::Interrupted(ending),
+            );
         }
-        if let Some(ending) = wait_for_signal(signals)
-            && interrupted.replace(ending).is_none()
-        {
-            let _ = kill(session, Signal::SIGTERM);
+        if let Some(ending) = wait_for_signal(signals) {
+            if interrupted.is_none() {
+                let _ = kill(session, Signal::SIGTERM);
+            }
+            let since = interrupted.map_or_else(Instant::now, |(_, since)| since);
+            interrupted = Some((ending, since));
+        }
+        if let Some((ending, since)) = interrupted {
+            if since.elapsed() > 2 * ENDING_WAIT {
+                tracing::error!("the session hangs in the kernel and is left behind");
+                return Outcome::Interrupted(ending);
+            }
+            if since.elapsed() > ENDING_WAIT {
+                let _ = kill(session, Signal::SIGKILL);
+            }
         }
     }
 }
@@ -73,10 +91,23 @@ fn reap(session: Pid) -> Option<WaitStatus> {
     }
 }
 
+/// Collects everything that has ended.
+fn reap_all() {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG))
+        && status != WaitStatus::StillAlive
+    {}
+}
+
 /// Waits a while for a child to end or for somebody who wants an end, and gives what they want.
 fn wait_for_signal(signals: &SignalFd) -> Option<Ending> {
     let mut wait = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut wait, PollTimeout::from(5_000_u16));
+    wanted(signals)
+}
+
+/// The end that the signals which wait to be read ask for: Ctrl-Alt-Del and busybox's `reboot` and
+/// `poweroff` come as these.
+pub(super) fn wanted(signals: &SignalFd) -> Option<Ending> {
     let mut wanted = None;
     while let Ok(Some(info)) = signals.read_signal() {
         let signal = i32::try_from(info.ssi_signo)
@@ -125,8 +156,20 @@ pub fn after(
              \n  r  try again    s  shell    b  reboot    p  power off\n"
         ));
         let limit = (options.end != End::Menu).then_some(UNATTENDED_WAIT);
-        let Some((key, console)) = consoles.key(limit) else {
-            return Next::End(unattended(options.end));
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let (key, console) = loop {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if let Some(pressed) = consoles.key_unless(left, Some(signals.as_fd())) {
+                break pressed;
+            }
+            // Ended children wake it, too.
+            if let Some(ending) = wanted(signals) {
+                return Next::End(ending);
+            }
+            reap_all();
+            if deadline.is_some_and(|end| Instant::now() >= end) {
+                return Next::End(unattended(options.end));
+            }
         };
         match key {
             'r' | 'R' => {

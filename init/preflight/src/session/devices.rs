@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use modules::{Index, Loader, ModuleName};
-use storage::{DataPlace, Disk, Transport};
+use storage::{DataPlace, Disk, Partition, Stick, Transport};
 
 use super::coldplug::modaliases;
 use super::uevent::{Event, Received, Socket};
@@ -207,15 +207,21 @@ impl Keeper {
         }
     }
 
-    /// Sets a disk and its partitions read-only, unless the results go there.
+    /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person
+    /// named for the results, the other partitions are held all the same.
     fn guard(&mut self, disk: &Disk) {
         let nodes =
             || std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
-        let may_be_chosen = disk.transport == Transport::Usb || self.data != DataPlace::Stick;
-        if may_be_chosen && storage::stick_on(disk, &self.data).is_some() {
+        if let Some(chosen) = self.chosen_on(disk) {
             // It was taken for another disk before its partitions had been seen.
             if self.devices.state().guarded.remove(&disk.name) {
                 nodes().for_each(|node| self.set_read_only(&node, false));
+            }
+            if self.data != DataPlace::Stick {
+                let others = disk.partitions.iter().map(Partition::node);
+                others
+                    .filter(|node| *node != chosen.partition)
+                    .for_each(|node| self.set_read_only(&node, true));
             }
             return;
         }
@@ -226,6 +232,16 @@ impl Keeper {
         } else if !held {
             self.devices
                 .complain(format!("{} is NOT held read-only", disk.name));
+        }
+    }
+
+    /// The partition for the results, when this disk has it and no other one could be meant.
+    fn chosen_on(&self, disk: &Disk) -> Option<Stick> {
+        let may_be_chosen = disk.transport == Transport::Usb || self.data != DataPlace::Stick;
+        let here = storage::stick_on(disk, &self.data).filter(|_| may_be_chosen)?;
+        match storage::find_stick(Path::new("/sys"), &self.data) {
+            Err(storage::Error::NotUnique { .. }) => None,
+            _ => Some(here),
         }
     }
 

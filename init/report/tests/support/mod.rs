@@ -4,7 +4,8 @@
 
 use assess::{
     AcsSummary, Answer, Assessment, Card, Finding, FunctionSummary, GroupSource, GroupSummary,
-    Iommu, IommuVendor, KernelSummary, MachineSummary, RomCopy, RomSummary, Severity, Verdict,
+    Iommu, IommuVendor, IsolationSummary, KernelSummary, MachineSummary, RomCopy, RomSummary,
+    Severity, Verdict,
 };
 use hardware::{FirmwareKind, Link, LinkRate};
 use option_rom::Rom;
@@ -30,6 +31,14 @@ pub fn function(address: &str, id: &str, class: u32, name: &str) -> FunctionSumm
         driver: None,
         group: None,
         acs: AcsSummary::Absent,
+        isolation: IsolationSummary {
+            sv: Answer::Yes,
+            rr: Answer::Yes,
+            cr: Answer::Yes,
+            uf: Answer::Yes,
+            quirk: None,
+            declared_by: None,
+        },
         reset: Some(vec!["pm".to_owned(), "bus".to_owned()]),
         link: None,
         boot_vga: false,
@@ -135,10 +144,18 @@ pub fn machine() -> Assessment {
             active: Answer::Yes,
             interrupt_remapping: Answer::Yes,
             x2apic_opt_out: false,
+            dma_opt_in: Answer::No,
+            address_width: Some(39),
             units: vec!["dmar0".to_owned()],
+            unit_details: Vec::new(),
+            ats: assess::AtsSummary::default(),
             reserved_regions: Vec::new(),
         },
+        acs_override: "none".to_owned(),
+        judged_by: GroupSource::Kernel,
+        prediction_model: "Linux 6.12".to_owned(),
         groups: Vec::new(),
+        groups_predicted: Vec::new(),
         cards: [BOOT_VGA, GPU, NIC, DISK].map(card).into(),
         functions: vec![port, boot, nic, gpu, disk],
         findings: Vec::new(),

@@ -1,0 +1,229 @@
+use std::collections::BTreeSet;
+
+use isolation::{Attachment, Landing, Override, Platform, Predictor, Term};
+use pci::Address;
+
+use super::Rule;
+use crate::card::CardFunctions;
+use crate::context::Context;
+use crate::{Finding, FindingId};
+
+const WAY_OUT: FindingId = FindingId::new("group.way-out");
+
+pub(super) const RULE: Rule = Rule {
+    ids: &[WAY_OUT],
+    judge,
+};
+
+/// So many slots, and so many functions in one, are named.
+const NAMED: usize = 6;
+
+/// The overrides that people set, the one that claims least first.
+const OVERRIDES: &[&[Term]] = &[
+    &[Term::Downstream],
+    &[Term::Multifunction],
+    &[Term::Downstream, Term::Multifunction],
+];
+
+/// For a graphics card that shares its group: which slots would have it alone, and what an override would
+/// change and cost.
+fn judge(ctx: &Context) -> Vec<Finding> {
+    let sharing: Vec<_> = ctx
+        .cards
+        .iter()
+        .filter(|card| card.is_display())
+        .filter(|card| {
+            let groups = ctx.groups_of(card);
+            groups
+                .iter()
+                .any(|(group, _)| !ctx.foreign_endpoints(card, *group).is_empty())
+        })
+        .collect();
+    if sharing.is_empty() || !ctx.options.acs_override.is_none() {
+        return Vec::new();
+    }
+    let overrides: Vec<_> = OVERRIDES
+        .iter()
+        .map(|terms| {
+            let what = Override::of(terms.iter().copied());
+            let predictor = Predictor::new(ctx.machine, &what, &Platform::default());
+            (what, predictor)
+        })
+        .collect();
+    sharing
+        .into_iter()
+        .map(|card| way_out(ctx, card, &overrides))
+        .collect()
+}
+
+fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predictor)]) -> Finding {
+    let own: Vec<Address> = card.functions.iter().map(|f| f.address).collect();
+    let mut landings = ctx.predictor.landings(&own);
+    // A port above the one that the card is below holds the whole way to it.
+    landings.retain(|landing| !own.iter().any(|own| landing.occupants.contains(own)));
+    landings.retain(|landing| takes_a_card(ctx, landing));
+    // What could not be read was taken as not isolating: it can only make such a list shorter.
+    let mut free: Vec<&Landing> = landings
+        .iter()
+        .filter(|landing| endpoints(ctx, &landing.shares_with).is_empty())
+        .collect();
+    free.sort_by_key(|landing| {
+        (
+            !landing.occupants.is_empty(),
+            landing.attachment != Attachment::Processor,
+        )
+    });
+    let first = overrides
+        .iter()
+        .find(|(_, predictor)| with_whom(ctx, predictor, &own).is_empty());
+    let summary = match (free.first(), first) {
+        (Some(landing), _) => format!(
+            "It would be alone in another slot: {}.",
+            place(landing)
+        ),
+        (None, Some((what, _))) => format!(
+            "No other slot is known to have it alone; only 'pcie_acs_override={what}' would part it from \
+             the others, without keeping them apart."
+        ),
+        (None, None) => {
+            "No other slot is known to have it alone, and no ACS override would part it from the others."
+                .to_owned()
+        }
+    };
+    let slots = free.iter().take(NAMED).map(|landing| {
+        let occupied = match landing.occupants.first() {
+            Some(occupant) => format!("; {} is there now", ctx.label(*occupant)),
+            None => "; empty".to_owned(),
+        };
+        format!("alone in {}{occupied}", place(landing))
+    });
+    let shared = landings
+        .iter()
+        .filter(|landing| !endpoints(ctx, &landing.shares_with).is_empty())
+        .take(NAMED)
+        .map(|landing| {
+            let others = endpoints(ctx, &landing.shares_with);
+            format!("in {} it would be with {}", place(landing), named(&others))
+        });
+    let tried = overrides
+        .iter()
+        .map(|(what, predictor)| override_line(ctx, what, predictor, &own));
+    let mut finding = Finding::note(WAY_OUT, card.lead.address, summary)
+        .seen_all(slots)
+        .seen_all(tried)
+        .seen_all(shared)
+        .seen(format!(
+            "predicted by the rules of {}",
+            ctx.groups.prediction.model
+        ));
+    if let (true, Some((what, predictor))) = (free.is_empty(), first) {
+        finding = finding.remedy(price(ctx, what, predictor, &own));
+    }
+    finding
+}
+
+/// A port whose slot nobody names may lead to what is soldered to the board, unless a card is seen in it.
+fn takes_a_card(ctx: &Context, landing: &Landing) -> bool {
+    let is_named = landing.slot.is_some() || landing.slot_number.is_some();
+    let mut occupants = landing.occupants.iter().filter_map(|at| ctx.function(*at));
+    is_named || landing.occupants.is_empty() || occupants.any(|one| one.class.is_display())
+}
+
+fn override_line(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address]) -> String {
+    let before = with_whom(ctx, &ctx.predictor, own);
+    let after = with_whom(ctx, predictor, own);
+    if after.is_empty() {
+        format!("'pcie_acs_override={what}': it would be alone")
+    } else if after == before {
+        format!(
+            "'pcie_acs_override={what}' frees nothing here: still with {}",
+            named(&after)
+        )
+    } else {
+        format!("'pcie_acs_override={what}': still with {}", named(&after))
+    }
+}
+
+/// What the override declares and no hardware does, in words.
+fn price(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address]) -> String {
+    let before: BTreeSet<_> = with_whom(ctx, &ctx.predictor, own);
+    let declared: Vec<String> = predictor
+        .topology()
+        .functions()
+        .filter(|f| {
+            predictor
+                .acs(f.address)
+                .is_some_and(|acs| acs.declared_by.is_some())
+        })
+        .map(|f| f.address.to_string())
+        .collect();
+    format!(
+        "Best get a board or slot that isolates. A Proxmox kernel takes 'pcie_acs_override={what}': it \
+         declares {} isolated though they enforce nothing, so the guest's card can read and write the \
+         memory of {} past the IOMMU, and they its.",
+        named_texts(&declared),
+        named(&before)
+    )
+}
+
+/// The functions of others that are in a group with the card, bridges left out.
+fn with_whom(ctx: &Context, predictor: &Predictor, own: &[Address]) -> BTreeSet<Address> {
+    let prediction = predictor.prediction();
+    let groups = own
+        .iter()
+        .filter_map(|address| prediction.group_of(*address));
+    let members: Vec<Address> = groups
+        .flat_map(|group| group.functions.iter().copied())
+        .filter(|address| !own.contains(address))
+        .collect();
+    endpoints(ctx, &members)
+}
+
+fn endpoints(ctx: &Context, members: &[Address]) -> BTreeSet<Address> {
+    let members = members.iter().copied();
+    members
+        .filter(|address| !ctx.function(*address).is_some_and(|f| f.class.is_bridge()))
+        .collect()
+}
+
+fn place(landing: &Landing) -> String {
+    let name = match (&landing.slot, landing.slot_number) {
+        (Some(name), _) => format!("slot {name} (port {})", landing.port),
+        (None, Some(number)) => format!("slot number {number} (port {})", landing.port),
+        (None, None) => format!("the slot below port {}", landing.port),
+    };
+    let whose = match landing.attachment {
+        Attachment::Processor => ", on the processor",
+        Attachment::Chipset => ", on the chipset",
+        Attachment::Unknown => "",
+    };
+    let link = landing
+        .link
+        .filter(|link| link.width > 0)
+        .map_or(String::new(), |link| format!(", x{}", link.width));
+    format!("{name}{whose}{link}")
+}
+
+fn named(addresses: &BTreeSet<Address>) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    named_texts(&texts)
+}
+
+fn named_texts(texts: &[String]) -> String {
+    let shown: Vec<&str> = texts.iter().take(NAMED).map(String::as_str).collect();
+    match texts.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
+        None => shown.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Builder;
+
+    #[test]
+    fn a_card_that_shares_with_nobody_needs_no_way_out() {
+        assert!(Builder::good().findings_of(&RULE).is_empty());
+    }
+}

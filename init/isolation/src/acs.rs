@@ -1,0 +1,266 @@
+use hardware::{Machine, Reading};
+use pci::{AcsBits, Address, FunctionId, PortType};
+use serde::Serialize;
+
+use crate::platform::is_iommu;
+use crate::topology::{Above, Bus, Facts, Topology};
+use crate::{Override, Term};
+
+mod quirks;
+
+use quirks::Outcome;
+
+/// Whether something keeps peer-to-peer traffic apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It could not be read, and why.
+    Unknown(String),
+}
+
+/// The four services that the kernel asks of every port on the way up (`REQ_ACS_FLAGS`, PCI Express Base
+/// specification 6.12.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcsService {
+    /// SV: requests come from a bus that is behind the port.
+    SourceValidation,
+    /// RR: peer-to-peer requests go to the root complex.
+    RequestRedirect,
+    /// CR: completions of such requests do, too.
+    CompletionRedirect,
+    /// UF: what comes back from above is not routed around.
+    UpstreamForwarding,
+}
+
+/// Which register tells whether a service is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The control register, as the kernel set it with its IOMMU on.
+    Control,
+    /// The capability register: with the IOMMU off control says nothing, and with it on the kernel switches
+    /// on whatever of the four the function can do (`pci_enable_acs`).
+    Capability,
+}
+
+/// Access control of one function as the kernel sees it (`pci_acs_enabled`, drivers/pci/pci.c).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcsState {
+    /// The capability register; absent without the capability.
+    pub capability: Reading<AcsBits>,
+    /// The control register; where the hardware keeps it as a double word, that one.
+    pub control: Reading<AcsBits>,
+    /// Which of both counts.
+    pub basis: Basis,
+    /// What the kernel's table of quirks knows of this id, where that decides.
+    pub quirk: Option<&'static str>,
+    /// The word of the override that declares it isolated.
+    pub declared_by: Option<Term>,
+    services: [Isolation; 4],
+}
+
+impl Isolation {
+    /// Whether it isolates for certain.
+    pub fn is_yes(&self) -> bool {
+        *self == Self::Yes
+    }
+
+    /// Both do. What does not isolate decides, whatever is not known of the other.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown(why), _) | (Self::Yes, Self::Unknown(why)) => Self::Unknown(why.clone()),
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+
+    fn from_bool(isolates: bool) -> Self {
+        if isolates { Self::Yes } else { Self::No }
+    }
+}
+
+impl AcsService {
+    /// All four, in the order of the register.
+    pub const ALL: [Self; 4] = [
+        Self::SourceValidation,
+        Self::RequestRedirect,
+        Self::CompletionRedirect,
+        Self::UpstreamForwarding,
+    ];
+
+    /// Its bit in both registers.
+    pub const fn bit(self) -> u16 {
+        match self {
+            Self::SourceValidation => AcsBits::SV,
+            Self::RequestRedirect => AcsBits::RR,
+            Self::CompletionRedirect => AcsBits::CR,
+            Self::UpstreamForwarding => AcsBits::UF,
+        }
+    }
+}
+
+impl AcsState {
+    /// Whether this service is in effect. A service that the capability lacks is not needed; one that is no
+    /// matter for the kind of function counts as in effect.
+    pub fn service(&self, service: AcsService) -> &Isolation {
+        let [sv, rr, cr, uf] = &self.services;
+        match service {
+            AcsService::SourceValidation => sv,
+            AcsService::RequestRedirect => rr,
+            AcsService::CompletionRedirect => cr,
+            AcsService::UpstreamForwarding => uf,
+        }
+    }
+
+    /// Whether all four are in effect.
+    pub fn isolates(&self) -> Isolation {
+        let all = self.services.iter();
+        all.fold(Isolation::Yes, |all, service| all.and(service))
+    }
+}
+
+/// What all functions of a machine are judged by.
+pub(crate) struct Judge<'a, 'm> {
+    topology: &'a Topology<'m>,
+    requested: &'a Override,
+    basis: Basis,
+    amd_iommu: Reading<bool>,
+}
+
+impl Basis {
+    /// Control where the kernel uses an IOMMU, which shows in its units or its groups.
+    pub(crate) fn of(machine: &Machine) -> Self {
+        let units = machine.iommu_units.known();
+        let groups = machine.groups.known();
+        let active = units.is_some_and(|units| !units.is_empty())
+            || groups.is_some_and(|groups| !groups.is_empty())
+            || machine
+                .functions
+                .iter()
+                .any(|function| function.group.known().is_some());
+        if active {
+            Self::Control
+        } else {
+            Self::Capability
+        }
+    }
+}
+
+impl<'a, 'm> Judge<'a, 'm> {
+    pub fn new(machine: &Machine, topology: &'a Topology<'m>, requested: &'a Override) -> Self {
+        let has_unit = topology
+            .functions()
+            .any(|function| is_iommu(function.class));
+        let amd_iommu = match &machine.tables {
+            _ if has_unit => Reading::Known(true),
+            Reading::Known(tables) => Reading::Known(tables.contains_key("IVRS")),
+            Reading::Absent => Reading::Known(false),
+            Reading::Unknown(why) => Reading::Unknown(why.clone()),
+        };
+        Self {
+            topology,
+            requested,
+            basis: Basis::of(machine),
+            amd_iommu,
+        }
+    }
+
+    /// `pci_acs_enabled` for one function: quirks first, then the override, then the rule for its kind.
+    pub fn judge(&self, address: Address, id: FunctionId, facts: &Facts) -> AcsState {
+        let (quirk, outcome) = quirks::find(self, address, id, facts)
+            .map_or((None, None), |(name, outcome)| (Some(name), Some(outcome)));
+        let mut state = AcsState {
+            capability: facts.acs.as_ref().map(|acs| acs.capability),
+            control: facts.acs.as_ref().map(|acs| acs.control),
+            basis: self.basis,
+            quirk,
+            declared_by: None,
+            services: [const { Isolation::No }; 4],
+        };
+        match outcome {
+            Some(Outcome::All(isolation)) => state.set_all(&isolation),
+            Some(Outcome::Control(control)) => {
+                state.control = control;
+                state.read_registers();
+            }
+            None => self.without_quirk(&mut state, id, facts),
+        }
+        state
+    }
+
+    fn without_quirk(&self, state: &mut AcsState, id: FunctionId, facts: &Facts) {
+        let port = match &facts.port {
+            Reading::Known(port) => *port,
+            // On a conventional bus every device hears every transaction.
+            Reading::Absent => return state.set_all(&Isolation::No),
+            Reading::Unknown(why) => return state.set_all(&Isolation::Unknown(why.clone())),
+        };
+        if let Some(term) = self.requested.covers(id, port, facts.multifunction) {
+            match (&facts.acs, self.basis) {
+                (Reading::Absent, _) => {
+                    state.declared_by = Some(term);
+                    return state.set_all(&Isolation::Yes);
+                }
+                // Declared without the capability, switched on with it: isolated either way.
+                (Reading::Unknown(_), Basis::Capability) => return state.set_all(&Isolation::Yes),
+                _ => {}
+            }
+        }
+        match port {
+            PortType::RootPort | PortType::DownstreamPort => state.read_registers(),
+            PortType::Endpoint
+            | PortType::LegacyEndpoint
+            | PortType::UpstreamPort
+            | PortType::RootComplexEndpoint
+                if facts.multifunction =>
+            {
+                state.read_registers();
+            }
+            PortType::PcieToPciBridge | PortType::PciToPcieBridge | PortType::EventCollector => {
+                state.set_all(&Isolation::No);
+            }
+            // A function alone in its device has no peer.
+            _ => state.set_all(&Isolation::Yes),
+        }
+    }
+
+    /// Whether the function is on a root bus.
+    fn on_root_bus(&self, address: Address) -> bool {
+        self.topology.above(Bus::of(address)) == Some(&Above::Root)
+    }
+}
+
+impl AcsState {
+    fn set_all(&mut self, isolation: &Isolation) {
+        self.services = std::array::from_fn(|_| isolation.clone());
+    }
+
+    /// `pci_acs_flags_enabled`: a service that the capability lacks is hard-wired, and not asked for.
+    fn read_registers(&mut self) {
+        let capability = match &self.capability {
+            Reading::Known(capability) => *capability,
+            Reading::Absent => return self.set_all(&Isolation::No),
+            Reading::Unknown(why) => return self.set_all(&Isolation::Unknown(why.clone())),
+        };
+        self.services = AcsService::ALL.map(|service| {
+            let bit = service.bit();
+            if !capability.has(bit) || self.basis == Basis::Capability {
+                return Isolation::Yes;
+            }
+            match &self.control {
+                Reading::Known(control) => Isolation::from_bool(control.has(bit)),
+                Reading::Absent => Isolation::No,
+                Reading::Unknown(why) => Isolation::Unknown(why.clone()),
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,394 @@
+use std::collections::BTreeMap;
+
+use hardware::{Group, Machine, Reading};
+use pci::AcsBits;
+
+use super::*;
+use crate::testing::*;
+use crate::{Override, Platform, Predictor};
+
+const ALL: u16 = 0x1d;
+
+fn state_under(machine: &Machine, place: &str, requested: &Override) -> AcsState {
+    let predictor = Predictor::new(machine, requested, &Platform::default());
+    predictor.acs(address(place)).unwrap().clone()
+}
+
+fn state(machine: &Machine, place: &str) -> AcsState {
+    state_under(machine, place, &Override::NONE)
+}
+
+fn isolates(machine: &Machine, place: &str) -> Isolation {
+    state(machine, place).isolates()
+}
+
+/// Whether a function alone on its machine isolates.
+fn alone(made: Made) -> Isolation {
+    let place = made.function.address.to_string();
+    isolates(&in_use([made]), &place)
+}
+
+fn is_unknown(isolation: &Isolation) -> bool {
+    matches!(isolation, Isolation::Unknown(_))
+}
+
+#[test]
+fn each_kind_of_function_has_its_rule() {
+    use Isolation::{No, Yes};
+    // Type, header, alone without the capability, one of several without it, one of several with it.
+    let kinds = [
+        (0, 0, Yes, No, Yes),
+        (1, 0, Yes, No, Yes),
+        (4, 1, No, No, Yes),
+        (5, 1, Yes, No, Yes),
+        (6, 1, No, No, Yes),
+        (7, 1, No, No, No),
+        (8, 1, No, No, No),
+        (9, 0, Yes, No, Yes),
+        (10, 0, No, No, No),
+        (12, 0, Yes, Yes, Yes),
+    ];
+    for (kind, header, single, multi, with_acs) in kinds {
+        let made = || express("00:05.0", header, kind);
+        assert_eq!(alone(made()), single, "type {kind}");
+        assert_eq!(
+            alone(made().multifunction()),
+            multi,
+            "type {kind}, multifunction"
+        );
+        let able = made().multifunction().acs(ALL, ALL);
+        assert_eq!(alone(able), with_acs, "type {kind}, multifunction with ACS");
+    }
+    assert_eq!(alone(conventional("00:05.0")), No);
+    assert_eq!(alone(conventional("00:05.0").acs(ALL, ALL)), No);
+}
+
+#[test]
+fn each_service_is_told_by_its_own_bit() {
+    for service in AcsService::ALL {
+        let port = root_port("00:01.0", 1).acs(ALL, ALL & !service.bit());
+        let state = state(&in_use([port]), "00:01.0");
+        for other in AcsService::ALL {
+            let expected = if other == service {
+                Isolation::No
+            } else {
+                Isolation::Yes
+            };
+            assert_eq!(
+                *state.service(other),
+                expected,
+                "{service:?} off, {other:?}"
+            );
+        }
+        assert_eq!(state.isolates(), Isolation::No);
+    }
+    let bits: Vec<u16> = AcsService::ALL.map(AcsService::bit).into();
+    assert_eq!(bits, [0x01, 0x04, 0x08, 0x10]);
+}
+
+#[test]
+fn what_does_not_isolate_weighs_more_than_what_is_not_known() {
+    use Isolation::{No, Unknown, Yes};
+    let unknown = || Unknown("why".to_owned());
+    let other = || Unknown("another".to_owned());
+    assert_eq!(Yes.and(&Yes), Yes);
+    assert_eq!(Yes.and(&No), No);
+    assert_eq!(No.and(&Yes), No);
+    assert_eq!(unknown().and(&No), No);
+    assert_eq!(No.and(&unknown()), No);
+    assert_eq!(Yes.and(&unknown()), unknown());
+    assert_eq!(unknown().and(&Yes), unknown());
+    assert_eq!(unknown().and(&other()), unknown());
+    assert!(Yes.is_yes() && !No.is_yes() && !unknown().is_yes());
+}
+
+#[test]
+fn a_kernel_that_uses_its_iommu_shows_in_units_or_groups() {
+    let port = || root_port("00:01.0", 1).acs(ALL, 0);
+    let basis = |change: fn(&mut Machine)| {
+        let mut machine = machine([port()]);
+        change(&mut machine);
+        let state = state(&machine, "00:01.0");
+        assert_eq!(state.isolates().is_yes(), state.basis == Basis::Capability);
+        state.basis
+    };
+    assert_eq!(basis(|_| {}), Basis::Capability);
+    assert_eq!(
+        basis(|machine| machine.iommu_units = Reading::Known(vec![])),
+        Basis::Capability
+    );
+    assert_eq!(
+        basis(|machine| machine.groups = Reading::Known(vec![])),
+        Basis::Capability
+    );
+    assert_eq!(
+        basis(|machine| machine.iommu_units = Reading::Known(vec!["ivhd0".into()])),
+        Basis::Control
+    );
+    assert_eq!(
+        basis(|machine| {
+            machine.groups = Reading::Known(vec![Group {
+                id: 0,
+                functions: vec![],
+                reserved_regions: Reading::Absent,
+            }]);
+        }),
+        Basis::Control
+    );
+    assert_eq!(
+        basis(|machine| machine.functions[0].group = Reading::Known(7)),
+        Basis::Control
+    );
+}
+
+#[test]
+fn registers_that_were_not_read_leave_every_service_unknown() {
+    let state = state(&in_use([root_port("00:01.0", 1).short()]), "00:01.0");
+    for service in AcsService::ALL {
+        assert!(is_unknown(state.service(service)));
+    }
+    assert!(is_unknown(&alone(root_port("00:01.0", 1).cut(64))));
+    // Only one of several needs them.
+    assert!(is_unknown(&alone(
+        endpoint("00:05.0").multifunction().short()
+    )));
+    assert_eq!(alone(endpoint("00:05.0").short()), Isolation::Yes);
+}
+
+#[test]
+fn a_printed_listing_tells_what_a_configuration_space_would() {
+    let listed = |port_type, acs| {
+        let mut machine = in_use([root_port("00:01.0", 1)]);
+        let function = &mut machine.functions[0];
+        function.config = Reading::Absent;
+        function.listing = Reading::Known(hardware::Listing {
+            port_type,
+            buses: Reading::Absent,
+            acs,
+        });
+        isolates(&machine, "00:01.0")
+    };
+    let registers = |control| {
+        Reading::Known(pci::Acs {
+            capability: AcsBits(ALL),
+            control: AcsBits(control),
+        })
+    };
+    let port = || Reading::Known(PortType::RootPort);
+    assert_eq!(listed(port(), registers(ALL)), Isolation::Yes);
+    assert_eq!(listed(port(), registers(0x0d)), Isolation::No);
+    assert_eq!(listed(port(), Reading::Absent), Isolation::No);
+    assert_eq!(listed(Reading::Absent, registers(ALL)), Isolation::No);
+    let unread = listed(port(), Reading::Unknown("not printed".into()));
+    assert_eq!(unread, Isolation::Unknown("not printed".into()));
+}
+
+#[test]
+fn an_id_that_is_vouched_for_isolates_without_the_capability() {
+    let vouched = [
+        (0x8086, 0x1521, 0),
+        (0x8086, 0x10c9, 0),
+        (0x1924, 0x0903, 0),
+        (0x19a2, 0x0710, 0),
+        (0x10df, 0x0720, 0),
+        (0x14e4, 0x16d7, 0),
+        (0x177d, 0xa026, 0),
+        (0x1d17, 0x3038, 0),
+        (0x8088, 0x1001, 0),
+        (0x17cb, 0x0400, 4),
+        (0x1dbf, 0x0401, 4),
+        (0x177d, 0xa000, 4),
+        (0x10e8, 0xe004, 4),
+        (0x1def, 0xe00c, 4),
+        (0x14e4, 0xd714, 4),
+        (0x0014, 0x3c09, 4),
+        (0x1c36, 0x0031, 4),
+        (0x1957, 0x8d80, 4),
+        (0x1d17, 0x0721, 4),
+        (0x1d17, 0x0752, 6),
+    ];
+    for (vendor, device, kind) in vouched {
+        let header = u8::from(kind != 0);
+        let made = |device| {
+            express("00:05.0", header, kind)
+                .multifunction()
+                .id(vendor, device)
+        };
+        let state = state(&in_use([made(device)]), "00:05.0");
+        assert_eq!(
+            state.isolates(),
+            Isolation::Yes,
+            "{vendor:04x}:{device:04x}"
+        );
+        assert!(state.quirk.is_some());
+        assert_eq!(alone(made(0xfff0)), Isolation::No, "{vendor:04x}");
+    }
+    // A vendor's word stands over registers that say otherwise.
+    let nic = endpoint("00:05.0")
+        .multifunction()
+        .id(0x8086, 0x1521)
+        .acs(ALL, 0);
+    assert_eq!(alone(nic), Isolation::Yes);
+}
+
+#[test]
+fn a_quirk_for_ports_is_for_no_other_kind() {
+    assert_eq!(
+        alone(root_port("00:01.0", 1).id(0x1c36, 0x0031)),
+        Isolation::Yes
+    );
+    assert_eq!(
+        alone(downstream("00:01.0", 1).id(0x1c36, 0x0031)),
+        Isolation::No
+    );
+    let endpoint = endpoint("00:01.0").multifunction().id(0x177d, 0xa000);
+    assert_eq!(alone(endpoint), Isolation::No);
+    assert_eq!(
+        alone(conventional("00:01.0").id(0x1d17, 0x0721)),
+        Isolation::No
+    );
+}
+
+#[test]
+fn other_ports_of_zhaoxin_and_other_devices_of_wangxun_never_isolate() {
+    let port = root_port("00:01.0", 1).id(0x1d17, 0x0753).acs(ALL, ALL);
+    assert_eq!(alone(port), Isolation::No);
+    let endpoint_of_zhaoxin = endpoint("00:01.0").id(0x1d17, 0x0753);
+    assert_eq!(alone(endpoint_of_zhaoxin), Isolation::Yes);
+    assert_eq!(alone(endpoint("00:01.0").id(0x8088, 0x9999)), Isolation::No);
+    // Not even an override is heard after that.
+    let machine = in_use([endpoint("00:01.0").id(0x8088, 0x9999)]);
+    let by_id = "id:8088:9999".parse().unwrap();
+    let state = state_under(&machine, "00:01.0", &by_id);
+    assert_eq!((state.isolates(), state.declared_by), (Isolation::No, None));
+}
+
+#[test]
+fn functions_of_the_root_complex_of_intel_isolate() {
+    let made = |vendor| integrated("00:14.0").multifunction().id(vendor, 0xa36d);
+    assert_eq!(alone(made(0x8086)), Isolation::Yes);
+    assert_eq!(alone(made(0x1022)), Isolation::No);
+    assert_eq!(
+        alone(conventional("00:14.0").multifunction().id(0x8086, 0xa36d)),
+        Isolation::No
+    );
+    assert!(is_unknown(&alone(made(0x8086).cut(64))));
+}
+
+#[test]
+fn an_amd_southbridge_isolates_on_a_root_bus_where_there_is_an_amd_iommu() {
+    let smbus = || conventional("00:14.0").id(0x1002, 0x4385);
+    let with_table = |mut machine: Machine| {
+        let tables = BTreeMap::from([("IVRS".to_owned(), Reading::Known(vec![]))]);
+        machine.tables = Reading::Known(tables);
+        machine
+    };
+    let of = |machine: Machine| isolates(&machine, "00:14.0");
+    assert_eq!(
+        of(with_table(in_use([smbus().multifunction()]))),
+        Isolation::Yes
+    );
+    assert_eq!(of(with_table(in_use([smbus()]))), Isolation::No);
+    assert_eq!(of(in_use([smbus().multifunction()])), Isolation::No);
+    let unit = integrated("00:00.2").class(0x08_06_00);
+    assert_eq!(of(in_use([smbus().multifunction(), unit])), Isolation::Yes);
+    let mut unread = in_use([smbus().multifunction()]);
+    unread.tables = Reading::Unknown("not copied".into());
+    assert_eq!(of(unread.clone()), Isolation::Unknown("not copied".into()));
+    unread.tables = Reading::Absent;
+    assert_eq!(of(unread), Isolation::No);
+    let behind_bridge = with_table(in_use([
+        conventional_bridge("00:01.0", 1),
+        conventional("01:14.0").multifunction().id(0x1002, 0x4385),
+    ]));
+    assert_eq!(isolates(&behind_bridge, "01:14.0"), Isolation::No);
+    for id in [0x7809, 0x780f] {
+        let fch = conventional("00:14.0").multifunction().id(0x1022, id);
+        assert_eq!(of(with_table(in_use([fch]))), Isolation::Yes, "{id:04x}");
+    }
+}
+
+#[test]
+fn an_intel_chipset_port_without_the_capability_isolates_where_the_chipsets_registers_are_enabled()
+{
+    let port = || root_port("00:1c.0", 1).id(0x8086, 0x1e10);
+    let lpc = |register: u16| conventional("00:1f.0").words(0xf0, &[register, 0xfed1]);
+    let of = |functions: Vec<Made>| isolates(&in_use(functions), "00:1c.0");
+    assert_eq!(of(vec![port(), lpc(0xc001)]), Isolation::Yes);
+    assert_eq!(of(vec![port(), lpc(0xc000)]), Isolation::No);
+    assert_eq!(of(vec![port().acs(ALL, ALL), lpc(0xc000)]), Isolation::No);
+    assert!(is_unknown(&of(vec![port()])));
+    assert!(is_unknown(&of(vec![port(), lpc(0xc001).cut(64)])));
+    assert_eq!(
+        of(vec![port().id(0x8086, 0x1e20), lpc(0xc001)]),
+        Isolation::No
+    );
+    let other_function = conventional("00:1f.2").words(0xf0, &[1]);
+    assert!(is_unknown(&of(vec![port(), other_function])));
+}
+
+#[test]
+fn a_sunrise_point_port_has_its_control_register_two_words_further() {
+    // Capability as a double word, then control as one.
+    let port = |capability, control| {
+        root_port("00:1c.0", 1)
+            .id(0x8086, 0xa110)
+            .words(0x100, &[0x000d, 0x0001, capability, 0, control, 0])
+    };
+    let of = |made: Made| state(&in_use([made]), "00:1c.0");
+    assert_eq!(of(port(0x0f, 0x0d)).isolates(), Isolation::Yes);
+    assert_eq!(of(port(0x0f, 0x0d)).control, Reading::Known(AcsBits(0x0d)));
+    assert_eq!(of(port(0x0f, 0x05)).isolates(), Isolation::No);
+    assert!(of(port(0x0f, 0x05)).quirk.unwrap().contains("double words"));
+    let beside = root_port("00:1c.0", 1).id(0x8086, 0xa10f);
+    let beside = beside.words(0x100, &[0x000d, 0x0001, 0x0f, 0, 0x0d, 0]);
+    assert_eq!(of(beside).isolates(), Isolation::No);
+    let without = of(root_port("00:1c.0", 1).id(0x8086, 0xa110));
+    assert_eq!((without.isolates(), without.quirk), (Isolation::No, None));
+    let unread = of(port(0x0f, 0x0d).short());
+    assert!(is_unknown(&unread.isolates()));
+    // With the IOMMU off it is as able as any.
+    assert_eq!(
+        isolates(&machine([port(0x0f, 0)]), "00:1c.0"),
+        Isolation::Yes
+    );
+}
+
+#[test]
+fn a_sunrise_point_port_in_a_listing_shows_no_control() {
+    let mut machine = in_use([root_port("00:1c.0", 1).id(0x8086, 0xa110)]);
+    let function = &mut machine.functions[0];
+    function.config = Reading::Absent;
+    function.listing = Reading::Known(hardware::Listing {
+        port_type: Reading::Known(PortType::RootPort),
+        buses: Reading::Absent,
+        acs: Reading::Known(pci::Acs {
+            capability: AcsBits(0x0f),
+            control: AcsBits(0),
+        }),
+    });
+    let found = isolates(&machine, "00:1c.0");
+    let Isolation::Unknown(why) = found else {
+        panic!("{found:?}");
+    };
+    assert!(why.contains("0000:00:1c.0"), "{why}");
+}
+
+#[test]
+fn an_override_leaves_what_has_acs_to_its_registers() {
+    let requested = "downstream,id:1234:5678".parse().unwrap();
+    let of = |machine: Machine| state_under(&machine, "00:01.0", &requested);
+    let without = of(in_use([root_port("00:01.0", 1)]));
+    assert_eq!(without.isolates(), Isolation::Yes);
+    assert_eq!(without.declared_by.unwrap().to_string(), "id:1234:5678");
+    let with = of(in_use([root_port("00:01.0", 1).acs(ALL, 0)]));
+    assert_eq!((with.isolates(), with.declared_by), (Isolation::No, None));
+    // Not read: isolated either way with the IOMMU off; open with it on.
+    let unread = of(machine([root_port("00:01.0", 1).short()]));
+    assert_eq!(
+        (unread.isolates(), unread.declared_by),
+        (Isolation::Yes, None)
+    );
+    let unread = of(in_use([root_port("00:01.0", 1).short()]));
+    assert!(is_unknown(&unread.isolates()));
+}

@@ -1,0 +1,381 @@
+//! The kernel's grouping (`pci_device_group`, drivers/iommu/iommu.c), function by function in the order in
+//! which the kernel finds them: each joins a group that is there already, or gets one of its own.
+
+use std::collections::BTreeMap;
+
+use hardware::Reading;
+use pci::{Address, PortType};
+
+use crate::alias::Devfns;
+use crate::topology::Node;
+use crate::{Doubt, Isolation};
+
+/// Index of a bus in a [`Grouping`].
+pub(crate) type BusIndex = usize;
+/// Number of a group, in the order in which they were made.
+pub(crate) type Group = usize;
+
+/// What the rule asks about one function.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub address: Address,
+    pub bus: BusIndex,
+    pub devfn: u8,
+    pub port: Reading<PortType>,
+    pub isolates: Isolation,
+    pub multifunction: bool,
+    pub aliases: Devfns,
+    pub translation_root: bool,
+    /// The function that does the DMA for this one (`pci_real_dma_dev`): a VMD controller for what is in its
+    /// domain.
+    pub dma_for: Option<Node>,
+    pub group: Option<Group>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BusEntry {
+    pub up: Up,
+    pub members: Vec<Node>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Up {
+    Root,
+    Bridge(Node),
+    /// The bridge is not there to ask, and why that is known.
+    Unseen(String),
+}
+
+/// Whether every bridge from one on up isolates (`pci_acs_path_enabled`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    Isolated,
+    Open,
+    /// Not known, because of this bridge.
+    Unclear(Node),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grouping {
+    members: Vec<Member>,
+    buses: Vec<BusEntry>,
+    /// On each bus the functions that have aliases.
+    aliased: Vec<Vec<Node>>,
+    paths: Vec<Path>,
+    /// Why each group is not certain.
+    doubts: Vec<Vec<Doubt>>,
+    below_unseen: BTreeMap<BusIndex, Group>,
+}
+
+/// Where the rule leads.
+enum Found {
+    Group(Group),
+    Nothing,
+    /// To a bus below a bridge that nobody can ask: all of it is one group.
+    BelowUnseen(BusIndex, String),
+}
+
+impl Grouping {
+    /// `order` has every bridge before what is behind it.
+    pub fn new(members: Vec<Member>, buses: Vec<BusEntry>, order: &[Node]) -> Self {
+        let mut grouping = Self {
+            paths: vec![Path::Open; members.len()],
+            aliased: Vec::new(),
+            members,
+            buses,
+            doubts: Vec::new(),
+            below_unseen: BTreeMap::new(),
+        };
+        grouping.aliased = grouping
+            .buses
+            .iter()
+            .map(|bus| {
+                let nodes = bus.members.iter().copied();
+                nodes.filter(|node| grouping.has_alias(*node)).collect()
+            })
+            .collect();
+        for node in order {
+            let path = grouping.path(*node);
+            if let Some(place) = grouping.paths.get_mut(*node) {
+                *place = path;
+            }
+        }
+        grouping
+    }
+
+    pub fn member(&self, node: Node) -> Option<&Member> {
+        self.members.get(node)
+    }
+
+    pub fn group_of(&self, node: Node) -> Option<Group> {
+        self.members.get(node)?.group
+    }
+
+    /// Every function that is in a group, by address.
+    pub fn grouped(&self) -> impl Iterator<Item = (Address, Group)> {
+        let members = self.members.iter();
+        members.filter_map(|member| Some((member.address, member.group?)))
+    }
+
+    pub fn doubts(&self, group: Group) -> &[Doubt] {
+        self.doubts.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts a function into its group. Returns the group, and what could not be read on the way there.
+    pub fn place(&mut self, node: Node) -> (Group, Vec<Doubt>) {
+        let mut doubts = Vec::new();
+        let group = match self.find(node, &mut doubts) {
+            Found::Group(group) => group,
+            Found::Nothing => self.new_group(),
+            Found::BelowUnseen(bus, why) => {
+                let address = self.members.get(node).map(|member| member.address);
+                doubts.extend(address.map(|function| Doubt { function, why }));
+                let known = self.below_unseen.get(&bus).copied();
+                known.unwrap_or_else(|| {
+                    let group = self.new_group();
+                    self.below_unseen.insert(bus, group);
+                    group
+                })
+            }
+        };
+        if let Some(member) = self.members.get_mut(node) {
+            member.group = Some(group);
+        }
+        (group, doubts)
+    }
+
+    /// Notes what makes a group uncertain.
+    pub fn record(&mut self, group: Group, doubts: Vec<Doubt>) {
+        if let Some(known) = self.doubts.get_mut(group) {
+            for doubt in doubts {
+                if !known.contains(&doubt) {
+                    known.push(doubt);
+                }
+            }
+        }
+    }
+
+    fn new_group(&mut self) -> Group {
+        self.doubts.push(Vec::new());
+        self.doubts.len() - 1
+    }
+
+    fn find(&self, node: Node, doubts: &mut Vec<Doubt>) -> Found {
+        // What the function's DMA looks like to the root complex (`pci_for_each_dma_alias`).
+        let mut from = node;
+        if let Some(controller) = self.members.get(node).and_then(|member| member.dma_for) {
+            from = controller;
+            if let Some(group) = self.group_of(from) {
+                return Found::Group(group);
+            }
+        }
+        let mut at = from;
+        loop {
+            let bridge = match self.above(at) {
+                Some((_, Up::Bridge(bridge))) => *bridge,
+                Some((bus, Up::Unseen(why))) => return Found::BelowUnseen(bus, why.clone()),
+                Some((_, Up::Root)) | None => break,
+            };
+            let Some(member) = self.members.get(bridge) else {
+                break;
+            };
+            if member.translation_root {
+                break;
+            }
+            if aliases_what_is_behind(&member.port) {
+                doubts.extend(doubt_of(member.address, &member.port));
+                from = bridge;
+                if let Some(group) = member.group {
+                    return Found::Group(group);
+                }
+            }
+            at = bridge;
+        }
+        // From there up to where access control keeps peers apart.
+        while let Some((_, Up::Bridge(bridge))) = self.above(from) {
+            match self.paths.get(*bridge) {
+                Some(Path::Isolated) => break,
+                Some(Path::Unclear(at)) => doubts.extend(self.doubt(*at)),
+                Some(Path::Open) | None => {}
+            }
+            from = *bridge;
+            if let Some(group) = self.group_of(from) {
+                return Found::Group(group);
+            }
+        }
+        let mut seen = Devfns::default();
+        let group = self
+            .alias_group(from, &mut seen)
+            .or_else(|| self.function_group(from, &mut seen));
+        self.doubts_within_device(from, doubts);
+        group.map_or(Found::Nothing, Found::Group)
+    }
+
+    /// The group of a function, or of one that uses its id or whose id it uses (`get_pci_alias_group`).
+    fn alias_group(&self, node: Node, seen: &mut Devfns) -> Option<Group> {
+        let member = self.members.get(node)?;
+        if seen.has(member.devfn) {
+            return None;
+        }
+        seen.insert(member.devfn);
+        if member.group.is_some() {
+            return member.group;
+        }
+        let on_bus = self.buses.get(member.bus)?;
+        let aliased = self.aliased.get(member.bus)?;
+        let candidates = if member.aliases.is_empty() {
+            aliased
+        } else {
+            &on_bus.members
+        };
+        candidates
+            .iter()
+            .filter(|other| **other != node && self.are_aliases(node, **other))
+            .find_map(|other| {
+                self.alias_group(*other, seen)
+                    .or_else(|| self.function_group(*other, seen))
+            })
+    }
+
+    /// The group of another function of the same device, where neither isolates
+    /// (`get_pci_function_alias_group`).
+    fn function_group(&self, node: Node, seen: &mut Devfns) -> Option<Group> {
+        let mut peers = self.peers(node);
+        peers.find_map(|peer| self.alias_group(peer, seen))
+    }
+
+    /// The other functions of the device that could talk to this one.
+    fn peers(&self, node: Node) -> impl Iterator<Item = Node> {
+        let member = self.members.get(node);
+        let open = member.filter(|member| member.multifunction && !member.isolates.is_yes());
+        let bus = open.and_then(|member| self.buses.get(member.bus));
+        let on_bus = bus.map_or(&[][..], |bus| &bus.members);
+        on_bus.iter().copied().filter(move |other| {
+            let other_member = self.members.get(*other);
+            *other != node
+                && open.zip(other_member).is_some_and(|(member, other)| {
+                    other.devfn >> 3 == member.devfn >> 3 && !other.isolates.is_yes()
+                })
+        })
+    }
+
+    /// What is not known about a device's functions counts only where there is one to share with.
+    fn doubts_within_device(&self, node: Node, doubts: &mut Vec<Doubt>) {
+        let peers: Vec<Node> = self.peers(node).collect();
+        if !peers.is_empty() {
+            let all = std::iter::once(node).chain(peers);
+            doubts.extend(all.filter_map(|node| self.doubt(node)));
+        }
+    }
+
+    fn are_aliases(&self, one: Node, other: Node) -> bool {
+        let uses = |one: Node, other: Node| {
+            let pair = self.members.get(one).zip(self.members.get(other));
+            pair.is_some_and(|(one, other)| one.aliases.has(other.devfn))
+        };
+        uses(one, other) || uses(other, one)
+    }
+
+    fn has_alias(&self, node: Node) -> bool {
+        let member = self.members.get(node);
+        member.is_some_and(|member| !member.aliases.is_empty())
+    }
+
+    fn above(&self, node: Node) -> Option<(BusIndex, &Up)> {
+        let bus = self.members.get(node)?.bus;
+        Some((bus, &self.buses.get(bus)?.up))
+    }
+
+    fn path(&self, node: Node) -> Path {
+        let isolates = self.members.get(node).map(|member| &member.isolates);
+        let own = match isolates {
+            Some(Isolation::Yes) => Path::Isolated,
+            Some(Isolation::Unknown(_)) => Path::Unclear(node),
+            Some(Isolation::No) | None => return Path::Open,
+        };
+        let above = match self.above(node) {
+            Some((_, Up::Bridge(bridge))) => self.paths.get(*bridge).copied(),
+            _ => Some(Path::Isolated),
+        };
+        match (own, above) {
+            (_, Some(Path::Open) | None) => Path::Open,
+            (Path::Isolated, Some(above)) => above,
+            (own, _) => own,
+        }
+    }
+
+    fn doubt(&self, node: Node) -> Option<Doubt> {
+        let member = self.members.get(node)?;
+        match &member.isolates {
+            Isolation::Unknown(why) => Some(Doubt {
+                function: member.address,
+                why: why.clone(),
+            }),
+            Isolation::Yes | Isolation::No => None,
+        }
+    }
+}
+
+/// Moving a card.
+impl Grouping {
+    /// Takes functions out of their groups.
+    pub fn take_out(&mut self, nodes: impl IntoIterator<Item = Node>) {
+        for node in nodes {
+            if let Some(member) = self.members.get_mut(node) {
+                member.group = None;
+            }
+        }
+    }
+
+    /// A new bus behind a port, with these functions as its device 0.
+    pub fn plug(&mut self, port: Node, functions: &[Node]) {
+        let bus = self.buses.len();
+        self.buses.push(BusEntry {
+            up: Up::Bridge(port),
+            members: functions.to_vec(),
+        });
+        for node in functions {
+            if let Some(member) = self.members.get_mut(*node) {
+                member.bus = bus;
+                member.devfn &= 7;
+            }
+        }
+        let aliased = functions.iter().copied();
+        let aliased = aliased.filter(|node| self.has_alias(*node)).collect();
+        self.aliased.push(aliased);
+    }
+
+    /// Works out again whether the way up isolates, for functions in scan order.
+    pub fn retrace(&mut self, order: &[Node]) {
+        for node in order {
+            let path = self.path(*node);
+            if let Some(place) = self.paths.get_mut(*node) {
+                *place = path;
+            }
+        }
+    }
+}
+
+/// Conventional bridges and bridges between PCI Express and conventional PCI do DMA in the name of what is
+/// behind them; ports of PCI Express do not. Whether an unread bridge does is not known: it is taken to.
+fn aliases_what_is_behind(port: &Reading<PortType>) -> bool {
+    matches!(
+        port,
+        Reading::Known(PortType::PcieToPciBridge | PortType::PciToPcieBridge)
+            | Reading::Absent
+            | Reading::Unknown(_)
+    )
+}
+
+fn doubt_of(function: Address, port: &Reading<PortType>) -> Option<Doubt> {
+    match port {
+        Reading::Unknown(why) => Some(Doubt {
+            function,
+            why: why.clone(),
+        }),
+        Reading::Known(_) | Reading::Absent => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardware::{Function, Machine, Reading};
+use pci::{Address, FunctionId};
+use serde::Serialize;
+
+use crate::acs::Judge;
+use crate::alias::{self, Devfns};
+use crate::grouping::{BusEntry, BusIndex, Group, Grouping, Member, Up};
+use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node};
+use crate::{AcsState, Basis, MODEL, Override, Platform, Topology};
+
+/// Why a prediction is not certain: something about this function could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Doubt {
+    /// The function.
+    pub function: Address,
+    /// What could not be read.
+    pub why: String,
+}
+
+/// One group as the kernel would make it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PredictedGroup {
+    /// Its number, in the order in which the kernel makes groups. The kernel's own numbers can differ.
+    pub id: u32,
+    /// Members by address.
+    pub functions: Vec<Address>,
+    /// What was taken as not isolating because it could not be read. Without any the group is certain.
+    pub doubts: Vec<Doubt>,
+}
+
+/// The groups of a machine as the kernel would make them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Prediction {
+    /// The kernel whose rules were followed.
+    pub model: &'static str,
+    /// By id.
+    pub groups: Vec<PredictedGroup>,
+    /// Functions that no IOMMU covers, by address: they are in no group.
+    pub ungrouped: Vec<Address>,
+}
+
+/// A machine and an override, with everything that prediction needs worked out once.
+pub struct Predictor<'a> {
+    pub(crate) topology: Topology<'a>,
+    pub(crate) grouping: Grouping,
+    states: Vec<AcsState>,
+    ungrouped: Vec<Address>,
+    notes: Vec<Doubt>,
+}
+
+/// The groups of this machine under this override, where an IOMMU covers everything.
+pub fn predict(machine: &Machine, requested: &Override) -> Prediction {
+    Predictor::new(machine, requested, &Platform::default()).prediction()
+}
+
+impl PredictedGroup {
+    /// Whether everything that decided it was read.
+    pub fn is_certain(&self) -> bool {
+        self.doubts.is_empty()
+    }
+}
+
+impl Prediction {
+    /// The group that has this function.
+    pub fn group_of(&self, function: Address) -> Option<&PredictedGroup> {
+        let mut groups = self.groups.iter();
+        groups.find(|group| group.functions.binary_search(&function).is_ok())
+    }
+
+    /// Everything that could not be read and made a difference, by function.
+    pub fn unknown(&self) -> BTreeSet<&Doubt> {
+        self.groups.iter().flat_map(|group| &group.doubts).collect()
+    }
+}
+
+impl<'a> Predictor<'a> {
+    /// Follows the kernel's rule for every function of the machine.
+    pub fn new(machine: &'a Machine, requested: &Override, platform: &Platform) -> Self {
+        let topology = Topology::of(machine);
+        let judge = Judge::new(machine, &topology, requested);
+        let states: Vec<AcsState> = topology
+            .functions()
+            .enumerate()
+            .filter_map(|(node, function)| {
+                let facts = topology.facts_of(node)?;
+                Some(judge.judge(function.address, function.id, facts))
+            })
+            .collect();
+        let grouping = grouping(&topology, &states, platform);
+        let mut predictor = Self {
+            notes: command_line_notes(machine, &topology, &states),
+            grouping,
+            states,
+            ungrouped: Vec::new(),
+            topology,
+        };
+        for node in predictor.topology.scan_order().to_vec() {
+            predictor.place(node, platform);
+        }
+        predictor.ungrouped.sort_unstable();
+        predictor
+    }
+
+    fn place(&mut self, node: Node, platform: &Platform) {
+        let Some(address) = self.grouping.member(node).map(|member| member.address) else {
+            return;
+        };
+        let function = self.topology.function(address);
+        if function.is_some_and(|function| (platform.covers)(function)) {
+            let (group, doubts) = self.grouping.place(node);
+            self.grouping.record(group, doubts);
+        } else {
+            self.ungrouped.push(address);
+        }
+    }
+
+    /// How the machine's buses hang together.
+    pub fn topology(&self) -> &Topology<'a> {
+        &self.topology
+    }
+
+    /// Access control of a function.
+    pub fn acs(&self, address: Address) -> Option<&AcsState> {
+        self.states.get(self.topology.node(address)?)
+    }
+
+    /// The groups.
+    pub fn prediction(&self) -> Prediction {
+        let groups = self.members().into_iter().zip(0..);
+        let groups = groups.map(|((group, functions), id)| PredictedGroup {
+            id,
+            doubts: self.doubts(group, &functions),
+            functions,
+        });
+        Prediction {
+            model: MODEL,
+            groups: groups.collect(),
+            ungrouped: self.ungrouped.clone(),
+        }
+    }
+
+    /// The members of each group, by address.
+    pub(crate) fn members(&self) -> BTreeMap<Group, Vec<Address>> {
+        let mut members: BTreeMap<Group, Vec<Address>> = BTreeMap::new();
+        for (address, group) in self.grouping.grouped() {
+            members.entry(group).or_default().push(address);
+        }
+        members
+    }
+
+    /// Doubts about a group; the command line matters to the group of each function whose services it may
+    /// have switched off.
+    pub(crate) fn doubts(&self, group: Group, functions: &[Address]) -> Vec<Doubt> {
+        let notes = self.notes.iter();
+        let notes = notes.filter(|note| functions.binary_search(&note.function).is_ok());
+        let doubts = self.grouping.doubts(group).iter().chain(notes).cloned();
+        doubts.collect()
+    }
+}
+
+/// Parameters by which a person takes services away from chosen functions. They are at work with the IOMMU
+/// off, too, but which functions they mean shows only in the control registers of a kernel that uses one.
+const ACS_PARAMETERS: [&str; 2] = ["disable_acs_redir=", "config_acs="];
+
+fn command_line_notes(machine: &Machine, topology: &Topology, states: &[AcsState]) -> Vec<Doubt> {
+    let line = machine.kernel.command_line.known();
+    let parameter = line.and_then(|line| ACS_PARAMETERS.iter().find(|name| line.contains(**name)));
+    let Some(parameter) = parameter else {
+        return Vec::new();
+    };
+    let affected = topology.functions().zip(states).filter(|(_, state)| {
+        state.basis == Basis::Capability && matches!(state.capability, Reading::Known(_))
+    });
+    affected
+        .map(|(function, _)| Doubt {
+            function: function.address,
+            why: format!("the kernel command line has {parameter}, which may switch its ACS off"),
+        })
+        .collect()
+}
+
+/// Intel's Volume Management Devices: what is in the domain of one does DMA in its name.
+const VMD: [FunctionId; 10] = {
+    const fn intel(device: u16) -> FunctionId {
+        FunctionId::new(0x8086, device)
+    }
+    [
+        intel(0x201d),
+        intel(0x28c0),
+        intel(0x467f),
+        intel(0x4c3d),
+        intel(0x7d0b),
+        intel(0x9a0b),
+        intel(0xa77f),
+        intel(0xad0b),
+        intel(0xb06f),
+        intel(0xb60b),
+    ]
+};
+
+/// The controller of each domain that the VMD driver has made. It gives them numbers in the order of the
+/// controllers; where their counts differ nothing tells which is whose.
+fn vmd_controllers(topology: &Topology) -> BTreeMap<u32, Option<Node>> {
+    let domains: BTreeSet<u32> = topology
+        .buses()
+        .map(|(bus, _)| bus.domain)
+        .filter(|domain| *domain >= FIRST_VMD_DOMAIN)
+        .collect();
+    let controllers: Vec<Node> = topology
+        .functions()
+        .filter(|function| VMD.contains(&function.id))
+        .filter(|function| function.driver.known().is_none_or(|driver| driver == "vmd"))
+        .filter_map(|function| topology.node(function.address))
+        .collect();
+    let same = controllers.len() == domains.len();
+    let own = controllers.into_iter().map(|node| same.then_some(node));
+    domains
+        .into_iter()
+        .zip(own.chain(std::iter::repeat(None)))
+        .collect()
+}
+
+fn grouping(topology: &Topology, states: &[AcsState], platform: &Platform) -> Grouping {
+    let controllers = vmd_controllers(topology);
+    let indices: BTreeMap<Bus, BusIndex> = topology.buses().map(|(bus, _)| bus).zip(0..).collect();
+    let up = |bus: Bus, above: &Above| match above {
+        Above::Root if controllers.get(&bus.domain) == Some(&None) => Up::Unseen(format!(
+            "which VMD controller has domain {:x} is not known",
+            bus.domain
+        )),
+        Above::Root => Up::Root,
+        Above::Bridge(bridge) => topology.node(*bridge).map_or(Up::Root, Up::Bridge),
+        Above::Unseen(why) => Up::Unseen(why.clone()),
+    };
+    let buses = topology.buses().map(|(bus, above)| BusEntry {
+        up: up(bus, above),
+        members: topology.members(bus).to_vec(),
+    });
+    let members = topology.functions().enumerate().zip(states);
+    let members = members.filter_map(|((node, function), state)| {
+        let bus = Bus::of(function.address);
+        Some(Member {
+            address: function.address,
+            bus: *indices.get(&bus)?,
+            devfn: devfn(function.address),
+            port: topology.facts_of(node)?.port.clone(),
+            isolates: state.isolates(),
+            multifunction: topology.facts_of(node)?.multifunction,
+            aliases: aliases(function, platform),
+            translation_root: alias::is_translation_root(function.id),
+            dma_for: controllers.get(&bus.domain).copied().flatten(),
+            group: None,
+        })
+    });
+    Grouping::new(members.collect(), buses.collect(), topology.scan_order())
+}
+
+fn aliases(function: &Function, platform: &Platform) -> Devfns {
+    let mut set = alias::aliases(function);
+    let own = function.address;
+    let named =
+        (platform.alias)(own).filter(|alias| *alias != own && Bus::of(*alias) == Bus::of(own));
+    if let Some(alias) = named {
+        set.insert(devfn(alias));
+    }
+    set
+}
+
+pub(crate) fn devfn(address: Address) -> u8 {
+    (address.device << 3) | (address.function & 7)
+}
+
+#[cfg(test)]
+mod tests;
