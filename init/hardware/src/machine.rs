@@ -50,6 +50,17 @@ pub struct Machine {
     pub board_slots: Reading<Vec<BoardSlot>>,
 }
 
+impl Machine {
+    /// Tells the disk that Preflight itself was booted from, by its kernel name, apart from the host's own.
+    pub fn mark_boot_stick(&mut self, disk: &str) {
+        if let Reading::Known(devices) = &mut self.host_devices {
+            for device in devices.iter_mut().filter(|device| device.name == disk) {
+                device.role = HostRole::BootStick;
+            }
+        }
+    }
+}
+
 /// The kernel that read the machine: verdicts on groups and the IOMMU depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {

@@ -11,10 +11,12 @@ mod iommu_unit;
 mod kernel;
 mod mount;
 mod numa;
-mod parent;
+pub(crate) mod parent;
 mod route;
 mod slot;
 mod table;
+
+pub(crate) use self::board::is_filler;
 
 use std::io::ErrorKind;
 
@@ -53,7 +55,7 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         .map(|address| function::function(sys, *address))
         .collect();
     function::settle_reset_methods(&mut functions, &kernel.release);
-    parent::fill_from_config(&mut functions);
+    parent::fill_from_buses(&mut functions);
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
     let iommu_units = group::units(source, sys);
