@@ -4,7 +4,7 @@ use hardware::{Function, LinkRate, Reading};
 use pci::{Address, ConfigSpace, FunctionId, PortType};
 use serde::Serialize;
 
-use crate::attachment::attachment;
+use crate::attachment::{attachment, is_chipset_switch};
 use crate::grouping::Group;
 use crate::topology::{Above, Bus, Node};
 use crate::{Attachment, Doubt, Predictor};
@@ -66,6 +66,10 @@ impl Predictor<'_> {
         let mut landings = Vec::new();
         for port in ports {
             let occupants = self.topology.below(port.address);
+            // A port further up leads to the card, too.
+            if occupants.contains(&whole.port) {
+                continue;
+            }
             let slot = self.slot(port);
             let (Some(slot), Some(node)) = (slot, self.topology.node(port.address)) else {
                 continue;
@@ -151,7 +155,7 @@ impl Predictor<'_> {
     }
 
     /// The slot of a port: one that the port implements or the board names; where neither was read, one that
-    /// holds a card.
+    /// holds a card. A chipset is none, whatever its port says.
     fn slot(&self, port: &Function) -> Option<Slot> {
         if !is_port(port) {
             return None;
@@ -163,6 +167,9 @@ impl Predictor<'_> {
         let name = held
             .iter()
             .find_map(|occupant| occupant.slot.known().cloned());
+        if held.iter().any(|occupant| is_chipset_switch(occupant)) {
+            return None;
+        }
         let is_read = config.is_some_and(|config| config.port_type().is_some());
         let holds_card = held
             .first()

@@ -32,7 +32,7 @@ pub use difference::{Difference, differences};
 pub use landing::Landing;
 pub use platform::Platform;
 pub use predictor::{Doubt, PredictedGroup, Prediction, Predictor, predict};
-pub use price::{Declared, Price, Split, price};
+pub use price::{Declared, Price, Split, price, price_between};
 pub use topology::{Above, Bus, Topology};
 
 /// The kernel whose rules are modelled. `pci_device_group` and what it stands on are the same from 6.1 to

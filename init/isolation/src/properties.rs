@@ -268,13 +268,15 @@ fn large() -> Machine {
 }
 
 #[test]
-fn four_thousand_functions_are_no_matter_of_seconds() {
+fn four_thousand_functions_take_thirty_milliseconds() {
     let machine = large();
     assert!(machine.functions.len() > 4_000);
     let start = Instant::now();
     let prediction = predict(&machine, &Override::NONE);
     let took = start.elapsed();
     assert_eq!(prediction.groups.len(), 2 + 30);
-    // Generous: this is a debug build on a machine that is not idle.
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Without optimisation, beside other tests, it may take longer; what is not linear takes minutes.
+    let allowed = if cfg!(debug_assertions) { 3_000 } else { 30 };
+    assert!(took < Duration::from_millis(allowed), "{took:?}");
+    println!("{} functions: {took:?}", machine.functions.len());
 }

@@ -128,8 +128,16 @@ impl Look {
 
     /// The group that has this function.
     pub fn group(&self, of: &str) -> Vec<String> {
+        Self::group_in(&self.groups(), of)
+    }
+
+    /// The group that was predicted for this function where the kernel has made none.
+    pub fn predicted_group(&self, of: &str) -> Vec<String> {
+        Self::group_in(&self.groups_of("groups", "predicted"), of)
+    }
+
+    fn group_in(groups: &[BTreeSet<Address>], of: &str) -> Vec<String> {
         let of = address(of);
-        let groups = self.groups();
         let group = groups.iter().find(|group| group.contains(&of));
         let group = group.unwrap_or_else(|| panic!("{of} is in no group of {groups:#?}"));
         group.iter().map(|member| short(*member)).collect()

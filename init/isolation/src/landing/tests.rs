@@ -71,6 +71,24 @@ fn a_card_shares_in_each_slot_with_the_ports_group_but_for_what_leaves_the_slot(
 }
 
 #[test]
+fn neither_a_port_further_up_nor_one_that_holds_the_chipset_is_another_slot() {
+    let ports = |switch: u16, card: &str| -> Vec<String> {
+        let mut functions = board();
+        functions[3] = functions[3].clone().slot(4);
+        functions[7] = functions[7].clone().id(0x1022, switch);
+        let landings = landings(&in_use(functions), &[card]).into_iter();
+        landings.map(|landing| short(landing.port)).collect()
+    };
+    assert_eq!(ports(0x43e9, "06:00.0"), ["00:01.0", "00:01.1", "00:03.0"]);
+    assert_eq!(ports(0x43e9, "01:00.0"), ["00:01.1", "00:03.0", "05:00.0"]);
+    // A card's own switch leaves with it.
+    assert_eq!(
+        ports(0x1478, "01:00.0"),
+        ["00:01.1", "00:03.0", "00:04.0", "05:00.0"]
+    );
+}
+
+#[test]
 fn a_landing_says_what_leaves_and_what_the_slot_is() {
     let mut functions = board();
     let link = |width| Link {
