@@ -46,7 +46,7 @@ impl Names {
                 "the list of PCI names is over {LIMIT} bytes"
             )));
         }
-        Ok(Self::from_text(String::from_utf8_lossy(&text).into_owned()))
+        Ok(Self::from_text(into_text(text)))
     }
 
     /// Takes the text of a pci.ids file.
@@ -87,9 +87,7 @@ impl Names {
             if place.ends_with(".gz") {
                 Self::from_gz(&bytes).ok()
             } else {
-                Some(Self::from_text(
-                    String::from_utf8_lossy(&bytes).into_owned(),
-                ))
+                Some(Self::from_text(into_text(bytes)))
             }
         })
     }
@@ -128,6 +126,11 @@ impl Names {
     fn vendor_block(&self, id: VendorId) -> Option<&str> {
         self.text.get(self.vendors.get(&id.0)?.clone())
     }
+}
+
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// What a line without indentation opens.
