@@ -9,8 +9,8 @@ SHELL := /bin/bash
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
-#             pciutils that of our configuration space parser
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils
+#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils acpica-tools
 # Only for `make bench`: the peers run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
@@ -89,9 +89,23 @@ lab: $(LAB)
 endif
 
 .PHONY: soak
-soak: tools image ## 200 random machines (COUNT=n), each time others; a SEED=n repeats
+soak: tools image fuzz ## every parser fuzzed, then 200 random machines (COUNT=n), each time others; a SEED=n repeats
 	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \
 	  cargo nextest run --locked --no-fail-fast -p qemu-tests -E 'test(random::machine_)'
+
+# libFuzzer is told by the compiler which code an input reaches. These flags are LLVM's own, so a stable
+# compiler takes them; they stand in the place of .cargo/config.toml's, for libFuzzer is not linked statically.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares
+
+.PHONY: fuzz
+fuzz: setup ## look for bytes that break a parser, SECONDS=60 for each; one alone with PARSER=dmar
+	@RUSTFLAGS="$(COVERAGE)" cargo build --quiet --locked --profile fuzz --target-dir target/fuzz \
+	  -p fuzz --features engine --bin fuzz-engine
+	@cargo run --quiet --locked --profile tools -p fuzz --bin fuzz -- \
+	  --engine target/fuzz/x86_64-unknown-linux-gnu/fuzz/fuzz-engine --corpora $(CACHE)/fuzz \
+	  --out $(OUT)/fuzz --seconds $(or $(SECONDS),60) $(if $(PARSER),--target $(PARSER))
 
 .PHONY: check
 check: tools ## formatting, lints and unit tests: the fast inner loop

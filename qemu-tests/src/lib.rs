@@ -39,6 +39,7 @@ mod serial;
 mod served_card;
 mod showcase;
 pub mod stick;
+pub mod synthetic;
 mod topology;
 
 pub use boot::Boot;

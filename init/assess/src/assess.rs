@@ -1,6 +1,8 @@
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use hardware::{Machine, RomReading};
+use pci::Address;
 
 use crate::card::CardFunctions;
 use crate::context::Context;
@@ -24,6 +26,7 @@ pub fn assess_with(
 ) -> Assessment {
     let ctx = Context::new(machine, roms, names, options);
     let findings = findings(&ctx);
+    let about = by_function(&findings);
     Assessment {
         schema: SCHEMA.to_owned(),
         machine: summary::machine(&ctx),
@@ -36,7 +39,7 @@ pub fn assess_with(
         cards: ctx
             .cards
             .iter()
-            .map(|card| judged(&ctx, card, &findings))
+            .map(|card| judged(&ctx, card, &about))
             .collect(),
         functions: ctx
             .functions()
@@ -59,13 +62,30 @@ fn weight(finding: &Finding) -> (Severity, bool) {
     (finding.severity, finding.unknown)
 }
 
-fn judged(ctx: &Context, card: &CardFunctions, findings: &[Finding]) -> Card {
-    // What is only worth knowing about the whole machine says nothing about this card.
-    let is_about = |finding: &&Finding| match finding.function {
-        Some(address) => card.has(address),
-        None => finding.severity > Severity::Note || finding.unknown,
+/// Findings about each function, and under none those about the machine.
+type ByFunction<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
+
+fn by_function(findings: &[Finding]) -> ByFunction<'_> {
+    let mut about = ByFunction::new();
+    // What is only worth knowing about the whole machine says nothing about a card.
+    let weighs = |finding: &&Finding| {
+        finding.function.is_some() || finding.severity > Severity::Note || finding.unknown
     };
-    let about: Vec<_> = findings.iter().filter(is_about).collect();
+    for finding in findings.iter().filter(weighs) {
+        about.entry(finding.function).or_default().push(finding);
+    }
+    about
+}
+
+fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
+    let own = card.functions.iter().map(|function| Some(function.address));
+    let about: Vec<_> = [None]
+        .into_iter()
+        .chain(own)
+        .filter_map(|function| findings.get(&function))
+        .flatten()
+        .copied()
+        .collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {

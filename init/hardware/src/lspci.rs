@@ -101,9 +101,15 @@ pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
         firmware: missing!("how firmware started the kernel"),
         tables: missing!("the firmware's tables"),
         iommu_units: missing!("/sys/class/iommu"),
+        iommu_unit_registers: missing!("/sys/class/iommu"),
+        firmware_memory: missing!("the firmware's map of memory"),
         groups: groups(&functions),
         framebuffers: missing!("/proc/iomem"),
         host_devices: missing!("what the host uses"),
+        mounts: missing!("what the host has mounted"),
+        default_routes: missing!("the host's routes"),
+        numa_nodes: missing!("which NUMA nodes there are"),
+        board_slots: missing!("the board's slots"),
         functions,
     })
 }

@@ -4,6 +4,7 @@ mod subset;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use flate2::read::GzDecoder;
 use pci::{ClassCode, FunctionId, VendorId};
@@ -23,13 +24,17 @@ const PLACES: &[&str] = &[
 
 /// Names of vendors, devices, subsystems and classes, from a pci.ids file.
 ///
-/// Only vendors and base classes are indexed: of some forty thousand lines a machine asks for a few
-/// dozen, and those are searched for inside their vendor's block.
+/// Only vendors and base classes are indexed at once: of some forty thousand lines a machine asks for a few
+/// dozen. A vendor's devices are indexed when the first of them is asked for.
 pub struct Names {
     text: String,
     vendors: BTreeMap<u16, Range<usize>>,
+    devices: BTreeMap<u16, OnceLock<Devices>>,
     classes: BTreeMap<u8, Range<usize>>,
 }
+
+/// Where each device of a vendor is in the vendor's block, its subsystems included.
+type Devices = BTreeMap<u16, Range<usize>>;
 
 impl Names {
     /// Takes a gzipped pci.ids file.
@@ -46,7 +51,7 @@ impl Names {
                 "the list of PCI names is over {LIMIT} bytes"
             )));
         }
-        Ok(Self::from_text(into_text(text)))
+        Ok(Self::from_text(readable(text)))
     }
 
     /// Takes the text of a pci.ids file.
@@ -75,6 +80,7 @@ impl Names {
         }
         Self {
             text,
+            devices: vendors.keys().map(|id| (*id, OnceLock::new())).collect(),
             vendors,
             classes,
         }
@@ -87,7 +93,7 @@ impl Names {
             if place.ends_with(".gz") {
                 Self::from_gz(&bytes).ok()
             } else {
-                Some(Self::from_text(into_text(bytes)))
+                Some(Self::from_text(readable(bytes)))
             }
         })
     }
@@ -99,16 +105,13 @@ impl Names {
 
     /// The device's name, without its vendor's.
     pub fn device(&self, id: FunctionId) -> Option<&str> {
-        let block = self.vendor_block(id.vendor)?;
-        entries(block, 1).find_map(|line| named(line, &id.device.to_string()))
+        heading(self.device_block(id)?.trim_start())
     }
 
     /// The name of a card that carries this function: subsystems are listed below their device.
     pub fn subsystem(&self, id: FunctionId, subsystem: FunctionId) -> Option<&str> {
-        let block = self.vendor_block(id.vendor)?;
-        let device = id.device.to_string();
         let key = format!("{} {}", subsystem.vendor, subsystem.device);
-        below(block, 1, &device).find_map(|line| named(line, &key))
+        entries(self.device_block(id)?, 2).find_map(|line| named(line, &key))
     }
 
     /// The name of the class: of the programming interface where it has one, else of the subclass, else
@@ -126,11 +129,43 @@ impl Names {
     fn vendor_block(&self, id: VendorId) -> Option<&str> {
         self.text.get(self.vendors.get(&id.0)?.clone())
     }
+
+    /// The device's line and its subsystems' below.
+    fn device_block(&self, id: FunctionId) -> Option<&str> {
+        let block = self.vendor_block(id.vendor)?;
+        let index = self.devices.get(&id.vendor.0)?;
+        let devices = index.get_or_init(|| devices(block));
+        block.get(devices.get(&id.device.0)?.clone())
+    }
 }
 
-fn into_text(bytes: Vec<u8>) -> String {
+/// Takes the bytes over; only a list in another encoding is written anew.
+fn readable(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The devices of a vendor's block. Of two with the same id the first counts.
+fn devices(block: &str) -> Devices {
+    let mut found: Vec<(u16, usize)> = Vec::new();
+    let mut offset = 0;
+    for line in block.split_inclusive('\n') {
+        if let Some(device) = line.strip_prefix('\t')
+            && !device.starts_with(['\t', '#'])
+            && let Some((digits, _)) = device.split_once("  ")
+            && digits.len() == 4
+            && let Ok(id) = u16::from_str_radix(digits, 16)
+        {
+            found.push((id, offset));
+        }
+        offset += line.len();
+    }
+    let ends: Vec<usize> = found.iter().skip(1).map(|(_, start)| *start).collect();
+    let mut devices = Devices::new();
+    for ((id, start), end) in found.into_iter().zip(ends.into_iter().chain([offset])) {
+        devices.entry(id).or_insert(start..end);
+    }
+    devices
 }
 
 /// What a line without indentation opens.
@@ -231,6 +266,13 @@ mod tests {
             names.subsystem(FunctionId::new(0x1002, 0x2222), FunctionId::new(0x1002, 1)),
             None
         );
+    }
+
+    #[test]
+    fn of_two_devices_with_the_same_id_the_first_counts_and_comments_are_none() {
+        let text = "1002  Vendor\n\t#1111  Not it\n\t1111  First\n\t1111  Second\n";
+        let names = Names::from_text(text.to_owned());
+        assert_eq!(names.device(FunctionId::new(0x1002, 0x1111)), Some("First"));
     }
 
     #[test]

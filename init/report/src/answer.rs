@@ -31,9 +31,10 @@ const COMMON_WORDS: [&str; 15] = [
 pub fn summary_lines(assessment: &Assessment) -> Vec<String> {
     let cards = display_cards(assessment);
     if cards.is_empty() {
-        return vec![ascii(&no_graphics(assessment))];
+        return vec![ascii(&no_graphics(assessment)).into_owned()];
     }
-    cards.iter().map(|card| ascii(&answer(card))).collect()
+    let answers = cards.iter().map(answer);
+    answers.map(|answer| ascii(&answer).into_owned()).collect()
 }
 
 fn answer(card: &CardView) -> String {

@@ -1,14 +1,14 @@
-use assess::{Answer, Assessment, FunctionSummary, GroupSource, GroupSummary, RomSummary, Verdict};
+use assess::{Answer, FunctionSummary, GroupSource, GroupSummary, RomSummary, Verdict};
 use hardware::{Link, LinkRate};
 
 use crate::finding::Told;
 use crate::label::{fact, facts};
 use crate::page::Page;
-use crate::view::{CardView, Weight, function, weight};
+use crate::view::{CardView, Index, Weight, weight};
 use crate::{name, rom};
 
 /// Everything about one card under its name: why, what to do, then the facts.
-pub(crate) fn card(page: &mut Page, assessment: &Assessment, view: &CardView, told: &mut Told) {
+pub(crate) fn card(page: &mut Page, index: &Index, view: &CardView, told: &mut Told) {
     let Some(lead) = view.lead else {
         return;
     };
@@ -26,7 +26,7 @@ pub(crate) fn card(page: &mut Page, assessment: &Assessment, view: &CardView, to
         fact(page, "READY", "Nothing that was read stands against it.");
     }
     told.remedies(page, &reasons);
-    place(page, assessment, view, lead);
+    place(page, index, view, lead);
     for finding in notes.iter().filter(|finding| finding.function.is_some()) {
         told.reason(page, finding);
         if let Some(remedy) = &finding.remedy {
@@ -35,7 +35,7 @@ pub(crate) fn card(page: &mut Page, assessment: &Assessment, view: &CardView, to
     }
 }
 
-fn place(page: &mut Page, assessment: &Assessment, view: &CardView, lead: &FunctionSummary) {
+fn place(page: &mut Page, index: &Index, view: &CardView, lead: &FunctionSummary) {
     let functions = view.functions.iter().map(|function| {
         format!(
             "{} {}:{} {}{}, driver {}",
@@ -49,7 +49,7 @@ fn place(page: &mut Page, assessment: &Assessment, view: &CardView, lead: &Funct
     });
     facts(page, "functions", functions);
     fact(page, "slot", &slot(view));
-    facts(page, "group", groups(assessment, view));
+    facts(page, "group", groups(index, view));
     if let Some(link) = &lead.link {
         fact(page, "link", &link_words(link));
     }
@@ -70,34 +70,33 @@ fn slot(view: &CardView) -> String {
 }
 
 /// One line for each group that the card's functions are in.
-fn groups(assessment: &Assessment, view: &CardView) -> Vec<String> {
+fn groups(index: &Index, view: &CardView) -> Vec<String> {
     let mut numbers: Vec<_> = view.functions.iter().filter_map(|f| f.group).collect();
     numbers.dedup();
     if numbers.is_empty() {
-        let why = match assessment.iommu.active {
+        let why = match index.assessment.iommu.active {
             Answer::No => "none, since no IOMMU is in use",
             Answer::Yes | Answer::Unknown => "not known",
         };
         return vec![why.to_owned()];
     }
-    let group = |number: &u32| assessment.groups.iter().find(|group| group.id == *number);
     numbers
         .iter()
-        .map(|number| match group(number) {
-            Some(group) => group_words(assessment, view, group),
+        .map(|number| match index.group(*number) {
+            Some(group) => group_words(index, view, group),
             None => format!("{number}; its members are not known"),
         })
         .collect()
 }
 
-fn group_words(assessment: &Assessment, view: &CardView, group: &GroupSummary) -> String {
+fn group_words(index: &Index, view: &CardView, group: &GroupSummary) -> String {
     let GroupSummary { id, functions, .. } = group;
     let source = source(group.source);
     let own = &view.card.functions;
     let others: Vec<_> = functions
         .iter()
         .filter(|address| !own.contains(address))
-        .map(|address| match function(assessment, *address) {
+        .map(|address| match index.function(*address) {
             Some(other) => format!("{address} {}", name::class(other.class)),
             None => address.to_string(),
         })

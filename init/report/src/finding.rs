@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assess::Finding;
 
@@ -14,8 +14,8 @@ const MOST_EVIDENCE: usize = 6;
 pub(crate) struct Told {
     /// Ids of machine-wide findings.
     machine_wide: BTreeSet<String>,
-    /// Remedies by their number, which counts from one.
-    remedies: Vec<String>,
+    /// The number of each remedy, which counts from one.
+    remedies: BTreeMap<String, usize>,
 }
 
 impl Told {
@@ -62,8 +62,8 @@ impl Told {
             .iter()
             .filter_map(|finding| finding.remedy.as_ref())
         {
-            match self.remedies.iter().position(|given| given == remedy) {
-                Some(index) if !again.contains(&index) => again.push(index),
+            match self.remedies.get(remedy) {
+                Some(number) if !again.contains(number) => again.push(*number),
                 Some(_) => {}
                 None if fresh.contains(&remedy) => {}
                 None => fresh.push(remedy),
@@ -71,13 +71,13 @@ impl Told {
         }
         let mut label = "TO DO";
         if !again.is_empty() {
-            let numbers: Vec<_> = again.iter().map(|index| (index + 1).to_string()).collect();
+            let numbers: Vec<_> = again.iter().map(usize::to_string).collect();
             fact(page, label, &format!("{} above", numbers.join(", ")));
             label = "";
         }
         for remedy in fresh {
-            self.remedies.push(remedy.clone());
-            let number = self.remedies.len();
+            let number = self.remedies.len() + 1;
+            self.remedies.insert(remedy.clone(), number);
             page.paragraph(&format!("{}{number}. ", labelled(label)), remedy);
             label = "";
         }

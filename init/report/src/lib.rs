@@ -21,7 +21,7 @@ pub use text::{TextOptions, text};
 pub fn paragraph(text: &str, width: usize) -> String {
     let mut page = page::Page::new(width);
     page.paragraph("", text);
-    page.finish(str::to_owned)
+    page.finish()
 }
 
 /// The assessment as pretty JSON, which is the contract of `preflight assess --format json`. Ends in

@@ -1,4 +1,6 @@
-use assess::{Answer, Assessment, Finding, FunctionSummary, Iommu, IommuVendor};
+use std::collections::{BTreeMap, BTreeSet};
+
+use assess::{Answer, Assessment, Finding, FunctionSummary, Iommu, IommuVendor, RegionSource};
 use hardware::FirmwareKind;
 use pci::Address;
 
@@ -70,8 +72,12 @@ fn iommu(page: &mut Page, iommu: &Iommu) {
     fact(page, "remapping", remapped);
     for region in &iommu.reserved_regions {
         let functions: Vec<_> = region.functions.iter().map(ToString::to_string).collect();
+        let by = match region.source {
+            RegionSource::Kernel => "",
+            RegionSource::Table => ", by the firmware's table",
+        };
         let text = format!(
-            "{} to {} ({}) for {}",
+            "{} to {} ({}{by}) for {}",
             region.start,
             region.end,
             region.kind,
@@ -128,7 +134,8 @@ pub(crate) fn groups(page: &mut Page, assessment: &Assessment) {
         return;
     };
     page.title(&format!("Groups ({})", source(first.source)));
-    let label = |address: &Address| match view::function(assessment, *address) {
+    let index = view::Index::new(assessment);
+    let label = |address: &Address| match index.function(*address) {
         Some(function) => format!("{address} {}", name::class(function.class)),
         None => address.to_string(),
     };
@@ -150,25 +157,22 @@ pub(crate) fn groups(page: &mut Page, assessment: &Assessment) {
 /// Notes that no card has told: about the machine and about other cards. The same note about several
 /// functions is one.
 pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]) {
-    let is_shown = |address| {
-        shown
-            .iter()
-            .any(|card| card.card.functions.contains(&address))
-    };
+    let shown: BTreeSet<_> = shown.iter().flat_map(|card| &card.card.functions).collect();
     let mut notes: Vec<(&Finding, Vec<String>)> = Vec::new();
+    let mut known = BTreeMap::new();
     for finding in &assessment.findings {
-        if weight(finding) > Weight::Note || finding.function.is_some_and(is_shown) {
+        let is_shown = finding.function.is_some_and(|at| shown.contains(&at));
+        if weight(finding) > Weight::Note || is_shown {
             continue;
         }
-        let about = finding.function.map(|address| address.to_string());
-        let same = notes.iter_mut().find(|(known, _)| {
-            known.id == finding.id
-                && known.summary == finding.summary
-                && known.remedy == finding.remedy
-        });
-        match same {
-            Some((_, addresses)) => addresses.extend(about),
-            None => notes.push((finding, about.into_iter().collect())),
+        let number = *known
+            .entry((&finding.id, &finding.summary, &finding.remedy))
+            .or_insert_with(|| {
+                notes.push((finding, Vec::new()));
+                notes.len() - 1
+            });
+        if let Some((_, addresses)) = notes.get_mut(number) {
+            addresses.extend(finding.function.map(|address| address.to_string()));
         }
     }
     if notes.is_empty() {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// Narrower than this no report can be read; a smaller width is taken as this one.
 const NARROWEST: usize = 40;
 /// Where a text goes on when what stands before it takes more than half of the line.
@@ -7,21 +9,24 @@ const DEEP_INDENT: usize = 4;
 /// pci.ids, so each is made harmless here and nowhere else: no control character reaches a terminal.
 pub(crate) struct Page {
     width: usize,
-    lines: Vec<String>,
+    text: String,
+    /// Where the line begins that is being written.
+    line: usize,
 }
 
 impl Page {
     pub(crate) fn new(width: usize) -> Self {
         Self {
             width: width.max(NARROWEST),
-            lines: Vec::new(),
+            text: String::new(),
+            line: 0,
         }
     }
 
     /// An empty line, but never two, and never at the top.
     pub(crate) fn gap(&mut self) {
-        if self.lines.last().is_some_and(|line| !line.is_empty()) {
-            self.lines.push(String::new());
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.end_line();
         }
     }
 
@@ -38,47 +43,52 @@ impl Page {
 
     /// `before`, and behind it the text, each further line of it indented by `indent`.
     pub(crate) fn indented(&mut self, before: &str, text: &str, indent: usize) {
-        let before = ascii(before);
         let indent = if indent > self.width / 2 {
             DEEP_INDENT
         } else {
             indent
         };
-        let mut line = before;
+        self.text.push_str(&ascii(before));
         let mut fresh = true;
         for word in ascii(text).split_ascii_whitespace() {
             let mut word = word;
             loop {
+                let length = self.text.len() - self.line;
                 let space = usize::from(!fresh);
-                if line.len() + space + word.len() <= self.width {
-                    line.push_str(if fresh { "" } else { " " });
-                    line.push_str(word);
+                if length + space + word.len() <= self.width {
+                    self.text.push_str(if fresh { "" } else { " " });
+                    self.text.push_str(word);
                     fresh = false;
                     break;
                 }
                 if fresh {
-                    let room = self.width.saturating_sub(line.len());
+                    let room = self.width.saturating_sub(length);
                     let (head, rest) = word.split_at_checked(room).unwrap_or((word, ""));
-                    line.push_str(head);
+                    self.text.push_str(head);
                     word = rest;
                 }
-                self.push(&line);
-                line = " ".repeat(indent);
+                self.end_line();
+                self.text.extend(std::iter::repeat_n(' ', indent));
                 fresh = true;
             }
         }
-        self.push(&line);
+        self.end_line();
     }
 
-    fn push(&mut self, line: &str) {
-        let line = line.trim_end();
-        self.lines
-            .push(line.get(..self.width).unwrap_or(line).to_owned());
+    /// Cuts the line to the width, takes spaces from its end, and begins the next one.
+    fn end_line(&mut self) {
+        self.text
+            .truncate(self.text.len().min(self.line + self.width));
+        let line = self.text.get(self.line..).unwrap_or_default();
+        let length = line.trim_end_matches(' ').len();
+        self.text.truncate(self.line + length);
+        self.text.push('\n');
+        self.line = self.text.len();
     }
 
     /// The lines, each with a newline.
-    pub(crate) fn finish(self, style: fn(&str) -> String) -> String {
-        self.lines.iter().map(|line| style(line) + "\n").collect()
+    pub(crate) fn finish(self) -> String {
+        self.text
     }
 }
 
@@ -100,7 +110,13 @@ const REPLACEMENTS: [(char, &str); 12] = [
 
 /// The text in printable ASCII: line ends and tabs become spaces, all else that is not printable a
 /// question mark.
-pub(crate) fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> Cow<'_, str> {
+    if text
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    {
+        return Cow::Borrowed(text);
+    }
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
         if character == ' ' || character.is_ascii_graphic() {
@@ -112,7 +128,7 @@ pub(crate) fn ascii(text: &str) -> String {
             plain.push_str(known.map_or("?", |(_, replacement)| *replacement));
         }
     }
-    plain
+    Cow::Owned(plain)
 }
 
 #[cfg(test)]
@@ -122,7 +138,7 @@ mod tests {
     fn page(before: &str, text: &str) -> String {
         let mut page = Page::new(40);
         page.paragraph(before, text);
-        page.finish(str::to_owned)
+        page.finish()
     }
 
     #[test]

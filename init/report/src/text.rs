@@ -5,7 +5,7 @@ use crate::finding::Told;
 use crate::machine::{groups, machine, notes, others};
 use crate::page::Page;
 use crate::summary_lines;
-use crate::view::display_cards;
+use crate::view::{Index, display_cards};
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,9 @@ pub fn text(assessment: &Assessment, options: &TextOptions) -> String {
     }
     let mut told = Told::default();
     let cards = display_cards(assessment);
+    let index = Index::new(assessment);
     for view in &cards {
-        card(&mut page, assessment, view, &mut told);
+        card(&mut page, &index, view, &mut told);
     }
     machine(&mut page, assessment, &mut told);
     others(&mut page, assessment);
@@ -46,11 +47,12 @@ pub fn text(assessment: &Assessment, options: &TextOptions) -> String {
         "",
         "What is in [brackets] is explained in docs/findings.md.",
     );
-    page.finish(if options.color {
-        colored
+    let text = page.finish();
+    if options.color {
+        text.lines().map(|line| colored(line) + "\n").collect()
     } else {
-        str::to_owned
-    })
+        text
+    }
 }
 
 const RED: &str = "\x1b[1;31m";

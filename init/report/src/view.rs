@@ -1,6 +1,7 @@
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-use assess::{Assessment, Card, Finding, FunctionSummary, Severity, Verdict};
+use assess::{Assessment, Card, Finding, FunctionSummary, GroupSummary, Severity, Verdict};
 use pci::Address;
 
 /// How a finding weighs for a person: what could not be read stands between caution and block.
@@ -23,23 +24,52 @@ pub(crate) struct CardView<'a> {
     pub(crate) findings: Vec<&'a Finding>,
 }
 
+/// An assessment by address and group number.
+pub(crate) struct Index<'a> {
+    pub(crate) assessment: &'a Assessment,
+    groups: BTreeMap<u32, &'a GroupSummary>,
+    functions: BTreeMap<Address, &'a FunctionSummary>,
+    /// Findings about each function, and under none those about the machine.
+    findings: BTreeMap<Option<Address>, Vec<&'a Finding>>,
+}
+
+impl<'a> Index<'a> {
+    pub(crate) fn new(assessment: &'a Assessment) -> Self {
+        let functions = assessment.functions.iter();
+        let mut findings: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for finding in &assessment.findings {
+            findings.entry(finding.function).or_default().push(finding);
+        }
+        let groups = assessment.groups.iter();
+        Self {
+            assessment,
+            groups: groups.map(|group| (group.id, group)).collect(),
+            functions: functions.map(|one| (one.address, one)).collect(),
+            findings,
+        }
+    }
+
+    pub(crate) fn group(&self, id: u32) -> Option<&'a GroupSummary> {
+        self.groups.get(&id).copied()
+    }
+
+    pub(crate) fn function(&self, address: Address) -> Option<&'a FunctionSummary> {
+        self.functions.get(&address).copied()
+    }
+}
+
 impl<'a> CardView<'a> {
-    fn new(assessment: &'a Assessment, card: &'a Card) -> Self {
-        let functions: Vec<_> = card
-            .functions
-            .iter()
-            .filter_map(|address| function(assessment, *address))
-            .collect();
+    fn new(index: &Index<'a>, card: &'a Card) -> Self {
+        let own = card.functions.iter();
+        let functions: Vec<_> = own.filter_map(|at| index.function(*at)).collect();
         let display = functions.iter().copied().find(|f| f.class.is_display());
-        let mut findings: Vec<_> = assessment
-            .findings
-            .iter()
+        let mut findings: Vec<_> = [None]
+            .into_iter()
+            .chain(card.functions.iter().copied().map(Some))
+            .filter_map(|place| index.findings.get(&place))
+            .flatten()
+            .copied()
             .filter(|finding| card.findings.contains(&finding.id))
-            .filter(|finding| {
-                finding
-                    .function
-                    .is_none_or(|at| card.functions.contains(&at))
-            })
             .collect();
         findings.sort_by_key(|finding| Reverse(weight(finding)));
         Self {
@@ -82,13 +112,6 @@ pub(crate) fn weight(finding: &Finding) -> Weight {
     }
 }
 
-pub(crate) fn function(assessment: &Assessment, address: Address) -> Option<&FunctionSummary> {
-    assessment
-        .functions
-        .iter()
-        .find(|function| function.address == address)
-}
-
 /// The display cards, in the order in which people would pass them: those that the firmware does not
 /// show its screen on first, then the better verdict.
 pub(crate) fn display_cards(assessment: &Assessment) -> Vec<CardView<'_>> {
@@ -103,10 +126,9 @@ pub(crate) fn other_cards(assessment: &Assessment) -> Vec<CardView<'_>> {
 }
 
 fn all(assessment: &Assessment) -> impl Iterator<Item = CardView<'_>> {
-    assessment
-        .cards
-        .iter()
-        .map(|card| CardView::new(assessment, card))
+    let index = Index::new(assessment);
+    let cards = assessment.cards.iter();
+    cards.map(move |card| CardView::new(&index, card))
 }
 
 /// The verdict in a word.

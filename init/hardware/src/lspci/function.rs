@@ -2,7 +2,7 @@ use pci::{Acs, Address, ClassCode, ConfigSpace, FunctionId, PortType};
 
 use super::config;
 use super::header::HeaderText;
-use super::record::Record;
+use super::record::{Record, Sriov};
 use crate::names::Lookup;
 use crate::{Function, Link, Listing, Reading};
 
@@ -108,7 +108,16 @@ pub(super) fn function(
             (None, _) if evidence.extended || evidence.virtual_functions => Reading::Absent,
             (None, _) => missing!("SR-IOV"),
         },
-        total_virtual_functions: sriov,
+        enabled_virtual_functions: sriov.as_ref().and_then(|sriov| {
+            sriov
+                .enabled
+                .ok_or_else(|| "the register was cut off".to_owned())
+        }),
+        total_virtual_functions: sriov.and_then(|sriov| {
+            sriov
+                .total
+                .ok_or_else(|| "the register was cut off".to_owned())
+        }),
         listing: if record.verbose {
             Reading::Known(listing(&record, evidence, class))
         } else {
@@ -122,6 +131,8 @@ pub(super) fn function(
         // From the bridges' bus numbers, once all functions are there.
         parent: missing!("the bridge above"),
         reset_methods: missing!("the ways to reset it"),
+        d3cold_allowed: missing!("whether it may go to D3cold"),
+        mediated_types: missing!("its mediated device types"),
     }
 }
 
@@ -174,15 +185,15 @@ fn boot_vga(record: &Record, class: ClassCode) -> Reading<bool> {
     }
 }
 
-/// Total virtual functions: absent without SR-IOV.
-fn sriov(record: &Record, space: Option<&ConfigSpace>, evidence: &Evidence) -> Reading<u16> {
-    if let Some(total) = record.sriov.total {
-        return Reading::Known(total);
+/// The SR-IOV registers: absent without SR-IOV.
+fn sriov(record: &Record, space: Option<&ConfigSpace>, evidence: &Evidence) -> Reading<Sriov> {
+    if record.sriov.total.is_some() {
+        return Reading::Known(record.sriov);
     }
     if let Some(space) = space
         && let reading @ (Reading::Known(_) | Reading::Absent) = config::sriov(space)
     {
-        return reading.and_then(|sriov| sriov.total.ok_or_else(|| "cut short".to_owned()));
+        return reading;
     }
     if record.sriov.named {
         missing!("the SR-IOV lines of lspci -vvv")

@@ -1,4 +1,4 @@
-//! `make bench`: our image beside Debian's own, in one run on one kernel.
+//! Our image beside Debian's own, in one run on one kernel.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::Args;
 use image_builder::cache::Cache;
 use qemu_tests::peers::{Peers, SHELL_MARK};
 use qemu_tests::{Boot, Images, Qemu, Showcase, bench};
@@ -14,9 +14,9 @@ use qemu_tests::{Boot, Images, Qemu, Showcase, bench};
 /// What the kernel prints when it hands over to /init.
 const HAND_OVER: &str = "as init process";
 
-/// Measures our image beside Debian's own initrd.
-#[derive(Parser)]
-struct Arguments {
+/// What is measured, and how often.
+#[derive(Args)]
+pub struct Arguments {
     /// The kernel's .deb file
     #[arg(long)]
     kernel_package: PathBuf,
@@ -41,8 +41,8 @@ struct Built {
     file: PathBuf,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+/// Builds and boots both. Needs root.
+pub fn run(arguments: &Arguments) -> Result<()> {
     let rounds = arguments.rounds.max(1);
     let cache = Cache::open()?;
     let peers = Peers::prepare(&cache, &arguments.kernel_package)?;

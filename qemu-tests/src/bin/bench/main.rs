@@ -1,0 +1,24 @@
+//! `make bench`: how fast we are, beside those who do the same work, in one run on one machine.
+
+mod image;
+mod speed;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures Preflight beside its peers.
+#[derive(Parser)]
+#[command(name = "bench")]
+enum Bench {
+    /// Building and booting our image, beside Debian's own initrd
+    Image(image::Arguments),
+    /// Judging machines of 16 to 4096 functions, beside `lspci -vvv` printing them
+    Speed(speed::Arguments),
+}
+
+fn main() -> Result<()> {
+    match Bench::parse() {
+        Bench::Image(arguments) => image::run(&arguments),
+        Bench::Speed(arguments) => speed::run(&arguments),
+    }
+}
