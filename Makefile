@@ -9,8 +9,8 @@ SHELL := /bin/bash
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
-#             pciutils that of our configuration space parser
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils
+#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils acpica-tools
 # Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 

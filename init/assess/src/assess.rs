@@ -67,22 +67,25 @@ type ByFunction<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
 
 fn by_function(findings: &[Finding]) -> ByFunction<'_> {
     let mut about = ByFunction::new();
-    for finding in findings {
+    // What is only worth knowing about the whole machine says nothing about a card.
+    let weighs = |finding: &&Finding| {
+        finding.function.is_some() || finding.severity > Severity::Note || finding.unknown
+    };
+    for finding in findings.iter().filter(weighs) {
         about.entry(finding.function).or_default().push(finding);
     }
     about
 }
 
 fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
-    let about = |function| findings.get(&function).into_iter().flatten().copied();
-    // What is only worth knowing about the whole machine says nothing about this card.
-    let machine_wide =
-        about(None).filter(|finding| finding.severity > Severity::Note || finding.unknown);
-    let own = card
-        .functions
-        .iter()
-        .flat_map(|function| about(Some(function.address)));
-    let about: Vec<_> = machine_wide.chain(own).collect();
+    let own = card.functions.iter().map(|function| Some(function.address));
+    let about: Vec<_> = [None]
+        .into_iter()
+        .chain(own)
+        .filter_map(|function| findings.get(&function))
+        .flatten()
+        .copied()
+        .collect();
     let mut ids: Vec<String> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {

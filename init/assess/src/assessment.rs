@@ -2,6 +2,8 @@ use option_rom::Rom;
 use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
 use serde::{Deserialize, Serialize};
 
+use crate::{AtsSummary, IommuUnitSummary, ReservedRegionSummary};
+
 /// What one machine allows, and why. Its JSON is the contract of `preflight assess --format json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
@@ -92,23 +94,18 @@ pub struct Iommu {
     pub interrupt_remapping: Answer,
     /// DMAR flags bit 1: firmware asks the kernel not to use x2APIC.
     pub x2apic_opt_out: bool,
+    /// DMAR flags bit 2 or IVinfo bit 1: firmware asks the kernel to keep DMA remapping on.
+    pub dma_opt_in: Answer,
+    /// Bits of a physical address that devices can use, from the table.
+    pub address_width: Option<u16>,
     /// Names of the units that a driver has registered.
     pub units: Vec<String>,
+    /// The units of the table, in its order.
+    pub unit_details: Vec<IommuUnitSummary>,
+    /// For what the firmware allows address translation services.
+    pub ats: AtsSummary,
     /// Ranges that must stay mapped one to one (kinds `direct` and `direct-relaxable`).
     pub reserved_regions: Vec<ReservedRegionSummary>,
-}
-
-/// A range that firmware wants mapped for some functions. Bounds inclusive, as `0x...`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReservedRegionSummary {
-    /// First address.
-    pub start: String,
-    /// Last address.
-    pub end: String,
-    /// The kernel's word: `direct` blocks, `direct-relaxable` does not.
-    pub kind: String,
-    /// Functions it is for.
-    pub functions: Vec<Address>,
 }
 
 /// Where a group comes from.

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
 use isolation::{Override, Platform, Predictor};
@@ -28,9 +29,9 @@ pub(crate) struct Context<'a> {
     /// IOMMU groups.
     pub groups: Groups,
     /// The kernel's rules at work on this machine, without any override.
-    pub predictor: Predictor<'a>,
+    pub predictor: Rc<Predictor<'a>>,
     /// The same under the override asked for.
-    pub asked: Predictor<'a>,
+    pub asked: Rc<Predictor<'a>>,
     pub options: &'a Options,
     rom_summaries: BTreeMap<Address, RomSummary>,
 }
@@ -42,7 +43,15 @@ impl<'a> Context<'a> {
         names: &'a dyn Naming,
         options: &'a Options,
     ) -> Self {
-        let predict = |what: &Override| Predictor::new(machine, what, &Platform::default());
+        let predictor = Rc::new(Predictor::new(
+            machine,
+            &Override::NONE,
+            &Platform::default(),
+        ));
+        let predict = |what: &Override| match what.is_none() {
+            true => Rc::clone(&predictor),
+            false => Rc::new(Predictor::new(machine, what, &Platform::default())),
+        };
         let told = machine.kernel.command_line.known();
         let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
         let asked = predict(&options.acs_override);
@@ -56,7 +65,7 @@ impl<'a> Context<'a> {
             cards: cards(functions.values().copied()),
             names,
             groups,
-            predictor: predict(&Override::NONE),
+            predictor,
             asked,
             options,
             rom_summaries: functions

@@ -1,16 +1,35 @@
-use std::collections::BTreeMap;
-
 use hardware::acpi::Dmar;
 use hardware::{Group, Machine, Reading};
 
-use crate::iommu::remapping::remapping;
-use crate::{Answer, Iommu, IommuVendor, ReservedRegionSummary};
+use crate::{Answer, Iommu, IommuVendor};
 
+mod interrupts;
+mod paths;
+#[cfg(test)]
+mod properties;
+mod reach;
+mod regions;
 mod remapping;
+mod summary;
+mod tables;
+
+pub(crate) use interrupts::unmapped_io_apics;
+pub(crate) use paths::Resolved;
+pub(crate) use reach::{Coverage, Reach, Reserved, ReservedSource};
+pub(crate) use regions::KernelTold;
+use remapping::remapping;
+pub use summary::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
+pub(crate) use tables::Tables;
 
 /// What firmware and kernel say about the IOMMU, each answer with its evidence.
 pub(crate) struct IommuState {
     pub summary: Iommu,
+    /// The tables, parsed.
+    pub tables: Tables,
+    /// What they say about the functions of this machine.
+    pub reach: Reach,
+    /// The functions whose reserved memory the kernel has told. For others the tables say what it would tell.
+    pub kernel_told: KernelTold,
     /// What tells whether firmware describes an IOMMU.
     pub firmware_evidence: Vec<String>,
     /// What tells whether the kernel uses it.
@@ -31,18 +50,30 @@ impl IommuState {
             (Answer::Unknown, IommuVendor::Intel | IommuVendor::Amd, Answer::Yes) => Answer::Yes,
             (firmware, _, _) => firmware,
         };
-        let (interrupt_remapping, remapping_evidence) = remapping(machine, vendor, firmware);
+        let tables = Tables::of(machine);
+        let reach = Reach::of(machine, &tables);
+        let kernel_told = KernelTold::of(machine, active);
+        let (interrupt_remapping, remapping_evidence) =
+            remapping(machine, &tables, vendor, firmware);
         Self {
             summary: Iommu {
                 vendor,
                 firmware,
                 active,
                 interrupt_remapping,
-                x2apic_opt_out: dmar_flags(machine)
-                    .is_some_and(|flags| flags & Dmar::X2APIC_OPT_OUT != 0),
+                x2apic_opt_out: tables
+                    .dmar()
+                    .is_some_and(|dmar| dmar.flags & Dmar::X2APIC_OPT_OUT != 0),
+                dma_opt_in: summary::dma_opt_in(&tables),
+                address_width: summary::address_width(&tables),
                 units: machine.iommu_units.known().cloned().unwrap_or_default(),
-                reserved_regions: reserved_regions(machine),
+                unit_details: summary::units(machine, &tables, &reach, interrupt_remapping),
+                ats: summary::ats(&reach),
+                reserved_regions: regions::summaries(machine, &reach, &kernel_told),
             },
+            tables,
+            reach,
+            kernel_told,
             firmware_evidence,
             active_evidence,
             remapping_evidence,
@@ -138,39 +169,4 @@ fn vendor_by_units(machine: &Machine) -> Option<IommuVendor> {
             None
         }
     })
-}
-
-/// The flags that [`Dmar`] names, where the table was read and is one.
-fn dmar_flags(machine: &Machine) -> Option<u8> {
-    let table = machine.tables.known()?.get("DMAR")?.known()?;
-    Dmar::parse(table).ok().map(|dmar| dmar.flags)
-}
-
-/// Ranges of kind `direct` and `direct-relaxable`, each once, with all functions of its groups.
-fn reserved_regions(machine: &Machine) -> Vec<ReservedRegionSummary> {
-    let mut regions = BTreeMap::new();
-    for group in machine.groups.known().into_iter().flatten() {
-        for region in group.reserved_regions.known().into_iter().flatten() {
-            if !region.kind.starts_with("direct") {
-                continue;
-            }
-            let functions: &mut Vec<_> = regions
-                .entry((region.start, region.end, region.kind.clone()))
-                .or_default();
-            functions.extend(&group.functions);
-        }
-    }
-    regions
-        .into_iter()
-        .map(|((start, end, kind), mut functions)| {
-            functions.sort();
-            functions.dedup();
-            ReservedRegionSummary {
-                start: format!("{start:#x}"),
-                end: format!("{end:#x}"),
-                kind,
-                functions,
-            }
-        })
-        .collect()
 }

@@ -1,4 +1,7 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use hardware::Kernel;
+use pci::Address;
 
 /// What the kernel was told on its command line, and what it said in its log.
 #[derive(Clone, Copy)]
@@ -39,6 +42,22 @@ impl<'a> KernelView<'a> {
             .map(String::as_str)
             .filter(|line| texts.iter().any(|text| contains(line, text)))
             .collect()
+    }
+
+    /// Log lines that hold one of these texts, by the functions that they name.
+    pub fn lines_about(self, texts: &[&str]) -> BTreeMap<Address, Vec<&'a str>> {
+        let mut about: BTreeMap<Address, Vec<&str>> = BTreeMap::new();
+        for line in self.lines_with(texts) {
+            let words = line.split_whitespace();
+            let named: BTreeSet<Address> = words
+                .filter(|word| word.matches(':').count() >= 2)
+                .filter_map(|word| word.trim_end_matches([':', ',', '.']).parse().ok())
+                .collect();
+            for address in named {
+                about.entry(address).or_default().push(line);
+            }
+        }
+        about
     }
 }
 
@@ -99,6 +118,16 @@ mod tests {
         assert_eq!(view.option_with("intremap", "on"), None);
         assert!(view.option_with("vfio_iommu_type1.x", "1").is_some());
         assert!(view.options("off").next().is_some());
+    }
+
+    #[test]
+    fn a_log_line_is_found_by_the_functions_that_it_names() {
+        let mut kernel = kernel("6.1.0", "");
+        let line = "vfio-pci 0000:01:00.0: resetting 10000:e1:00.1, Stuck";
+        kernel.log = Reading::Known(vec![line.into(), "stuck at 12:34:56".into()]);
+        let about = KernelView(&kernel).lines_about(&["stuck"]);
+        let places: Vec<String> = about.keys().map(ToString::to_string).collect();
+        assert_eq!(places, ["0000:01:00.0", "10000:e1:00.1"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod naming;
 mod options;
 mod rom;
 mod rules;
+mod running;
 mod summary;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ mod testing;
 pub use assess::{assess, assess_with};
 pub use assessment::*;
 pub use finding::FindingId;
+pub use iommu::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
 pub use isolation::Override;
 pub use naming::{Naming, NoNames};
 pub use options::Options;

@@ -14,10 +14,13 @@ use crate::{Assessment, Finding, NoNames, Verdict, assess};
 
 mod parts;
 mod roms;
+mod running;
+pub(crate) mod tables;
 
 pub(crate) use parts::function;
 use parts::{bar, express, isolating_port, table};
 pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
+pub(crate) use running::{express_with, vfct_table};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.
 pub(crate) const GPU: &str = "01:00.0";
@@ -77,10 +80,16 @@ impl Builder {
                 ("DMAR".to_owned(), table("DMAR", 1)),
             ])),
             iommu_units: Reading::Known(vec!["dmar0".into()]),
+            iommu_unit_registers: Reading::Known(Vec::new()),
+            firmware_memory: Reading::Known(Vec::new()),
             functions: vec![function("00:00.0", 0x06_00_00), port],
             groups: Reading::Known(Vec::new()),
             framebuffers: Reading::Known(Vec::new()),
             host_devices: Reading::Known(Vec::new()),
+            mounts: Reading::Known(Vec::new()),
+            default_routes: Reading::Known(Vec::new()),
+            numa_nodes: Reading::Known(vec![0]),
+            board_slots: Reading::Known(Vec::new()),
         };
         let builder = Self {
             machine,
@@ -226,6 +235,14 @@ impl Builder {
     pub fn dmar_flags(mut self, flags: u8) -> Self {
         if let Reading::Known(tables) = &mut self.machine.tables {
             tables.insert("DMAR".into(), table("DMAR", flags));
+        }
+        self
+    }
+
+    /// Another table, or one more.
+    pub fn table(mut self, signature: &str, bytes: Vec<u8>) -> Self {
+        if let Reading::Known(tables) = &mut self.machine.tables {
+            tables.insert(signature.to_owned(), Reading::Known(bytes));
         }
         self
     }

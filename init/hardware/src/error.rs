@@ -1,6 +1,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::capture::CaptureError;
+use crate::lspci::LspciError;
+
 /// Why there is no machine to read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -41,5 +44,37 @@ pub enum Error {
     NotCopied {
         /// The list's folder.
         path: PathBuf,
+    },
+    /// A capture that cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    Capture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: CaptureError,
+    },
+    /// A text that lspci did not print.
+    #[error(
+        "{} is neither a folder laid out like /sys, nor a capture (made by 'preflight capture'), nor \
+         what lspci prints: {cause}",
+        path.display()
+    )]
+    Lspci {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: LspciError,
+    },
+    /// A file of another kind.
+    #[error(
+        "{} is {what}; give a folder laid out like /sys, a capture (made by 'preflight capture'), or a \
+         text file of what lspci prints",
+        path.display()
+    )]
+    NoSource {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
     },
 }

@@ -45,6 +45,9 @@ const WORDS: &[&str] = &[
     "lockdown",
     "locked down",
     "stuck in d3",
+    "change power state",
+    "reset recovery",
+    "ms after",
     "d3cold",
     "efi: efi v",
     "setup_pci",
@@ -75,17 +78,36 @@ const QUOTES: &[&str] = &[
 /// (`[    1.234567] text`), as it was saved from a folder. For saving; [`crate::Kernel::log`] has what
 /// matters.
 pub fn kernel_log(source: &Source) -> Reading<String> {
-    match &source.log {
-        LogSource::Kmsg => match read_kmsg() {
-            Ok(text) => Reading::Known(text),
-            Err(error) => Reading::Unknown(format!("{KMSG}: {}", why(&error))),
-        },
-        LogSource::File(tree) => {
-            let bytes = tree.all_bytes(LOG_FILE, LIMIT);
-            tree.expected(
-                LOG_FILE,
-                bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            )
+    match source.log.bytes() {
+        Ok(bytes) => Reading::Known(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Reading::Unknown(format!("{} is not there", source.log.name()))
+        }
+        Err(error) => Reading::Unknown(format!("{}: {}", source.log.name(), why(&error))),
+    }
+}
+
+impl LogSource {
+    /// Where it is, for people.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Kmsg => KMSG.to_owned(),
+            Self::File(tree) => tree.name(LOG_FILE),
+            Self::Recorded(source, _) => source.name(),
+            Self::Image(_, name) => name.clone(),
+        }
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Kmsg => read_kmsg().map(String::into_bytes),
+            Self::File(tree) => tree.all_bytes(LOG_FILE, LIMIT),
+            Self::Recorded(source, recorder) => {
+                let result = source.bytes();
+                recorder.file(LOG_FILE, &result);
+                result
+            }
+            Self::Image(image, _) => image.file(LOG_FILE, LIMIT),
         }
     }
 }
@@ -104,6 +126,11 @@ pub(crate) fn messages(log: &str) -> impl Iterator<Item = &str> {
     log.lines()
         .map(message)
         .filter(|message| !message.is_empty())
+}
+
+/// A line that a program wrote, which may name more than the machine.
+pub(crate) fn is_of_a_program(line: &str) -> bool {
+    message(line).starts_with("systemd")
 }
 
 fn matters(message: &str) -> bool {

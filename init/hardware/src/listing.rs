@@ -70,7 +70,11 @@ impl Function {
         from_listing: impl Fn(&Listing) -> &Reading<T>,
     ) -> Reading<T> {
         match (&self.config, &self.listing) {
-            (Reading::Known(config), _) => from_config(config),
+            // A dump of 256 bytes may stand beside words that say more.
+            (Reading::Known(config), listing) => match (from_config(config), listing) {
+                (Reading::Unknown(_), Reading::Known(listing)) => from_listing(listing).clone(),
+                (reading, _) => reading,
+            },
             (_, Reading::Known(listing)) => from_listing(listing).clone(),
             (Reading::Unknown(why), _) => Reading::Unknown(why.clone()),
             (Reading::Absent, _) => {

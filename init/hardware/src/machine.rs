@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use pci::{Address, ClassCode, ConfigSpace, FunctionId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Listing, Reading};
+use crate::smbios::BoardSlot;
+use crate::{FirmwareMemory, IommuUnit, Listing, Mount, Reading};
 
 /// One machine as it was read, before anything is judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,12 @@ pub struct Machine {
     /// (`dmar0`, `ivhd0`). An empty list means that no IOMMU is in use; the folder
     /// /sys/kernel/iommu_groups says nothing, it exists when the IOMMU is off, too.
     pub iommu_units: Reading<Vec<String>>,
+    /// What the registers of each of those units say.
+    #[serde(default)]
+    pub iommu_unit_registers: Reading<Vec<IommuUnit>>,
+    /// Memory as firmware describes it, by ascending address.
+    #[serde(default)]
+    pub firmware_memory: Reading<Vec<FirmwareMemory>>,
     /// Every PCI function, by ascending address.
     pub functions: Vec<Function>,
     /// IOMMU groups of the running kernel, by ascending id. Ids can have holes.
@@ -32,6 +39,26 @@ pub struct Machine {
     pub framebuffers: Reading<Vec<Framebuffer>>,
     /// Disks, network interfaces and keyboards, each with the PCI function it hangs on.
     pub host_devices: Reading<Vec<HostDevice>>,
+    /// File systems that the running system has mounted from disks.
+    pub mounts: Reading<Vec<Mount>>,
+    /// Interfaces with a device of their own that the running system's default routes leave through;
+    /// empty where there is no such route.
+    pub default_routes: Reading<Vec<String>>,
+    /// Memory nodes that are online; absent when the kernel knows no NUMA.
+    pub numa_nodes: Reading<Vec<u16>>,
+    /// Slots as SMBIOS lists them, empty ones included; absent without SMBIOS.
+    pub board_slots: Reading<Vec<BoardSlot>>,
+}
+
+impl Machine {
+    /// Tells the disk that Preflight itself was booted from, by its kernel name, apart from the host's own.
+    pub fn mark_boot_stick(&mut self, disk: &str) {
+        if let Reading::Known(devices) = &mut self.host_devices {
+            for device in devices.iter_mut().filter(|device| device.name == disk) {
+                device.role = HostRole::BootStick;
+            }
+        }
+    }
 }
 
 /// The kernel that read the machine: verdicts on groups and the IOMMU depend on it.
@@ -112,6 +139,8 @@ pub struct Function {
     pub reset_methods: Reading<Vec<String>>,
     /// `power_state`: `D0`, `D3hot`, `D3cold`, `unknown`.
     pub power_state: Reading<String>,
+    /// `d3cold_allowed`: the kernel may cut its power when it idles; absent without power management.
+    pub d3cold_allowed: Reading<bool>,
     /// Firmware's boot display; absent on what is no VGA device.
     pub boot_vga: Reading<bool>,
     /// Memory and I/O regions with an address or a size: lines 0 to 5 of `resource`.
@@ -125,7 +154,8 @@ pub struct Function {
     pub config: Reading<ConfigSpace>,
     /// What a printed listing says, where that is all there is.
     pub listing: Reading<Listing>,
-    /// Name of the physical slot, from /sys/bus/pci/slots; absent when the board does not name it.
+    /// Name of the physical slot, from /sys/bus/pci/slots or else from SMBIOS; absent when the board does
+    /// not name it.
     pub slot: Reading<String>,
     /// Number of its IOMMU group; absent when the kernel made none for it.
     pub group: Reading<u32>,
@@ -135,6 +165,12 @@ pub struct Function {
     pub physical_function: Reading<Address>,
     /// `sriov_totalvfs`; absent without SR-IOV.
     pub total_virtual_functions: Reading<u16>,
+    /// `sriov_numvfs`: virtual functions that are switched on; absent without SR-IOV.
+    pub enabled_virtual_functions: Reading<u16>,
+    /// Kinds of mediated devices (parts of a device for guests) that the bound driver offers: names under
+    /// `mdev_supported_types`, or the lines of NVIDIA's `creatable_vgpu_types`. Absent when it offers none,
+    /// which without a driver says nothing about the device.
+    pub mediated_types: Reading<Vec<String>>,
 }
 
 impl Function {
@@ -154,6 +190,7 @@ impl Function {
             link: unknown(why),
             reset_methods: unknown(why),
             power_state: unknown(why),
+            d3cold_allowed: unknown(why),
             boot_vga: unknown(why),
             bars: unknown(why),
             rom_region: unknown(why),
@@ -165,6 +202,8 @@ impl Function {
             parent: unknown(why),
             physical_function: unknown(why),
             total_virtual_functions: unknown(why),
+            enabled_virtual_functions: unknown(why),
+            mediated_types: unknown(why),
         }
     }
 }

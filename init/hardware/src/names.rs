@@ -1,3 +1,6 @@
+mod lookup;
+mod subset;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -5,6 +8,8 @@ use std::sync::OnceLock;
 
 use flate2::read::GzDecoder;
 use pci::{ClassCode, FunctionId, VendorId};
+
+pub(crate) use self::lookup::Lookup;
 
 /// The list has 1.5 MB; more than this is no list of PCI ids.
 const LIMIT: u64 = 16 << 20;

@@ -1,13 +1,22 @@
 mod attribute;
 mod board;
+mod board_slot;
+mod capability;
+mod firmware_memory;
 mod framebuffer;
 mod function;
 mod group;
 mod host;
+mod iommu_unit;
 mod kernel;
-mod parent;
+mod mount;
+mod numa;
+pub(crate) mod parent;
+mod route;
 mod slot;
 mod table;
+
+pub(crate) use self::board::is_filler;
 
 use std::io::ErrorKind;
 
@@ -46,19 +55,28 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         .map(|address| function::function(sys, *address))
         .collect();
     function::settle_reset_methods(&mut functions, &kernel.release);
-    parent::fill_from_config(&mut functions);
+    parent::fill_from_buses(&mut functions);
     let groups = group::groups(source, sys, &mut functions);
     slot::fill(source, sys, &mut functions);
+    let iommu_units = group::units(source, sys);
+    let board_slots = board_slot::slots(source, sys);
+    board_slot::name_functions(&mut functions, &board_slots);
 
     Ok(Machine {
         cpu: kernel::cpu(source),
         board: board::board(source, sys),
         firmware: board::firmware(source, sys, &log),
         tables: table::tables(sys),
-        iommu_units: group::units(source, sys),
+        iommu_unit_registers: iommu_unit::registers(sys, &iommu_units),
+        iommu_units,
+        firmware_memory: firmware_memory::firmware_memory(source, sys),
         groups,
         framebuffers: framebuffer::framebuffers(source),
         host_devices: host::host_devices(source, sys),
+        mounts: mount::mounts(source, sys),
+        default_routes: route::default_routes(source, sys),
+        numa_nodes: numa::nodes(source, sys),
+        board_slots,
         kernel,
         functions,
     })

@@ -1,25 +1,40 @@
+mod folder;
+mod image;
+mod recorder;
+
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nix::dir::Dir;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
-use nix::sys::stat::{FileStat, SFlag, fstat, fstatat};
+use nix::fcntl::OFlag;
 
+use self::folder::Folder;
+pub(crate) use self::image::{Content, Failure, Image, Listed, Node, PATH_LIMIT};
+pub(crate) use self::recorder::Recorder;
 use crate::Reading;
 
 /// Attributes and other short texts: more is cut.
 pub(crate) const TEXT_LIMIT: usize = 64 << 10;
-/// No folder of an honest machine has more entries.
-const MAX_ENTRIES: usize = 1 << 16;
 
-/// A folder that is read without ever leaving it: links are followed only as long as they stay inside
-/// (`RESOLVE_BENEATH`), and nothing is opened that is not a regular file. A saved machine may come from
-/// anybody, and a link to /dev/watchdog or /etc/shadow in it must do nothing.
+/// A folder that is read and never left: one of the running system, the same while everything that is
+/// read of it is written down, or one that was written down.
 pub(crate) struct Tree {
     path: PathBuf,
-    handle: OwnedFd,
+    place: Place,
+}
+
+enum Place {
+    Folder(Folder),
+    Recorded {
+        folder: Folder,
+        recorder: Recorder,
+        at: String,
+    },
+    Image {
+        image: Arc<Image>,
+        at: String,
+    },
 }
 
 /// What a path is, links not followed.
@@ -38,19 +53,61 @@ pub(crate) enum Kind {
 impl Tree {
     /// Opens a folder as the root that is never left.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
         Ok(Self {
             path: path.to_owned(),
-            handle: openat2(AT_FDCWD, path, how)?,
+            place: Place::Folder(Folder::open(path)?),
         })
+    }
+
+    /// The folder `at` of an image, called `path` towards people.
+    pub fn of_image(image: Arc<Image>, at: &str, path: &str) -> Self {
+        Self {
+            path: PathBuf::from(path),
+            place: Place::Image {
+                image,
+                at: at.to_owned(),
+            },
+        }
+    }
+
+    /// The same folder; all that is read of it from now on is written down as the folder `at`. What was
+    /// read once is not read again, so that the record is of one moment.
+    pub fn recorded(self, recorder: &Recorder, at: &str) -> Self {
+        let place = match self.place {
+            Place::Folder(folder) => Place::Recorded {
+                folder,
+                recorder: recorder.clone(),
+                at: at.to_owned(),
+            },
+            place => place,
+        };
+        Self {
+            path: self.path,
+            place,
+        }
     }
 
     /// A folder inside as a tree of its own: nothing above it can be reached through it.
     pub fn folder(&self, path: &str) -> io::Result<Self> {
-        let handle = self.resolve(path, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        let place = match &self.place {
+            Place::Folder(folder) => Place::Folder(folder.folder(path)?),
+            Place::Recorded {
+                folder,
+                recorder,
+                at,
+            } => Place::Recorded {
+                at: recorder.folder(folder, at, path)?,
+                folder: folder.folder(path)?,
+                recorder: recorder.clone(),
+            },
+            Place::Image { image, at } => Place::Image {
+                at: image.folder(at, path)?,
+                image: Arc::clone(image),
+            },
+        };
         Ok(Self {
             path: self.path.join(path),
-            handle,
+            place,
         })
     }
 
@@ -64,32 +121,25 @@ impl Tree {
         &self.path
     }
 
-    fn resolve(&self, path: &str, flags: OFlag) -> io::Result<OwnedFd> {
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        Ok(openat2(self.handle.as_fd(), path, how)?)
-    }
-
-    /// Opens a regular file. `O_PATH` comes first because opening a device node can already do
-    /// something.
+    /// Opens a regular file of the running system.
     pub fn open_file(&self, path: &str, flags: OFlag) -> io::Result<File> {
-        let place = self.resolve(path, OFlag::O_PATH)?;
-        if kind_of(&fstat(&place)?) != Kind::File {
-            return Err(io::Error::other("not a regular file"));
+        match &self.place {
+            Place::Folder(folder) | Place::Recorded { folder, .. } => folder.open_file(path, flags),
+            Place::Image { .. } => Err(io::Error::other("a capture has no files to be opened")),
         }
-        self.resolve(path, flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
-            .map(File::from)
     }
 
     /// The first `limit` bytes of a regular file.
     pub fn bytes(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        self.open_file(path, OFlag::O_RDONLY)?
-            .take(limit)
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
+        match &self.place {
+            Place::Folder(folder) => folder.bytes(path, limit),
+            Place::Recorded {
+                folder,
+                recorder,
+                at,
+            } => recorder.bytes(folder, at, path, limit),
+            Place::Image { image, at } => image.bytes(at, path, limit),
+        }
     }
 
     /// All of a regular file; an error when it is longer than `limit`.
@@ -133,22 +183,28 @@ impl Tree {
 
     /// The text of a symbolic link. Only the folders on the way to it are followed.
     pub fn link(&self, path: &str) -> io::Result<String> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let folder = self.resolve(folder, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        let text = readlinkat(&folder, name)?;
-        text.into_string()
-            .map_err(|_| io::Error::other("the link is not UTF-8"))
+        match &self.place {
+            Place::Folder(folder) => folder.link(path),
+            Place::Recorded {
+                folder,
+                recorder,
+                at,
+            } => recorder.link(folder, at, path),
+            Place::Image { image, at } => image.link(at, path),
+        }
     }
 
     /// What stands at a path, the last link not followed.
     pub fn kind(&self, path: &str) -> io::Result<Kind> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let folder = self.resolve(folder, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        Ok(kind_of(&fstatat(
-            &folder,
-            name,
-            AtFlags::AT_SYMLINK_NOFOLLOW,
-        )?))
+        match &self.place {
+            Place::Folder(folder) => folder.kind(path),
+            Place::Recorded {
+                folder,
+                recorder,
+                at,
+            } => recorder.kind(folder, at, path),
+            Place::Image { image, at } => image.kind(at, path),
+        }
     }
 
     /// Whether something stands at a path.
@@ -156,37 +212,26 @@ impl Tree {
         self.kind(path).is_ok()
     }
 
-    /// Names in a folder, sorted. Names that are not UTF-8 are none that a kernel made.
+    /// Names in a folder, sorted.
     pub fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        let folder = self.resolve(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
-        let mut names = Vec::new();
-        for entry in Dir::from_fd(folder)?.iter().take(MAX_ENTRIES) {
-            match entry?.file_name().to_str() {
-                Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
-            }
+        match &self.place {
+            Place::Folder(folder) => folder.list(path),
+            Place::Recorded {
+                folder,
+                recorder,
+                at,
+            } => recorder.list(folder, at, path),
+            Place::Image { image, at } => image.list(at, path),
         }
-        names.sort_unstable();
-        Ok(names)
     }
 }
 
 /// An error in a person's words, with what to do where that is known.
 pub(crate) fn why(error: &io::Error) -> String {
-    const EXDEV: i32 = nix::errno::Errno::EXDEV as i32;
     match error.raw_os_error() {
-        Some(EXDEV) => "leads outside the folder that is being read".to_owned(),
+        Some(image::EXDEV) => "leads outside the folder that is being read".to_owned(),
         _ if error.kind() == io::ErrorKind::PermissionDenied => "needs root".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-fn kind_of(stat: &FileStat) -> Kind {
-    match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
-        SFlag::S_IFREG => Kind::File,
-        SFlag::S_IFDIR => Kind::Folder,
-        SFlag::S_IFLNK => Kind::Link,
-        _ => Kind::Other,
     }
 }
 

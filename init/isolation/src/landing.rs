@@ -103,7 +103,7 @@ impl Predictor<'_> {
                 slot: slot.name,
                 slot_number: slot.number,
                 occupants: occupants.into_iter().collect(),
-                link: port.link.known().map(|link| link.max),
+                link: link_at_best(port),
                 attachment: attachment(&self.topology, port.address),
                 shares_with: shares_with.into_iter().collect(),
                 doubts: doubts.into_iter().collect(),
@@ -170,6 +170,21 @@ impl Predictor<'_> {
         let exists = number.is_some() || name.is_some() || (!is_read && holds_card);
         exists.then_some(Slot { name, number })
     }
+}
+
+/// From sysfs, else from the link capabilities.
+fn link_at_best(port: &Function) -> Option<LinkRate> {
+    if let Some(link) = port.link.known() {
+        return Some(link.max);
+    }
+    let capabilities = port.config.known()?.express()??.link?.capabilities;
+    let speed = capabilities.max_speed().tenths_of_gigatransfers();
+    let tenths = speed.and_then(|tenths| u16::try_from(tenths).ok());
+    let rate = LinkRate {
+        speed: f32::from(tenths.unwrap_or(0)) / 10.0,
+        width: u8::try_from(capabilities.max_width()).ok()?,
+    };
+    (!rate.is_unknown()).then_some(rate)
 }
 
 struct Slot {

@@ -130,3 +130,83 @@ fn what_a_user_may_not_read_is_unknown_and_never_fine() {
     );
     assert_eq!(seen_by_root.len(), functions.len());
 }
+
+/// Runs a copy of the program that everybody may run, as somebody who may read little or as who runs the
+/// test.
+fn run_as(user: Option<u32>, program: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    command.args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_capture_gives_the_same_report_elsewhere() {
+    if !Path::new("/sys/bus/pci/devices").exists() {
+        eprintln!("skipped: this machine has no PCI");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let program = folder.path().join("preflight");
+    fs::copy(PROGRAM, &program).unwrap();
+    let root = nix::unistd::geteuid().is_root();
+    let users = if root {
+        vec![None, Some(65534)]
+    } else {
+        vec![None]
+    };
+    for user in users {
+        let out = folder.path().join(format!("{user:?}.tar.zst"));
+        let out = out.to_str().unwrap();
+        let capture = run_as(user, &program, &["capture", out, "--with-identifiers"]);
+        let said = String::from_utf8_lossy(&capture.stdout).into_owned();
+        assert_eq!(capture.status.code(), Some(0), "{capture:?}");
+        assert!(said.contains("give it only to whom you trust"), "{said}");
+        assert_eq!(
+            said.contains("not made by root"),
+            !root || user.is_some(),
+            "{said}"
+        );
+        let here = run_as(user, &program, &["assess", "--format", "json"]);
+        let there = run(&["assess", "--from", out, "--format", "json"]);
+        assert_eq!(json(&there), json(&here));
+        assert_eq!(there.status.code(), here.status.code());
+    }
+}
+
+#[test]
+fn what_lspci_prints_is_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("posted.txt");
+    fs::write(
+        &path,
+        "01:00.0 VGA compatible controller [0300]: NVIDIA [10de:1c02] (rev a1)\n\tIOMMU group: 16\n\
+         01:00.1 Audio device [0403]: NVIDIA [10de:10f1] (rev a1)\n\tIOMMU group: 16\n",
+    )
+    .unwrap();
+    let report = json(&run(&[
+        "assess",
+        "--from",
+        path.to_str().unwrap(),
+        "--format",
+        "json",
+    ]));
+    assert_eq!(report["groups"][0]["id"], 16);
+    assert_eq!(report["groups"][0]["functions"][1], "0000:01:00.1");
+    assert_eq!(report["functions"][0]["device"], "1c02");
+}
+
+#[test]
+fn a_capture_is_not_written_over_what_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["capture", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("is no file"), "{message}");
+    let nowhere = folder.path().join("nowhere/out.tar.zst");
+    let output = run(&["capture", nowhere.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

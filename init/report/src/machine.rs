@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use assess::{Answer, Assessment, Finding, FunctionSummary, Iommu, IommuVendor};
+use assess::{Answer, Assessment, Finding, FunctionSummary, Iommu, IommuVendor, RegionSource};
 use hardware::FirmwareKind;
 use pci::Address;
 
@@ -72,8 +72,12 @@ fn iommu(page: &mut Page, iommu: &Iommu) {
     fact(page, "remapping", remapped);
     for region in &iommu.reserved_regions {
         let functions: Vec<_> = region.functions.iter().map(ToString::to_string).collect();
+        let by = match region.source {
+            RegionSource::Kernel => "",
+            RegionSource::Table => ", by the firmware's table",
+        };
         let text = format!(
-            "{} to {} ({}) for {}",
+            "{} to {} ({}{by}) for {}",
             region.start,
             region.end,
             region.kind,

@@ -65,7 +65,7 @@ fn the_stick_holds_what_the_machine_says_it_has_saved_and_is_a_clean_file_system
     }
     let on_stick = showcase.stick.files().unwrap();
     assert_eq!(on_stick.len(), saved.files.len(), "{on_stick:?}");
-    for path in ["report.txt", "report.json", "kernel.log"] {
+    for path in ["report.txt", "report.json", "kernel.log", "capture.tar.zst"] {
         assert!(saved.files.iter().any(|file| file.path == path), "{path}");
     }
     assert_eq!(showcase.stick.complaint().unwrap(), None);
@@ -74,4 +74,5 @@ fn the_stick_holds_what_the_machine_says_it_has_saved_and_is_a_clean_file_system
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json, session.result.assessment);
     assert_eq!(json["schema"], "preflight.assessment/1");
+    qemu_tests::same_from_capture(&session.result, &showcase.stick).unwrap();
 }

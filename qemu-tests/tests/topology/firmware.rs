@@ -21,6 +21,7 @@ fn look(lab: &Lab, name: &str, ovmf: Result<Ovmf, OvmfError>) -> Option<Look> {
     let look = lab.look(lab.boot(name, machine)).unwrap();
     assert_eq!(look.result.assessment["machine"]["firmware"], "uefi");
     assert_eq!(look.group("01:00.0"), ["01:00.0"]);
+    assert_eq!(look.differences(), [""; 0]);
     Some(look)
 }
 

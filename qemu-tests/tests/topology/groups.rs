@@ -36,6 +36,7 @@ fn look_at_groups(name: &str, iommu: Iommu) {
     let expected = machine.addresses();
     let look = lab.look(lab.boot(name, machine)).unwrap();
     assert_eq!(Vec::from_iter(look.functions()), expected);
+    assert_eq!(look.differences(), [""; 0]);
     // A root port that isolates.
     assert_eq!(look.group("00:10.0"), ["00:10.0"]);
     assert_eq!(look.group("01:00.0"), ["01:00.0"]);

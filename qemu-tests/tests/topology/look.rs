@@ -69,6 +69,7 @@ impl Lab {
         run.wait_milestone(Milestone::Shown)?;
         let result = run.result()?;
         run.wait_end()?;
+        qemu_tests::same_from_capture(&result, &Stick::existing(self.folder())).unwrap();
         Ok(Look {
             result,
             serial: run.serial().text().into_owned(),
@@ -89,17 +90,39 @@ impl Look {
         functions.iter().map(address).collect()
     }
 
-    /// The groups of the kernel, each as the addresses in it.
+    /// The groups of the kernel, each as the addresses in it; none where it has made none.
     pub fn groups(&self) -> Vec<BTreeSet<Address>> {
-        let groups = self.list("groups").iter();
+        self.groups_of("groups", "kernel")
+    }
+
+    /// The groups of this list that have this source.
+    fn groups_of(&self, list: &str, source: &str) -> Vec<BTreeSet<Address>> {
+        let groups = self.list(list).iter();
         groups
-            .map(|group| {
-                assert_eq!(group["source"], "kernel");
-                let members = group["functions"].as_array().unwrap().iter();
-                members
-                    .map(|member| address(member.as_str().unwrap()))
-                    .collect()
-            })
+            .filter(|group| group["source"] == source)
+            .map(members)
+            .collect()
+    }
+
+    /// The groups that were predicted, as far as they differ from the kernel's: function by function, first
+    /// with its group as the kernel has it, then as predicted. A kernel without groups has none to compare.
+    pub fn differences(&self) -> Vec<String> {
+        let kernel = self.groups();
+        if kernel.is_empty() {
+            return Vec::new();
+        }
+        let predicted = self.groups_of("groups_predicted", "predicted");
+        let of = |groups: &[BTreeSet<Address>], function| {
+            let mut having = groups.iter().filter(|group| group.contains(&function));
+            let group = having.next().cloned();
+            assert_eq!(having.next(), None, "{function} is in two groups");
+            group
+        };
+        self.functions()
+            .into_iter()
+            .map(|function| (function, of(&kernel, function), of(&predicted, function)))
+            .filter(|(_, kernel, predicted)| kernel != predicted)
+            .map(|(function, kernel, predicted)| format!("{function}: {kernel:?}, {predicted:?}"))
             .collect()
     }
 
@@ -123,6 +146,13 @@ impl Look {
     fn list(&self, name: &str) -> &Vec<Value> {
         self.result.assessment[name].as_array().unwrap()
     }
+}
+
+fn members(group: &Value) -> BTreeSet<Address> {
+    let members = group["functions"].as_array().unwrap().iter();
+    members
+        .map(|member| address(member.as_str().unwrap()))
+        .collect()
 }
 
 fn short(address: Address) -> String {

@@ -19,6 +19,7 @@ fn look_at(lab: &Lab, name: &str, machine: Machine) -> Look {
     let expected = machine.addresses();
     let look = lab.look(lab.boot(name, machine)).unwrap();
     assert_eq!(Vec::from_iter(look.functions()), expected);
+    assert_eq!(look.differences(), [""; 0]);
     look
 }
 
@@ -65,6 +66,7 @@ fn virtual_functions_appear_after_their_physical_one_in_groups_of_their_own() {
         .enable_virtual_functions();
     let look = lab.look(boot).unwrap();
     assert_eq!(look.functions(), expected);
+    assert_eq!(look.differences(), [""; 0]);
     for function in ["01:00.0", "01:00.1", "01:00.2"] {
         assert_eq!(look.group(function), [function]);
     }

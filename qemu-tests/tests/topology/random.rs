@@ -1,4 +1,4 @@
-//! Random machines: each boots, is seen whole, and the kernel's groups part its functions.
+//! Random machines: each boots, is seen whole, and the kernel's groups part its functions as predicted.
 //!
 //! `PREFLIGHT_MACHINES` says how many (20), `PREFLIGHT_SEED` which ones. A machine that fails is made as small as
 //! it can be while it still fails, and printed as what `lab run --machine-file` boots again.
@@ -102,6 +102,10 @@ fn groups_part_functions(look: &Look, description: &Description) -> Result<(), S
             "groups and functions differ in {:?}",
             Vec::from_iter(differs)
         ));
+    }
+    let differences = look.differences();
+    if !differences.is_empty() {
+        return Err(format!("kernel and prediction differ: {differences:#?}"));
     }
     Ok(())
 }

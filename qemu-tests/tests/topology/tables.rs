@@ -60,7 +60,16 @@ fn a_card_whose_own_unit_is_dead_is_in_no_group_and_the_others_are() {
         .boot("table-units", with_two_cards().iommu(REMAPPING))
         .replace_table(&dmar.table());
     let look = lab.look(boot).unwrap();
-    assert_eq!(look.result.assessment["iommu"]["units"], json!(["dmar1"]));
+    let iommu = &look.result.assessment["iommu"];
+    assert_eq!(iommu["units"], json!(["dmar1"]));
+    // The table's way to the card, over a port that firmware gave its bus, and the unit that answers.
+    let [dead, alive] = [&iommu["unit_details"][0], &iommu["unit_details"][1]];
+    assert_eq!(dead["name"], json!(null));
+    assert_eq!(dead["functions"], json!(["0000:01:00.0"]));
+    assert_eq!(alive["name"], "dmar1");
+    assert_eq!(alive["interrupt_remapping"], "no");
+    let covered = alive["functions"].as_array().unwrap();
+    assert!(covered.contains(&json!("0000:02:00.0")), "{alive:#}");
     assert_eq!(look.function("01:00.0")["group"], json!(null));
     assert_eq!(look.group("02:00.0"), ["02:00.0"]);
 }

@@ -1,6 +1,7 @@
 //! Whole machines as the lab has them, and the first thing that a person wants to know of each.
 
 use hardware::{HostRole, Reading, RomSource};
+use pci::FunctionId;
 
 use crate::testing::{Builder, GPU, address, legacy_rom, rom_reading};
 use crate::{Answer, Assessment, Card, GroupSource, GroupSummary, Severity, Verdict};
@@ -20,7 +21,10 @@ fn q35() -> Builder {
         .add("00:1f.0", 0x06_01_00)
         .add("00:1f.2", 0x01_06_01)
         .add("00:1f.3", 0x0c_05_00)
-        .change(BOOT_VGA, |vga| vga.boot_vga = Reading::Known(true))
+        .change(BOOT_VGA, |vga| {
+            vga.id = FunctionId::new(0x1234, 0x1111);
+            vga.boot_vga = Reading::Known(true);
+        })
         .change(NVME, |nvme| nvme.driver = Reading::Known("nvme".into()))
         .change(USB, |usb| usb.driver = Reading::Known("xhci_hcd".into()))
         .change("00:1f.2", |ahci| {

@@ -1,7 +1,8 @@
 use hardware::acpi::Dmar;
 use hardware::{Machine, Reading};
 
-use super::dmar_flags;
+use super::interrupts::unmapped_io_apics;
+use super::tables::Tables;
 use crate::kernel::{KernelView, contains};
 use crate::{Answer, IommuVendor};
 
@@ -15,13 +16,15 @@ const KERNEL_SAYS: &[(&str, Answer)] = &[
     ("Disabling interrupt remapping", Answer::No),
     ("interrupt remapping disabled", Answer::No),
     ("irq remapping disabled", Answer::No),
+    ("interrupt remapping will be disabled", Answer::No),
     ("No interrupt remapping support", Answer::No),
 ];
 
 /// Whether interrupts are remapped: by the command line, by the kernel's word, or by the firmware's
-/// flag, which alone can only say no.
+/// tables and registers, which alone can only say no.
 pub(super) fn remapping(
     machine: &Machine,
+    tables: &Tables,
     vendor: IommuVendor,
     firmware: Answer,
 ) -> (Answer, Vec<String>) {
@@ -44,8 +47,13 @@ pub(super) fn remapping(
         Reading::Absent => "there is no kernel log".to_owned(),
         Reading::Unknown(why) => format!("kernel log: {why}"),
     };
-    let (answer, flag) = by_flag(machine, vendor);
-    (answer, [silent].into_iter().chain(flag).collect())
+    let hardware = cannot(machine, tables)
+        .map(|line| (Answer::No, line))
+        .or_else(|| offered(tables, vendor).map(|line| (Answer::Unknown, line)));
+    match hardware {
+        Some((answer, line)) => (answer, vec![silent, line]),
+        None => (Answer::Unknown, vec![silent]),
+    }
 }
 
 fn kernel_says(machine: &Machine) -> Option<(Answer, &str)> {
@@ -57,19 +65,42 @@ fn kernel_says(machine: &Machine) -> Option<(Answer, &str)> {
     })
 }
 
-fn by_flag(machine: &Machine, vendor: IommuVendor) -> (Answer, Option<String>) {
-    match (vendor, dmar_flags(machine)) {
-        (IommuVendor::Intel, Some(flags)) if flags & Dmar::INTR_REMAP == 0 => {
-            let line = format!("DMAR flags {flags:#04x}: bit 0, interrupt remapping, is clear");
-            (Answer::No, Some(line))
-        }
-        (IommuVendor::Intel, Some(flags)) => {
-            let line = format!(
-                "DMAR flags {flags:#04x}: firmware offers interrupt remapping, which does not say \
-                 that the kernel uses it"
-            );
-            (Answer::Unknown, Some(line))
-        }
-        _ => (Answer::Unknown, None),
+/// Why the kernel leaves interrupt remapping off on this hardware, whatever it is told
+/// (drivers/iommu/intel/irq_remapping.c, `intel_prepare_irq_remapping`: one unit or IOAPIC that cannot is
+/// enough).
+fn cannot(machine: &Machine, tables: &Tables) -> Option<String> {
+    if let Some(dmar) = tables.dmar()
+        && dmar.flags & Dmar::INTR_REMAP == 0
+    {
+        let flags = dmar.flags;
+        return Some(format!(
+            "DMAR flags {flags:#04x}: bit 0, interrupt remapping, is clear"
+        ));
     }
+    let registers = machine.iommu_unit_registers.known().into_iter().flatten();
+    let mut units = registers.filter_map(|unit| Some((&unit.name, unit.intel.known()?)));
+    if let Some((name, unit)) = units.find(|(_, unit)| !unit.remaps_interrupts()) {
+        let register = unit.extended_capability;
+        return Some(format!(
+            "{name}: extended capability register {register:#x}: bit 3, interrupt remapping, is clear"
+        ));
+    }
+    let unmapped = unmapped_io_apics(machine, tables);
+    (!unmapped.is_empty()).then(|| {
+        let ids: Vec<_> = unmapped.iter().map(u8::to_string).collect();
+        format!(
+            "no IOMMU unit of the table is for the IOAPIC with id {}",
+            ids.join(", ")
+        )
+    })
+}
+
+fn offered(tables: &Tables, vendor: IommuVendor) -> Option<String> {
+    let flags = tables.dmar()?.flags;
+    (vendor == IommuVendor::Intel).then(|| {
+        format!(
+            "DMAR flags {flags:#04x}: firmware offers interrupt remapping, which does not say that the \
+             kernel uses it"
+        )
+    })
 }

@@ -28,7 +28,9 @@ const LOCKED_LINES: &[&str] = &[
 
 fn judge(ctx: &Context) -> Vec<Finding> {
     let machine = ctx.machine;
-    let switch = switches(machine).virtualization;
+    let switches = switches(machine);
+    let switch = switches.virtualization;
+    let others = format!("While you are there: {}.", switches.others);
     // Where firmware locks it the kernel also clears the flag, so the log is asked first.
     if let Some(line) = locked_line(ctx) {
         let summary = "The firmware has locked the processor's virtualisation: this machine cannot \
@@ -36,7 +38,9 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         return vec![
             Finding::caution(LOCKED, None, summary)
                 .seen(format!("kernel log: {line}"))
-                .remedy(format!("In the firmware setup switch on {switch}.")),
+                .remedy(format!(
+                    "In the firmware setup switch on {switch}, and turn the machine off and on again. {others}"
+                )),
         ];
     }
     let flags = "/proc/cpuinfo has neither the flag vmx nor svm";
@@ -62,7 +66,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .seen(flags)
         .remedy(format!(
             "In the firmware setup switch on {switch}; if there is no such switch, the processor \
-             cannot."
+             cannot. {others}"
         )),
         Reading::Unknown(why) => Finding::note(
             UNKNOWN,
@@ -120,6 +124,7 @@ mod tests {
                 .log(&[line])
                 .only(&RULE);
             assert_eq!(found.id, "cpu.virtualization-locked", "{line}");
+            assert!(found.remedy.unwrap().contains("VT-d"), "{line}");
         }
         let apic = Builder::good().log(&["Local APIC disabled by BIOS -- reenabling."]);
         assert!(apic.findings_of(&RULE).is_empty());

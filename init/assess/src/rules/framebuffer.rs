@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use hardware::{Bar, Framebuffer, Function, Reading};
+use pci::Address;
 
 use super::Rule;
 use crate::context::Context;
@@ -16,6 +19,8 @@ pub(super) const RULE: Rule = Rule {
 const MEMORY: u64 = 0x200;
 /// `IORESOURCE_UNSET`.
 const UNSET: u64 = 0x2000_0000;
+/// VFIO's own words when a guest asked for the card: `BAR 1: can't reserve [mem ...]`.
+const REFUSED: &[&str] = &["can't reserve"];
 /// Highest line of `resource` that is a BAR.
 const LAST_BAR: u8 = 5;
 
@@ -25,9 +30,12 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .iter()
         .flat_map(|card| card.functions.iter().copied());
     match &ctx.machine.framebuffers {
-        Reading::Known(framebuffers) => functions
-            .filter_map(|function| claimed(ctx, function, framebuffers))
-            .collect(),
+        Reading::Known(framebuffers) => {
+            let refused = ctx.kernel().lines_about(REFUSED);
+            functions
+                .filter_map(|function| claimed(ctx, function, framebuffers, &refused))
+                .collect()
+        }
         Reading::Absent => Vec::new(),
         Reading::Unknown(why) => functions
             .filter(|function| function.boot_vga.known() == Some(&true))
@@ -41,9 +49,14 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     }
 }
 
-fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> Option<Finding> {
+fn claimed(
+    ctx: &Context,
+    function: &Function,
+    framebuffers: &[Framebuffer],
+    refused: &BTreeMap<Address, Vec<&str>>,
+) -> Option<Finding> {
     let bars = function.bars.known()?;
-    let evidence: Vec<_> = framebuffers
+    let in_bars = framebuffers
         .iter()
         .filter_map(|framebuffer| {
             Some((
@@ -61,8 +74,10 @@ fn claimed(ctx: &Context, function: &Function, framebuffers: &[Framebuffer]) -> 
                 bar.start,
                 bar.end
             )
-        })
-        .collect();
+        });
+    let refused = refused.get(&function.address).into_iter().flatten();
+    let refused = refused.map(|line| format!("kernel log: {line}"));
+    let evidence: Vec<_> = in_bars.chain(refused).collect();
     if evidence.is_empty() {
         return None;
     }
@@ -104,6 +119,15 @@ mod tests {
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("sysfb_init") && remedy.contains("0000:01:00.0/remove"));
         assert_eq!(machine.gpu_verdict(), Verdict::Caution);
+    }
+
+    #[test]
+    fn vfios_own_complaint_is_enough() {
+        let line =
+            "vfio-pci 0000:01:00.0: BAR 1: can't reserve [mem 0xd0000000-0xdfffffff 64bit pref]";
+        let found = Builder::good().log(&[line]).only(&RULE);
+        assert_eq!(found.id, "boot-gpu.framebuffer");
+        assert!(found.evidence[0].contains("can't reserve"));
     }
 
     #[test]

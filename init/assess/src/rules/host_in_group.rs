@@ -4,6 +4,7 @@ use super::Rule;
 use super::host_on_card::{describe, is_up};
 use crate::card::CardFunctions;
 use crate::context::Context;
+use crate::running::use_now;
 use crate::{Finding, FindingId, Severity};
 
 const DISK: FindingId = FindingId::new("group.host-disk");
@@ -44,7 +45,13 @@ fn judge(ctx: &Context) -> Vec<Finding> {
                 let summary = format!("IOMMU group {group} also holds {what}: {}.", list(&caught));
                 let severity = severity(ctx, *role, &caught, card);
                 let lines = caught.iter().map(|device| {
-                    format!("{} on {}", describe(device), ctx.label(device.function))
+                    let used = use_now(ctx.machine, device);
+                    let used = used.map_or(String::new(), |used| format!(", {used}"));
+                    format!(
+                        "{} on {}{used}",
+                        describe(device),
+                        ctx.label(device.function)
+                    )
                 });
                 findings.push(
                     Finding::new(*id, severity, function.address, summary)
@@ -70,7 +77,9 @@ fn severity(
         .filter(|device| device.role == role && !card.has(device.function))
         .filter(|device| !caught.iter().any(|known| known.function == device.function));
     let spare = role == HostRole::Network
-        && !caught.iter().any(|device| is_up(device))
+        && !caught
+            .iter()
+            .any(|device| is_up(device) || use_now(ctx.machine, device).is_some())
         && others.next().is_some();
     if spare {
         Severity::Caution
@@ -116,6 +125,18 @@ mod tests {
             assert!(found.summary.contains(name));
             assert_eq!(machine.gpu_verdict(), Verdict::Blocked);
         }
+    }
+
+    #[test]
+    fn what_the_running_system_needs_is_said_of_the_member_that_has_it() {
+        let root = sharing(HostRole::Disk, "nvme0n1", "")
+            .mount("/", hardware::Reading::Known(vec!["nvme0n1".into()]));
+        assert!(root.only(&RULE).evidence[0].ends_with("holds /"));
+        let spare = sharing(HostRole::Network, "enp2s0", "down")
+            .add("03:00.0", 0x02_00_00)
+            .host_device(HostRole::Network, "enp3s0", "03:00.0", "up")
+            .default_route("enp2s0");
+        assert_eq!(spare.only(&RULE).severity, Severity::Blocks);
     }
 
     #[test]

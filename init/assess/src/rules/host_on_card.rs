@@ -1,12 +1,15 @@
-use hardware::{HostDevice, HostRole};
+use hardware::{HostDevice, HostRole, Machine};
 
 use super::Rule;
 use crate::card::CardFunctions;
 use crate::context::Context;
+use crate::running::{holds, leads_out, use_now};
 use crate::{Finding, FindingId, Severity};
 
+const ROOT_DISK: FindingId = FindingId::new("host.root-disk");
 const DISK: FindingId = FindingId::new("host.disk");
 const ONLY_DISK: FindingId = FindingId::new("host.only-disk");
+const DEFAULT_ROUTE: FindingId = FindingId::new("host.default-route");
 const NETWORK: FindingId = FindingId::new("host.network");
 const ONLY_NETWORK: FindingId = FindingId::new("host.only-network");
 const KEYBOARD: FindingId = FindingId::new("host.keyboard");
@@ -15,8 +18,10 @@ const BOOT_STICK: FindingId = FindingId::new("host.boot-stick");
 
 pub(super) const RULE: Rule = Rule {
     ids: &[
+        ROOT_DISK,
         DISK,
         ONLY_DISK,
+        DEFAULT_ROUTE,
         NETWORK,
         ONLY_NETWORK,
         KEYBOARD,
@@ -94,6 +99,9 @@ fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Findin
     let first = lost.first()?;
     let mut all = ctx.host.known()?.iter().filter(of_role);
     let is_only = all.all(|device| card.has(device.function));
+    if let Some(finding) = needed_now(ctx.machine, role, &lost) {
+        return Some(finding);
+    }
     let names: Vec<_> = lost.iter().map(|device| device.name.as_str()).collect();
     let (names, what) = (names.join(", "), role.what);
     let (id, summary) = if role.role == HostRole::BootStick {
@@ -112,14 +120,51 @@ fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Findin
             format!("Giving it away takes a {what} from the host: {names}."),
         )
     };
-    let lines = lost
-        .iter()
-        .map(|device| format!("{} on {}", describe(device), device.function));
+    let lines = evidence(ctx.machine, &lost);
     Some(
         Finding::new(id, role.severity, first.function, summary)
             .seen_all(lines)
             .remedy(role.remedy),
     )
+}
+
+/// What the running system itself needs: the disk that holds its root, the interface that leads to it.
+fn needed_now(machine: &Machine, role: &Role, lost: &[&HostDevice]) -> Option<Finding> {
+    let finding = match role.role {
+        HostRole::Disk => {
+            let device = lost.iter().find(|device| holds(machine, device, "/"))?;
+            let summary = format!(
+                "The running system itself is on it: {} holds the root file system.",
+                device.name
+            );
+            Finding::blocks(ROOT_DISK, device.function, summary).remedy(
+                "Leave this controller with the host. To give it away, the system has to move to a \
+                 disk on another one.",
+            )
+        }
+        HostRole::Network => {
+            let device = lost.iter().find(|device| leads_out(machine, device))?;
+            let summary = format!(
+                "The host is reached through it: {} has the default route.",
+                device.name
+            );
+            Finding::caution(DEFAULT_ROUTE, device.function, summary)
+                .remedy("Give the host another way in first, on another network card, and try it.")
+        }
+        HostRole::Keyboard | HostRole::BootStick => return None,
+    };
+    Some(finding.seen_all(evidence(machine, lost)))
+}
+
+fn evidence(machine: &Machine, devices: &[&HostDevice]) -> Vec<String> {
+    let line = |device: &&HostDevice| {
+        let mut line = format!("{} on {}", describe(device), device.function);
+        if let Some(used) = use_now(machine, device) {
+            line.push_str(&format!(", {used}"));
+        }
+        line
+    };
+    devices.iter().map(line).collect()
 }
 
 /// Name and detail of a host device, as evidence names it.
@@ -139,6 +184,8 @@ pub(super) fn is_up(device: &HostDevice) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hardware::Reading;
+
     use super::*;
     use crate::testing::Builder;
 
@@ -172,6 +219,48 @@ mod tests {
             .findings_of(&RULE);
         let ids: Vec<_> = found.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(ids, ["host.disk", "host.disk"]);
+    }
+
+    #[test]
+    fn the_controller_of_the_running_systems_disk_is_blocked() {
+        let machine = with_disk().mount("/", Reading::Known(vec!["nvme0n1".into()]));
+        let found = machine.only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.root-disk", Severity::Blocks)
+        );
+        assert!(
+            found.evidence[0].ends_with("holds /"),
+            "{:?}",
+            found.evidence
+        );
+    }
+
+    #[test]
+    fn a_disk_with_other_file_systems_of_the_host_says_which() {
+        let machine = with_disk()
+            .mount("/data", Reading::Known(vec!["nvme0n1".into()]))
+            .mount("/", Reading::Known(vec!["sda".into()]));
+        let found = machine.only(&RULE);
+        assert_eq!(found.severity, Severity::Caution);
+        assert!(found.evidence[0].ends_with("holds /data"));
+    }
+
+    #[test]
+    fn the_interface_that_leads_to_the_host_is_named_as_that() {
+        let machine = Builder::good()
+            .add(NVME, 0x02_00_00)
+            .host_device(HostRole::Network, "eno1", NVME, "up")
+            .default_route("eno1");
+        let found = machine.only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.default-route", Severity::Caution)
+        );
+        assert_eq!(
+            machine.default_route("eno2").only(&RULE).id,
+            "host.only-network"
+        );
     }
 
     #[test]

@@ -4,9 +4,13 @@ use crate::context::Context;
 use crate::{Finding, FindingId};
 
 mod acs_override;
+mod apu;
+mod bar_unassigned;
 mod boot_gpu_only_display;
 mod boot_gpu_rom;
+mod code_43;
 mod cpu_virtualization;
+mod device_scope;
 mod driver;
 mod driver_in_group;
 mod firmware_switch;
@@ -14,18 +18,36 @@ mod framebuffer;
 mod group_membership;
 mod group_prediction;
 mod group_shared;
+mod hidden_audio;
 mod host_in_group;
 mod host_on_card;
 mod host_unknown;
+mod host_use;
+mod igd;
+mod ioapic;
 mod iommu_off;
+mod known_kernel;
 mod link;
+mod mediated;
+mod network_name;
+mod numa;
+mod power;
+mod rebar;
 mod remapping;
 mod reserved_region;
 mod reset;
+mod reset_broken_method;
+mod reset_known_bad;
+mod rmrr_sanity;
 mod rom_image;
 mod rom_present;
+mod table_integrity;
 mod tables_unread;
+mod twins;
+mod uncovered;
+mod unit_registers;
 mod unread;
+mod virtual_functions;
 mod way_out;
 mod x2apic;
 
@@ -41,7 +63,12 @@ pub(crate) struct Rule {
 /// earlier rule comes first.
 pub(crate) const RULES: &[Rule] = &[
     iommu_off::RULE,
+    table_integrity::RULE,
+    unit_registers::RULE,
+    device_scope::RULE,
+    uncovered::RULE,
     remapping::RULE,
+    ioapic::RULE,
     x2apic::RULE,
     tables_unread::RULE,
     cpu_virtualization::RULE,
@@ -53,16 +80,33 @@ pub(crate) const RULES: &[Rule] = &[
     way_out::RULE,
     group_prediction::RULE,
     reserved_region::RULE,
+    rmrr_sanity::RULE,
     host_on_card::RULE,
     host_unknown::RULE,
+    host_use::RULE,
     boot_gpu_rom::RULE,
     framebuffer::RULE,
+    power::RULE,
+    bar_unassigned::RULE,
     boot_gpu_only_display::RULE,
+    reset_known_bad::RULE,
+    reset_broken_method::RULE,
     reset::RULE,
+    known_kernel::RULE,
+    virtual_functions::RULE,
     driver::RULE,
     rom_present::RULE,
     rom_image::RULE,
     link::RULE,
+    apu::RULE,
+    igd::RULE,
+    code_43::RULE,
+    twins::RULE,
+    hidden_audio::RULE,
+    mediated::RULE,
+    rebar::RULE,
+    numa::RULE,
+    network_name::RULE,
     unread::RULE,
 ];
 

@@ -120,6 +120,32 @@ mod tests {
     }
 
     #[test]
+    fn one_unit_whose_register_says_that_it_cannot_is_enough() {
+        let unit = |name: &str, extended_capability| hardware::IommuUnit {
+            name: name.to_owned(),
+            intel: hardware::Reading::Known(hardware::VtdUnit {
+                address: 0xfed9_0000,
+                version: (1, 0),
+                capability: 0,
+                extended_capability,
+            }),
+            amd: hardware::Reading::Absent,
+        };
+        let mut machine = Builder::good().log(&[]).dmar_flags(1);
+        let units = vec![unit("dmar0", 0xf_0101a), unit("dmar1", 0xf_01012)];
+        machine.machine.iommu_unit_registers = hardware::Reading::Known(units);
+        let found = machine.clone().only(&RULE);
+        assert_eq!(found.id, "remapping.missing");
+        assert!(
+            found.evidence[1].starts_with("dmar1: extended capability register 0xf01012: bit 3")
+        );
+
+        machine.machine.iommu_unit_registers =
+            hardware::Reading::Known(vec![unit("dmar0", 0xf_0101a)]);
+        assert_eq!(machine.only(&RULE).id, "remapping.unknown");
+    }
+
+    #[test]
     fn the_kernels_word_outweighs_the_flag() {
         let enabled = "DMAR-IR: Enabled IRQ remapping in x2apic mode";
         assert!(

@@ -1,6 +1,6 @@
 use hardware::Reading;
 
-use super::Rule;
+use super::{Rule, rebar};
 use crate::card::CardFunctions;
 use crate::context::Context;
 use crate::{Finding, FindingId};
@@ -36,8 +36,11 @@ fn judge_card(card: &CardFunctions) -> Option<Finding> {
             why(&function.rom_region).filter(|_| card.is_display()),
         ),
     ];
-    let open: Vec<_> = questions
+    let resizable = rebar::unread(function).filter(|_| card.is_display());
+    let open: Vec<(&str, String)> = questions
         .into_iter()
+        .map(|(what, why)| (what, why.map(str::to_owned)))
+        .chain([("resizable BAR", resizable)])
         .filter_map(|(what, why)| Some((what, why?)))
         .collect();
     if open.is_empty() {

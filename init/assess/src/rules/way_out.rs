@@ -58,13 +58,21 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 
 fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predictor)]) -> Finding {
     let own: Vec<Address> = card.functions.iter().map(|f| f.address).collect();
-    let landings = ctx.predictor.landings(&own);
-    let free: Vec<&Landing> = landings
+    let mut landings = ctx.predictor.landings(&own);
+    // A port above the one that the card is below holds the whole way to it.
+    landings.retain(|landing| !own.iter().any(|own| landing.occupants.contains(own)));
+    landings.retain(|landing| takes_a_card(ctx, landing));
+    // What could not be read was taken as not isolating: it can only make such a list shorter.
+    let mut free: Vec<&Landing> = landings
         .iter()
-        .filter(|landing| {
-            endpoints(ctx, &landing.shares_with).is_empty() && landing.doubts.is_empty()
-        })
+        .filter(|landing| endpoints(ctx, &landing.shares_with).is_empty())
         .collect();
+    free.sort_by_key(|landing| {
+        (
+            !landing.occupants.is_empty(),
+            landing.attachment != Attachment::Processor,
+        )
+    });
     let first = overrides
         .iter()
         .find(|(_, predictor)| with_whom(ctx, predictor, &own).is_empty());
@@ -112,6 +120,13 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
         finding = finding.remedy(price(ctx, what, predictor, &own));
     }
     finding
+}
+
+/// A port whose slot nobody names may lead to what is soldered to the board, unless a card is seen in it.
+fn takes_a_card(ctx: &Context, landing: &Landing) -> bool {
+    let is_named = landing.slot.is_some() || landing.slot_number.is_some();
+    let mut occupants = landing.occupants.iter().filter_map(|at| ctx.function(*at));
+    is_named || landing.occupants.is_empty() || occupants.any(|one| one.class.is_display())
 }
 
 fn override_line(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address]) -> String {

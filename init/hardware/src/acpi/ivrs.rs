@@ -1,34 +1,66 @@
-use super::header::{Block, Header, TableError, blocks, u16_at, u32_at, u64_at};
+use super::cursor::{Cursor, Trace};
+use super::header::Header;
+use super::problem::{TableError, TableProblem};
+use super::structures::{self, UnknownStructure, walk};
 
-/// Bytes before the first block (AMD IOMMU specification 3.10, 5.1).
+mod entry;
+mod memory;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+pub use entry::{AcpiUid, DeviceEntry, SpecialDevice};
+pub use memory::{MemoryDefinition, MemoryFlags, Requesters};
+pub use unit::{AmdIommu, BlockKind, RequesterRange, UnitBlock};
+
+/// Bytes before the first block (AMD IOMMU specification 3.10, 5.2.1).
 const FIXED: usize = 48;
-/// Blocks that describe an IOMMU; the same one can have a block of each type.
-const IVHD: [u16; 3] = [0x10, 0x11, 0x40];
 
-/// AMD's I/O virtualization reporting structure (AMD IOMMU specification 3.10, chapter 5).
+/// AMD's I/O virtualization reporting structure (AMD IOMMU specification 3.10, 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ivrs {
     /// The table's header; revisions 1 and 2 exist.
     pub header: Header,
-    /// `IVinfo`: bits 14:8 physical, 21:15 virtual address size, bit 1 DMA remapping opt-in.
-    pub iv_info: u32,
+    /// What all units have in common.
+    pub iv_info: IvInfo,
     /// The IOMMUs, each once however many blocks describe it, in the table's order.
     pub units: Vec<AmdIommu>,
+    /// Memory that is mapped in its own way for some functions (IVMD), in the table's order.
+    pub memory: Vec<MemoryDefinition>,
+    /// Blocks of types that this version does not know.
+    pub unknown: Vec<UnknownStructure>,
     /// What is wrong with the table. What stands before it was read.
-    pub problems: Vec<String>,
+    pub problems: Vec<TableProblem>,
 }
 
-/// One IOMMU (5.2.2).
+/// `IVinfo` (5.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AmdIommu {
-    /// PCI segment, the kernel's domain.
-    pub segment: u16,
-    /// Bus in the upper byte, device and function in the lower.
-    pub device_id: u16,
-    /// Address of its registers.
-    pub register_base: u64,
-    /// Types of the blocks that describe it, one bit each: 0x10, 0x11, 0x40 as bits 0 to 2.
-    pub block_types: u8,
+pub struct IvInfo(pub u32);
+
+impl IvInfo {
+    /// Bit 0: the extended feature register is in the table.
+    pub fn has_extended_features(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Bit 1: firmware asks the kernel to keep DMA remapping on.
+    pub fn dma_remapping_opt_in(self) -> bool {
+        self.0 & 1 << 1 != 0
+    }
+
+    /// Bits 14:8: bits of a physical address.
+    pub fn physical_address_width(self) -> u8 {
+        self.field(8)
+    }
+
+    /// Bits 21:15: bits of a virtual address.
+    pub fn virtual_address_width(self) -> u8 {
+        self.field(15)
+    }
+
+    fn field(self, shift: u32) -> u8 {
+        u8::try_from(self.0 >> shift & 0x7f).unwrap_or(0)
+    }
 }
 
 impl Ivrs {
@@ -37,102 +69,78 @@ impl Ivrs {
     /// # Errors
     /// Only when it is no IVRS table; damage further in is in [`Ivrs::problems`].
     pub fn parse(bytes: &[u8]) -> Result<Self, TableError> {
-        let (header, table) = Header::parse(bytes, "IVRS", FIXED)?;
-        let mut problems = header.problems(bytes.len());
-        let (found, damage) = blocks(table, FIXED, |rest| {
-            Some((u16::from(*rest.first()?), u16_at(rest, 2)?))
-        });
-        let mut units: Vec<AmdIommu> = Vec::new();
-        for block in &found {
-            let Some(position) = IVHD.iter().position(|kind| *kind == block.kind) else {
-                continue;
-            };
-            let Some(unit) = unit(block, 1 << position) else {
-                problems.push(format!("the IOMMU at offset {} is cut short", block.offset));
-                continue;
-            };
-            let place = |unit: &AmdIommu| (unit.segment, unit.device_id);
-            match units.iter_mut().find(|known| place(known) == place(&unit)) {
-                Some(known) => known.block_types |= unit.block_types,
-                None => units.push(unit),
-            }
-        }
-        problems.extend(damage);
-        Ok(Self {
+        Self::read(bytes, None)
+    }
+
+    /// Reads a table like [`Ivrs::parse`] does, and says where each field stood.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn trace(bytes: &[u8]) -> Result<(Self, Trace), TableError> {
+        let mut trace = Trace::new();
+        let table = Self::read(bytes, Some(&mut trace))?;
+        Ok((table, trace))
+    }
+
+    fn read(bytes: &[u8], trace: Option<&mut Trace>) -> Result<Self, TableError> {
+        let mut problems = Vec::new();
+        let (header, mut cursor) = Header::parse(bytes, "IVRS", FIXED, trace, &mut problems)?;
+        let short = TableError::Short {
+            signature: "IVRS",
+            length: bytes.len(),
+        };
+        let iv_info = fixed(&mut cursor).ok_or(short)?;
+        let mut ivrs = Self {
             header,
-            iv_info: u32_at(table, 36).unwrap_or(0),
-            units,
-            problems,
-        })
-    }
-}
-
-fn unit(block: &Block<'_>, block_types: u8) -> Option<AmdIommu> {
-    Some(AmdIommu {
-        device_id: u16_at(block.bytes, 4)?,
-        register_base: u64_at(block.bytes, 8)?,
-        segment: u16_at(block.bytes, 16)?,
-        block_types,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::header::table;
-    use super::*;
-
-    fn ivhd(kind: u8, device_id: u8) -> Vec<u8> {
-        let mut block = vec![kind, 0, 24, 0, device_id, 0, 0x40, 0, 0, 0, 0xd8, 0xfe];
-        block.resize(24, 0);
-        block
-    }
-
-    fn ivrs(blocks: &[Vec<u8>]) -> Vec<u8> {
-        let mut body = 0x0020_3041_u32.to_le_bytes().to_vec();
-        body.resize(FIXED - 36, 0);
-        body.extend(blocks.concat());
-        table("IVRS", 2, &body)
-    }
-
-    #[test]
-    fn an_iommu_that_three_blocks_describe_is_one() {
-        let unknown = vec![0x51, 0, 8, 0, 1, 2, 3, 4];
-        let bytes = ivrs(&[
-            ivhd(0x10, 2),
-            unknown,
-            ivhd(0x11, 2),
-            ivhd(0x40, 2),
-            ivhd(0x10, 3),
-        ]);
-        let ivrs = Ivrs::parse(&bytes).unwrap();
-        assert_eq!((ivrs.header.revision, ivrs.iv_info), (2, 0x0020_3041));
-        let ids: Vec<_> = ivrs
-            .units
-            .iter()
-            .map(|unit| (unit.device_id, unit.block_types))
-            .collect();
-        assert_eq!(ids, [(2, 0b111), (3, 0b001)]);
-        assert_eq!(ivrs.units[0].register_base, 0xfed8_0000);
-        assert_eq!(ivrs.problems, [""; 0]);
-    }
-
-    #[test]
-    fn a_block_that_runs_past_the_end_is_named() {
-        let mut block = ivhd(0x10, 2);
-        block[2] = 200;
-        let ivrs = Ivrs::parse(&ivrs(&[block])).unwrap();
-        assert_eq!(
-            ivrs.problems,
-            ["the structure of type 0x10 at offset 48 has length 200"]
+            iv_info,
+            units: Vec::new(),
+            memory: Vec::new(),
+            unknown: Vec::new(),
+            problems: Vec::new(),
+        };
+        walk(
+            &mut cursor,
+            &structures::IVRS,
+            "IVRS block",
+            &mut problems,
+            |kind, cursor, problems| ivrs.block(kind, cursor, problems),
         );
+        ivrs.problems = problems;
+        Ok(ivrs)
     }
 
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_read_without_panic(body: Vec<u8>, cut: usize) {
-            let bytes = table("IVRS", 2, &body);
-            let _ = Ivrs::parse(&body);
-            let _ = Ivrs::parse(bytes.get(..cut % (bytes.len() + 1)).unwrap());
+    /// One block (5.2.2).
+    fn block(
+        &mut self,
+        kind: u16,
+        cursor: &mut Cursor,
+        problems: &mut Vec<TableProblem>,
+    ) -> Option<()> {
+        let unknown = UnknownStructure {
+            kind,
+            offset: cursor.offset(),
+            length: cursor.left(),
+        };
+        cursor.u8("Type")?;
+        let flags = cursor.u8("Flags")?;
+        cursor.u16("Length")?;
+        let device_id = cursor.u16("DeviceID")?;
+        if let Some(kind) = BlockKind::of(kind) {
+            let (place, block) = UnitBlock::read(kind, flags, cursor, problems)?;
+            AmdIommu::merge(&mut self.units, device_id, place, block);
+        } else if matches!(kind, 0x20..=0x22) {
+            self.memory
+                .push(MemoryDefinition::read(kind, flags, device_id, cursor)?);
+        } else {
+            cursor.bytes("Block of unknown type", cursor.left())?;
+            self.unknown.push(unknown);
         }
+        Some(())
     }
+}
+
+fn fixed(cursor: &mut Cursor) -> Option<IvInfo> {
+    let iv_info = IvInfo(cursor.u32("IVinfo")?);
+    cursor.u64("Reserved")?;
+    Some(iv_info)
 }

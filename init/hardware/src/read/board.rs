@@ -47,7 +47,8 @@ pub(super) fn board(source: &Source, sys: &Tree) -> Board {
     }
 }
 
-fn is_filler(text: &str) -> bool {
+/// Whether a field says nothing.
+pub(crate) fn is_filler(text: &str) -> bool {
     let text = text.trim().to_lowercase();
     FILLERS.contains(&text.as_str())
 }
@@ -63,7 +64,7 @@ pub(super) fn firmware(
         return Reading::Known(FirmwareKind::Uefi);
     }
     let entries = sys.list("firmware").unwrap_or_default();
-    let whole = if source.is_live() {
+    let whole = if source.is_complete() {
         !entries.is_empty()
     } else {
         entries.iter().any(|name| name != "acpi")

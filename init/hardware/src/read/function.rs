@@ -48,6 +48,7 @@ pub(super) fn function(sys: &Tree, address: Address) -> Function {
         link: at.link(space.and_then(ConfigSpace::port_type)),
         reset_methods: at.reset_methods(),
         power_state: at.power_state(),
+        d3cold_allowed: at.d3cold_allowed(),
         boot_vga: at.boot_vga(class),
         bars,
         rom_region,
@@ -57,6 +58,8 @@ pub(super) fn function(sys: &Tree, address: Address) -> Function {
         parent: at.parent(sys, &path),
         physical_function: at.physical_function(),
         total_virtual_functions: at.total_virtual_functions(),
+        enabled_virtual_functions: at.enabled_virtual_functions(),
+        mediated_types: at.mediated_types(),
         config,
         listing: Reading::Absent,
     }

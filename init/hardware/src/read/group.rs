@@ -7,7 +7,7 @@ use crate::tree::Tree;
 use crate::{Function, Group, Reading, ReservedRegion, Source};
 
 const GROUPS: &str = "kernel/iommu_groups";
-const UNITS: &str = "class/iommu";
+pub(super) const UNITS: &str = "class/iommu";
 
 /// IOMMU units that have a driver. A kernel that shows no such class has no IOMMU driver at all.
 pub(super) fn units(source: &Source, sys: &Tree) -> Reading<Vec<String>> {

@@ -11,7 +11,9 @@
 mod fixtures;
 mod functions;
 mod host;
+mod iommu;
 mod live;
 mod machine_wide;
 mod parents;
+mod running_system;
 mod sys;

@@ -84,6 +84,7 @@ fn a_landing_says_what_leaves_and_what_the_slot_is() {
         .clone()
         .id(0x8086, 0x1905)
         .change(|port| port.link = Reading::Known(link(8)));
+    functions[8] = functions[8].clone().words(0x4c, &[0x0043, 0]);
     functions[6] = functions[6]
         .clone()
         .change(|card| card.slot = Reading::Known("PCIEX16_2".into()));
@@ -96,6 +97,8 @@ fn a_landing_says_what_leaves_and_what_the_slot_is() {
     assert_eq!(second.link.unwrap().width, 8);
     assert_eq!(second.attachment, Attachment::Processor);
     let empty = &landings[1];
+    let in_switch = landings[2].link.unwrap();
+    assert_eq!((in_switch.speed, in_switch.width), (8.0, 4));
     assert_eq!((&empty.slot, empty.slot_number), (&None, Some(3)));
     assert_eq!((empty.occupants.len(), empty.link), (0, None));
     assert_eq!(empty.attachment, Attachment::Unknown);

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use assess::{Options, Override, Verdict};
 use clap::ValueEnum;
-use hardware::Source;
+use hardware::{Names, Source};
 use storage::DataPlace;
 
-use crate::session::look;
+use crate::session::look::{self, Basis};
 
 /// Arguments of `preflight assess`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder laid out like /sys, with proc/ and kernel.log beside where they are known [default: this machine]
+    /// Another machine: a folder laid out like /sys (with proc/ and kernel.log beside), a capture, or a
+    /// text file of what lspci printed, best 'lspci -nnvvvxxxx' [default: this machine]
     #[arg(long, value_name = "SOURCE")]
     from: Option<PathBuf>,
     /// Judge under this pcie_acs_override: a comma list of downstream, multifunction, id:VVVV:DDDD
@@ -32,14 +33,29 @@ enum Format {
 
 /// Judges and prints. Touches no device: option ROMs are only read on the stick.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let source = match &arguments.from {
-        Some(folder) => Source::folder(folder)?,
-        None => Source::live(),
-    };
     let options = Options {
         acs_override: arguments.acs_override.clone(),
     };
-    let look = look::look(&source, &DataPlace::Stick, None, &options)?;
+    let names = Names::find();
+    let look = match &arguments.from {
+        Some(path) => {
+            let saved = hardware::load(path, names.as_ref())?;
+            let basis = Basis {
+                roms: saved.roms.as_deref(),
+                names: saved.names.as_ref().or(names.as_ref()),
+                options: &options,
+            };
+            look::judge(saved.machine, &basis)
+        }
+        None => {
+            let basis = Basis {
+                roms: None,
+                names: names.as_ref(),
+                options: &options,
+            };
+            look::look(&Source::live(), &DataPlace::Stick, &basis)?
+        }
+    };
     let output = match arguments.format {
         Format::Text => look.text,
         Format::Json => look.json,

@@ -1,6 +1,7 @@
 //! The command line: the same looks on a live host, on a folder, and on captures.
 
 mod assess;
+mod capture;
 
 use std::process::ExitCode;
 
@@ -18,8 +19,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Judge a machine: this one, or one read from a folder laid out like /sys
+    /// Judge a machine: this one, or another one from a capture, a copied /sys or the text of lspci
     Assess(assess::Arguments),
+    /// Save all that is read of this machine in one file, for 'assess --from' elsewhere
+    Capture(capture::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -32,6 +35,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
+        Command::Capture(arguments) => capture::run(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

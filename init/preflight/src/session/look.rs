@@ -1,5 +1,5 @@
-use assess::{Assessment, NoNames, Options};
-use hardware::{HostRole, Machine, Names, Reading, RomReading, Source};
+use assess::{Assessment, Naming, NoNames, Options};
+use hardware::{Machine, Names, RomReading, Source};
 use storage::DataPlace;
 
 /// Everything that one look brings.
@@ -8,10 +8,22 @@ pub struct Look {
     pub assessment: Assessment,
     /// The machine as read.
     pub machine: Machine,
+    /// Kernel name of the disk that Preflight was booted from.
+    pub boot_stick: Option<String>,
     /// The report in words.
     pub text: String,
     /// The report for programs.
     pub json: String,
+}
+
+/// What a judgement stands on beside the machine.
+pub struct Basis<'a> {
+    /// Copies of option ROMs; none when nobody read any.
+    pub roms: Option<&'a [RomReading]>,
+    /// Names of devices.
+    pub names: Option<&'a Names>,
+    /// What the person asked for.
+    pub options: &'a Options,
 }
 
 /// Reads every option ROM there is. This comes before any module is loaded, so that nothing has touched a
@@ -31,41 +43,35 @@ pub fn read_roms(
 }
 
 /// Reads and judges the machine.
-pub fn look(
-    source: &Source,
-    data: &DataPlace,
-    roms: Option<&[RomReading]>,
-    options: &Options,
-) -> Result<Look, hardware::Error> {
+pub fn look(source: &Source, data: &DataPlace, basis: &Basis) -> Result<Look, hardware::Error> {
     let mut machine = hardware::read(source)?;
-    if source.is_live() {
-        mark_stick(&mut machine, data);
+    let boot_stick = boot_stick(data);
+    if let Some(disk) = &boot_stick {
+        machine.mark_boot_stick(disk);
     }
-    let assessment = match Names::find() {
-        Some(names) => assess::assess_with(&machine, roms, &names, options),
-        None => assess::assess_with(&machine, roms, &NoNames, options),
-    };
-    let text = report::text(&assessment, &report::TextOptions::default());
-    let json = report::json(&assessment);
     Ok(Look {
-        assessment,
-        machine,
-        text,
-        json,
+        boot_stick,
+        ..judge(machine, basis)
     })
 }
 
-/// Tells the disk that Preflight itself came from apart from the host's own.
-fn mark_stick(machine: &mut Machine, data: &DataPlace) {
-    let Ok(Some(stick)) = storage::find_stick(std::path::Path::new("/sys"), data) else {
-        return;
-    };
-    if let Reading::Known(devices) = &mut machine.host_devices {
-        for device in devices
-            .iter_mut()
-            .filter(|device| device.name == stick.disk)
-        {
-            device.role = HostRole::BootStick;
-        }
+/// Judges a machine that was read.
+pub fn judge(machine: Machine, basis: &Basis) -> Look {
+    let names = basis.names.map_or(&NoNames as &dyn Naming, |names| names);
+    let assessment = assess::assess_with(&machine, basis.roms, names, basis.options);
+    let text = report::text(&assessment, &report::TextOptions::default());
+    let json = report::json(&assessment);
+    Look {
+        assessment,
+        machine,
+        boot_stick: None,
+        text,
+        json,
     }
+}
+
+/// Kernel name of the disk that Preflight itself came from.
+fn boot_stick(data: &DataPlace) -> Option<String> {
+    let stick = storage::find_stick(std::path::Path::new("/sys"), data).ok()??;
+    Some(stick.disk)
 }

@@ -1,6 +1,7 @@
 //! What runs below PID 1: makes devices ready, looks, saves, shows, and asks what next.
 
 mod attempt;
+pub mod capture;
 mod coldplug;
 mod devices;
 mod fault;

@@ -9,13 +9,15 @@ use serde::Serialize;
 use super::devices::Devices;
 use super::look::{self, Look};
 use super::save::{self, Saved};
-use super::{Attempt, EXIT_POWER_OFF, EXIT_REBOOT, fault, menu, panic, settle, shell};
+use super::{Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, settle, shell};
 use crate::consoles::Consoles;
 use crate::events::Events;
 use crate::init::{Ending, cover};
 use crate::log;
 use crate::options::{self, Fault, Mode, Options};
 
+/// Name of the capture in a run's folder.
+const CAPTURE: &str = "capture.tar.zst";
 /// Columns of every screen and serial line.
 const SCREEN: usize = 80;
 
@@ -92,17 +94,21 @@ impl Session {
         self.milestone("roms");
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
-        let look = look::look(
-            &source,
-            &self.options.data,
-            roms.as_deref(),
-            &assess::Options::default(),
-        );
+        let look = capture::look(&self.options.data, roms.as_deref(), false);
         self.milestone("read");
         fault::after_reading(self.options.fault, self.attempt);
         self.messages.extend(devices.take_messages());
         match look {
-            Ok(look) => self.save_and_show(&source, &look, roms.as_deref().unwrap_or_default()),
+            Ok((look, capture)) => {
+                let capture = match capture {
+                    Ok(capture) => Some(capture.bytes),
+                    Err(error) => {
+                        self.complain(format!("no capture is saved: {error}"));
+                        None
+                    }
+                };
+                self.save_and_show(&source, &look, roms.as_deref().unwrap_or_default(), capture)
+            }
             Err(error) => {
                 let text = format!("The machine could not be read: {error}");
                 self.complain(text.clone());
@@ -147,10 +153,16 @@ impl Session {
         devices
     }
 
-    fn save_and_show(&mut self, source: &Source, look: &Look, roms: &[RomReading]) -> String {
+    fn save_and_show(
+        &mut self,
+        source: &Source,
+        look: &Look,
+        roms: &[RomReading],
+        capture: Option<Vec<u8>>,
+    ) -> String {
         self.milestone("assessed");
         self.milestone("saving");
-        let saved = self.save(source, look, roms);
+        let saved = self.save(source, look, roms, capture);
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text);
         match &saved {
@@ -175,7 +187,13 @@ impl Session {
         shown
     }
 
-    fn save(&self, source: &Source, look: &Look, roms: &[RomReading]) -> anyhow::Result<Saved> {
+    fn save(
+        &self,
+        source: &Source,
+        look: &Look,
+        roms: &[RomReading],
+        capture: Option<Vec<u8>>,
+    ) -> anyhow::Result<Saved> {
         let mut files = save::rom_files(roms, &look.machine.functions);
         let mut text = look.text.clone();
         for message in &self.messages {
@@ -192,6 +210,7 @@ impl Session {
             Reading::Unknown(why) => format!("not read: {why}\n"),
         };
         files.push(("kernel.log".to_owned(), log.into_bytes()));
+        files.extend(capture.map(|bytes| (CAPTURE.to_owned(), bytes)));
         let slow = self.fault() == Some(Fault::SlowSave);
         save::save(&self.options.data, &look.machine.board, &files, slow)
     }

@@ -1,0 +1,103 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::capture::Capture;
+use crate::{Error, Machine, Names, RomReading, Source, lspci, read};
+
+/// What zstd files begin with (RFC 8878, 3.1.1).
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Beginnings of files that are given by mistake, and what they are.
+const MISTAKES: &[(&[u8], &str)] = &[
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"\xfd7zXZ", "compressed by xz"),
+    (b"PK\x03\x04", "a zip archive"),
+    (
+        b"{",
+        "JSON, perhaps a report and not the machine that it is about",
+    ),
+    (b"<", "a web page, not the text on it"),
+];
+/// Four thousand functions of 4096 bytes each take 55 MB of hex.
+const LIMIT: usize = 256 << 20;
+
+/// A machine that was saved, whatever way.
+pub struct Saved {
+    /// The machine.
+    pub machine: Machine,
+    /// Copies of its option ROMs; none when nobody read any.
+    pub roms: Option<Vec<RomReading>>,
+    /// Names of its devices, where it brings them.
+    pub names: Option<Names>,
+}
+
+/// Reads a machine from a folder laid out like /sys, a capture, or what lspci printed; which of them it
+/// is shows in its content. `names` turns names in a text back into ids.
+///
+/// # Errors
+/// [`Error`] says what is wrong with the file, or what it is instead.
+pub fn load(path: &Path, names: Option<&Names>) -> Result<Saved, Error> {
+    let open = |cause| Error::Open {
+        path: path.to_owned(),
+        cause,
+    };
+    if path.is_dir() {
+        return Ok(Saved {
+            machine: read(&Source::folder(path)?)?,
+            roms: None,
+            names: None,
+        });
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(LIMIT + 1).unwrap_or(u64::MAX);
+    let mut file = File::open(path).map_err(open)?.take(limit);
+    file.read_to_end(&mut bytes).map_err(open)?;
+    if bytes.len() > LIMIT {
+        return Err(no_source(path, "longer than 256 MiB"));
+    }
+    if bytes.starts_with(ZSTD) {
+        return capture(path, &bytes);
+    }
+    let mistake = MISTAKES
+        .iter()
+        .find(|(magic, _)| bytes.trim_ascii_start().starts_with(magic));
+    if let Some((_, what)) = mistake {
+        return Err(no_source(path, what));
+    }
+    if bytes.contains(&0) {
+        return Err(no_source(path, "neither text nor a capture"));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let machine = lspci::parse(&text, names).map_err(|cause| Error::Lspci {
+        path: path.to_owned(),
+        cause,
+    })?;
+    Ok(Saved {
+        machine,
+        roms: None,
+        names: None,
+    })
+}
+
+fn capture(path: &Path, bytes: &[u8]) -> Result<Saved, Error> {
+    let capture = Capture::read(bytes).map_err(|cause| Error::Capture {
+        path: path.to_owned(),
+        cause,
+    })?;
+    let mut machine = read(&capture.source)?;
+    if let Some(disk) = &capture.manifest.boot_stick {
+        machine.mark_boot_stick(disk);
+    }
+    Ok(Saved {
+        machine,
+        roms: capture.roms,
+        names: capture.names,
+    })
+}
+
+fn no_source(path: &Path, what: &'static str) -> Error {
+    Error::NoSource {
+        path: path.to_owned(),
+        what,
+    }
+}
