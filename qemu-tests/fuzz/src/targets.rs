@@ -107,8 +107,10 @@ fn smbios(bytes: &[u8]) {
 
 /// No more bytes in the images than in the table.
 fn vfct(bytes: &[u8]) {
-    let images = hardware::vfct::images(bytes);
-    let length: usize = images.iter().map(|image| image.bytes.len()).sum();
+    let Ok(table) = hardware::vfct::Vfct::parse(bytes) else {
+        return;
+    };
+    let length: usize = table.images.iter().map(|image| image.rom.len()).sum();
     assert!(length <= bytes.len());
 }
 
