@@ -327,7 +327,8 @@ impl Grouping {
         }
     }
 
-    /// A new bus behind a port, with these functions as its device 0.
+    /// A new bus behind a port, with these functions of one device on it. Which device number they have there
+    /// makes no difference: nothing else is on the bus.
     pub fn plug(&mut self, port: Node, functions: &[Node]) {
         let bus = self.buses.len();
         self.buses.push(BusEntry {
@@ -337,7 +338,6 @@ impl Grouping {
         for node in functions {
             if let Some(member) = self.members.get_mut(*node) {
                 member.bus = bus;
-                member.devfn &= 7;
             }
         }
         let aliased = functions.iter().copied();

@@ -98,9 +98,7 @@ impl Predictor<'_> {
                 let others = others
                     .filter(|other| !whole.inside.contains(other) && !occupants.contains(other));
                 shares_with.extend(others.copied());
-                if !members.is_empty() {
-                    doubts.extend(self.doubts(group, members));
-                }
+                doubts.extend(self.doubts(group, members));
             }
             landings.push(Landing {
                 port: port.address,

@@ -182,6 +182,22 @@ fn a_card_with_a_switch_of_its_own_moves_as_a_whole() {
 }
 
 #[test]
+fn a_cards_own_switch_isolates_only_as_far_as_the_port_above_it_does() {
+    let machine = in_use([
+        root_port("00:01.0", 1).buses(1, 3).slot(1).acs(ALL, ALL),
+        upstream("01:00.0", 2).buses(2, 3).id(0x1002, 0x1478),
+        downstream("02:00.0", 3).id(0x1002, 0x1479).acs(ALL, ALL),
+        endpoint("03:00.0"),
+        root_port("00:02.0", 4).slot(2).acs(ALL, ALL),
+        root_port("00:03.0", 5).slot(3),
+    ]);
+    assert_eq!(
+        shares(&machine, &["03:00.0"]),
+        expected(&[("00:02.0", &[]), ("00:03.0", &["00:03.0"])])
+    );
+}
+
+#[test]
 fn what_is_in_no_slot_of_pci_express_cannot_be_moved() {
     let machine = in_use([
         integrated("00:02.0"),
@@ -218,6 +234,19 @@ fn a_slot_whose_port_was_not_read_is_uncertain_and_others_are_not() {
         .collect();
     assert_eq!(doubts, [vec!["00:02.0".to_owned()], vec![]]);
     assert_eq!(landings[0].shares_with, [address("00:02.0")]);
+}
+
+#[test]
+fn a_slot_whose_group_is_uncertain_is_uncertain() {
+    let machine = machine([
+        root_port("00:01.0", 1).slot(1).acs(ALL, 0),
+        root_port("00:02.0", 2).slot(2).multifunction(),
+        root_port("00:02.1", 3).short(),
+        endpoint("01:00.0"),
+    ]);
+    let landings = landings(&machine, &["01:00.0"]);
+    assert_eq!(landings[0].shares_with, ["00:02.0", "00:02.1"].map(address));
+    assert_eq!(landings[0].doubts[0].function, address("00:02.1"));
 }
 
 #[test]
