@@ -1,6 +1,5 @@
 //! How long a machine takes to be judged, by its number of functions and by what it is read from.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
