@@ -143,7 +143,8 @@ test: check deny image reproducible ## everything that CI runs
 
 .PHONY: bench
 bench: PACKAGES += $(BENCH_PACKAGES)
-bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## us beside lspci on machines of 16 to 4096 functions, and beside mkinitramfs and dracut (as root)
+bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, and our image, each beside its peers (as root)
+	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench speed --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench image --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
 	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch busybox)"

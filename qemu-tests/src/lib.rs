@@ -34,7 +34,6 @@ pub mod probe;
 mod process;
 mod qemu;
 mod qmp;
-pub mod rom_bench;
 mod run;
 mod screen;
 mod serial;

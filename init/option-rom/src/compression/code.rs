@@ -8,7 +8,15 @@ pub(super) struct Code {
     lengths: Vec<Length>,
     /// Symbols by length, then by number.
     symbols: Vec<usize>,
+    /// For each value of the next [`QUICK_BITS`] bits that starts with a whole code: its symbol, and in
+    /// the lowest four bits its length. Zero for the others; empty while it is not worth the making.
+    quick: Vec<u16>,
 }
+
+/// Most codes are no longer.
+const QUICK_BITS: usize = 10;
+/// So many symbols are to be read before a table of all values pays.
+const QUICK_FROM: usize = 1 << (QUICK_BITS - 2);
 
 /// All codes of one length.
 struct Length {
@@ -27,6 +35,7 @@ impl Code {
         Self {
             lengths: Vec::new(),
             symbols: vec![symbol],
+            quick: Vec::new(),
         }
     }
 
@@ -63,12 +72,38 @@ impl Code {
         Some(Self {
             lengths: rows,
             symbols,
+            quick: Vec::new(),
         })
+    }
+
+    /// Prepares for reading so many symbols.
+    pub(super) fn prepared_for(mut self, count: usize) -> Self {
+        if count < QUICK_FROM || self.lengths.is_empty() {
+            return self;
+        }
+        self.quick = vec![0; 1 << QUICK_BITS];
+        let short = self.lengths.iter().filter(|row| row.bits <= QUICK_BITS);
+        for row in short {
+            let count = (row.limit >> (LONGEST_CODE - row.bits)) - row.first;
+            let symbols = self.symbols.iter().skip(row.before).take(count);
+            for (code, symbol) in (row.first..).zip(symbols) {
+                let entry = u16::try_from(symbol << 4 | row.bits).unwrap_or(0);
+                let unused = QUICK_BITS - row.bits;
+                let values = self.quick.get_mut(code << unused..(code + 1) << unused);
+                values.unwrap_or_default().fill(entry);
+            }
+        }
+        self
     }
 
     /// Reads one symbol. None only when nothing is in the code.
     pub(super) fn read(&self, bits: &mut BitReader<'_>) -> Option<usize> {
         let ahead = bits.peek();
+        let quick = self.quick.get(ahead >> (LONGEST_CODE - QUICK_BITS));
+        if let Some(entry) = quick.filter(|entry| **entry > 0) {
+            bits.skip(usize::from(entry & 0xf));
+            return Some(usize::from(entry >> 4));
+        }
         let Some(row) = self.lengths.iter().find(|row| ahead < row.limit) else {
             return self.symbols.first().copied();
         };

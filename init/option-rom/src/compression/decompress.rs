@@ -173,8 +173,8 @@ impl Decoder<'_, '_> {
         self.still_there()?;
         Ok(Block {
             symbols,
-            characters,
-            positions,
+            characters: characters.prepared_for(symbols),
+            positions: positions.prepared_for(symbols),
         })
     }
 

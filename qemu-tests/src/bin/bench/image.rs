@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use image_builder::cache::Cache;
 use qemu_tests::peers::{Peers, SHELL_MARK};
-use qemu_tests::{Boot, Images, Qemu, Showcase, bench, rom_bench};
+use qemu_tests::{Boot, Images, Qemu, Showcase, bench};
 
 /// What the kernel prints when it hands over to /init.
 const HAND_OVER: &str = "as init process";
@@ -44,7 +44,6 @@ struct Built {
 /// Builds and boots both. Needs root.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let rounds = arguments.rounds.max(1);
-    rom_bench::print(&arguments.init)?;
     let cache = Cache::open()?;
     let peers = Peers::prepare(&cache, &arguments.kernel_package)?;
     let folder = tempfile::tempdir()?;

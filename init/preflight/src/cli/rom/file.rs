@@ -12,7 +12,9 @@ const LARGEST: u64 = 64 << 20;
 /// Reads a ROM file or a driver.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut bytes = Vec::new();
+    // Files in /sys say a page or nothing; the room is a hint alone.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGEST)).unwrap_or(0));
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {}", path.display()))?;

@@ -2,14 +2,23 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use option_rom::{Rom, Verdict};
 use pci::FunctionId;
 use rom_maker::{EfiImage, Image, RomMaker, Trailing};
+
+/// What is measured.
+#[derive(Args)]
+pub struct Arguments {
+    /// The preflight program
+    #[arg(long, value_name = "FILE")]
+    preflight: PathBuf,
+}
 
 /// Bytes of each ROM: the largest that a ROM BAR can have.
 const LENGTH: usize = 16 << 20;
@@ -59,8 +68,8 @@ fn stepping_walk(bytes: &[u8]) -> usize {
     (0..bytes.len()).step_by(512).filter(is_image).count()
 }
 
-/// Prints the times; `preflight` is the program. Fails when a parse takes too long.
-pub fn print(preflight: &Path) -> Result<()> {
+/// Every ROM in every way. Fails when a parse takes too long.
+pub fn run(arguments: &Arguments) -> Result<()> {
     let folder = tempfile::tempdir()?;
     println!("Reading ROMs of 16 MiB, median of {ROUNDS}, milliseconds (GB/s)");
     println!(
@@ -79,8 +88,14 @@ pub fn print(preflight: &Path) -> Result<()> {
             black_box(stepping_walk(black_box(&bytes)));
             Ok(())
         })?;
-        let check = median(|| run(Command::new(preflight).args(["rom", "check"]).arg(&path)))?;
-        let sum = median(|| run(Command::new("sha256sum").arg(&path)))?;
+        let check = median(|| {
+            to_end(
+                Command::new(&arguments.preflight)
+                    .args(["rom", "check"])
+                    .arg(&path),
+            )
+        })?;
+        let sum = median(|| to_end(Command::new("sha256sum").arg(&path)))?;
         let columns = [parse, walk, check, sum].map(|time| {
             let speed = LENGTH as f64 / time.as_secs_f64() / 1e9;
             format!("{:.2} ({speed:.1})", time.as_secs_f64() * 1e3)
@@ -106,7 +121,7 @@ fn median(mut once: impl FnMut() -> Result<()>) -> Result<Duration> {
     Ok(times[times.len() / 2])
 }
 
-fn run(command: &mut Command) -> Result<()> {
+fn to_end(command: &mut Command) -> Result<()> {
     let output = command
         .output()
         .with_context(|| format!("cannot start {command:?}"))?;
