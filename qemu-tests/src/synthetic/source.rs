@@ -55,13 +55,14 @@ mod tests {
     #[test]
     fn every_source_has_every_function_with_its_ids_and_configuration_space() {
         let functions = machine(300);
-        let writes: [fn(&[Function], &Path) -> Result<PathBuf>; 3] =
-            [folder, capture, |functions, into| {
-                text(functions, 4096, into)
-            }];
-        for write in writes {
-            let place = tempfile::tempdir().unwrap();
-            let path = write(&functions, place.path()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let paths = [
+            folder(&functions, &place.path().join("folder")),
+            text(&functions, 4096, place.path()),
+            capture(&functions, place.path()),
+        ];
+        for path in paths {
+            let path = path.unwrap();
             let read = hardware::load(&path, None).unwrap().machine;
             assert_eq!(read.functions.len(), functions.len());
             for (there, made) in read.functions.iter().zip(&functions) {

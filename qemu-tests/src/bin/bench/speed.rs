@@ -1,6 +1,5 @@
 //! How long a machine takes to be judged, by its number of functions and by what it is read from.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,7 +114,8 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn sum_up(middle: &Row, large: &Row, largest: &Row) {
-    let times: [(&str, fn(&Row) -> Duration); 2] = [
+    type Time = fn(&Row) -> Duration;
+    let times: [(&str, Time); 2] = [
         ("whole process", |row| row.process),
         ("judging alone", |row| row.judging),
     ];
