@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use isolation::{Attachment, Landing, Override, Platform, Predictor, Term};
+use isolation::{Attachment, Landing, Override, Predictor, Term};
 use pci::Address;
 
 use super::Rule;
@@ -46,7 +46,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .iter()
         .map(|terms| {
             let what = Override::of(terms.iter().copied());
-            let predictor = Predictor::new(ctx.machine, &what, &Platform::default());
+            let predictor = ctx.predict(&what);
             (what, predictor)
         })
         .collect();
@@ -79,7 +79,7 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
     let summary = match (free.first(), first) {
         (Some(landing), _) => format!(
             "It would be alone in another slot: {}.",
-            place(landing)
+            place(ctx, landing)
         ),
         (None, Some((what, _))) => format!(
             "No other slot is known to have it alone; only 'pcie_acs_override={what}' would part it from \
@@ -95,7 +95,7 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
             Some(occupant) => format!("; {} is there now", ctx.label(*occupant)),
             None => "; empty".to_owned(),
         };
-        format!("alone in {}{occupied}", place(landing))
+        format!("alone in {}{occupied}", place(ctx, landing))
     });
     let shared = landings
         .iter()
@@ -103,7 +103,11 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
         .take(NAMED)
         .map(|landing| {
             let others = endpoints(ctx, &landing.shares_with);
-            format!("in {} it would be with {}", place(landing), named(&others))
+            format!(
+                "in {} it would be with {}",
+                place(ctx, landing),
+                named(&others)
+            )
         });
     let tried = overrides
         .iter()
@@ -186,8 +190,12 @@ fn endpoints(ctx: &Context, members: &[Address]) -> BTreeSet<Address> {
         .collect()
 }
 
-fn place(landing: &Landing) -> String {
-    let name = match (&landing.slot, landing.slot_number) {
+fn place(ctx: &Context, landing: &Landing) -> String {
+    let slots = ctx.machine.board_slots.known().into_iter().flatten();
+    let mut listed = slots.filter(|slot| slot.address == Some(landing.port));
+    let named = landing.slot.clone();
+    let name = named.or_else(|| listed.next().map(|slot| slot.designation.clone()));
+    let name = match (name, landing.slot_number) {
         (Some(name), _) => format!("slot {name} (port {})", landing.port),
         (None, Some(number)) => format!("slot number {number} (port {})", landing.port),
         (None, None) => format!("the slot below port {}", landing.port),
