@@ -30,7 +30,7 @@ pub use self::failure::{FailureKind, RomFailure};
 use self::journal::Journal;
 use crate::source::FUNCTIONS;
 use crate::tree::Tree;
-use crate::{Bar, Function, Reading, Source};
+use crate::{Bar, Function, Machine, Reading, Source};
 
 /// One attempt to read one function's option ROM from one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +162,11 @@ pub fn read_some(
     readings.extend(table::read(sys, functions, progress));
     readings.retain(|reading| wanted(reading.address));
     readings
+}
+
+/// The ROMs that a saved machine holds without anybody having read ROMs on it: those in its VFCT.
+pub fn in_tables(machine: &Machine) -> Vec<RomReading> {
+    table::of_machine(machine)
 }
 
 /// Whether a function is one whose flash [`read_prom`] knows how to reach: an NVIDIA display.

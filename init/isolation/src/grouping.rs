@@ -345,6 +345,24 @@ impl Grouping {
         self.aliased.push(aliased);
     }
 
+    /// Undoes all moves of these functions and what came of them; `original` is as it was before.
+    pub fn put_back(&mut self, original: &Self, nodes: &[Node]) {
+        self.buses.truncate(original.buses.len());
+        self.aliased.truncate(original.aliased.len());
+        self.doubts.truncate(original.doubts.len());
+        self.below_unseen.clone_from(&original.below_unseen);
+        for node in nodes {
+            let members = (self.members.get_mut(*node), original.members.get(*node));
+            if let (Some(moved), Some(member)) = members {
+                moved.clone_from(member);
+            }
+            let paths = (self.paths.get_mut(*node), original.paths.get(*node));
+            if let (Some(traced), Some(path)) = paths {
+                *traced = *path;
+            }
+        }
+    }
+
     /// Works out again whether the way up isolates, for functions in scan order.
     pub fn retrace(&mut self, order: &[Node]) {
         for node in order {

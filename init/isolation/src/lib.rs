@@ -29,7 +29,7 @@ pub use acs::{AcsService, AcsState, Basis, Isolation};
 pub use acs_override::{Override, OverrideError, Term};
 pub use attachment::Attachment;
 pub use difference::{Difference, differences};
-pub use landing::Landing;
+pub use landing::{Landing, Mover};
 pub use platform::Platform;
 pub use predictor::{Doubt, PredictedGroup, Prediction, Predictor, predict};
 pub use price::{Declared, Price, Split, price, price_between};

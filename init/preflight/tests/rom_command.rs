@@ -185,6 +185,74 @@ fn unreadable_input_and_bad_usage_end_with_two() {
 }
 
 #[test]
+fn a_driver_that_is_taken_for_a_rom_is_named_with_what_makes_a_rom_of_it() {
+    let folder = folder();
+    for arguments in [
+        &["show", "driver.efi"][..],
+        &["check", "driver.efi"],
+        &["mend", "driver.efi", "-o", "x.rom"],
+    ] {
+        let output = rom(folder.path(), arguments);
+        let said = out(&output) + &error(&output);
+        assert!(
+            said.contains("rom build --device VVVV:DDDD --efi driver.efi"),
+            "{said}"
+        );
+    }
+    let json = rom(folder.path(), &["check", "driver.efi", "--format", "json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&out(&json)).is_ok());
+    let whole = rom(folder.path(), &["check", "card.rom"]);
+    assert!(!out(&whole).contains("rom build"));
+}
+
+#[test]
+fn a_usage_error_quotes_the_usage_of_build_itself() {
+    let folder = folder();
+    let arguments = "build --device 10de:0fc6 --compress --efi driver.efi -o x.rom";
+    let words: Vec<&str> = arguments.split(' ').collect();
+    let said = error(&rom(folder.path(), &words));
+    assert!(
+        said.contains("none is there; write --efi F.efi --compress"),
+        "{said}"
+    );
+    assert!(said.contains("Usage: preflight rom build"), "{said}");
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_or_a_missing_one_is_said_in_plain_words() {
+    let folder = folder();
+    let said = error(&rom(folder.path(), &["check", "."]));
+    assert!(
+        said.contains(". is a folder; name the file in it"),
+        "{said}"
+    );
+    let said = error(&rom(folder.path(), &["mend", "card.rom", "-o", "no/x.rom"]));
+    assert!(
+        said.contains("there is no folder no; make it first"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rom_that_is_too_small_for_ovmf_is_built_with_a_word_about_it() {
+    let folder = folder();
+    let driver = EfiImage::x64().data(0x200).pe(1);
+    fs::write(folder.path().join("small.efi"), driver).unwrap();
+    let length = |arguments: &str| {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let output = rom(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        let length = fs::metadata(folder.path().join("x.rom")).unwrap().len();
+        let is_told = out(&output).contains("A guest with OVMF does not start anything");
+        assert_eq!(is_told, length <= 2048, "{length}: {}", out(&output));
+        length
+    };
+    let plain = length("build --device 10de:0fc6 --efi driver.efi -o x.rom");
+    let packed = length("build --device 10de:0fc6 --efi small.efi --compress -o x.rom");
+    assert!(packed <= 2048 && plain > 2048, "{packed} and {plain} bytes");
+}
+
+#[test]
 fn mend_makes_a_cards_rom_of_a_flash_dump_and_says_every_change() {
     let folder = folder();
     let output = rom(folder.path(), &["mend", "dump.rom", "-o", "mended.rom"]);

@@ -290,3 +290,20 @@ fn the_registers_of_a_copied_machine_cannot_be_asked() {
         Some(2)
     );
 }
+
+#[test]
+fn a_capture_is_read_as_well_and_what_is_no_machine_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (capture, out) = (path("machine.tar.zst"), path("out"));
+    fs::write(path("text"), "no machine").unwrap();
+    let refused = run(&["rom", "dump", "--from", &path("text"), "-o", &out]);
+    assert_eq!(refused.status.code(), Some(2));
+    if !run(&["capture", &capture]).status.success() {
+        eprintln!("skipped: this machine has no PCI functions to capture");
+        return;
+    }
+    let dumped = run(&["rom", "dump", "--from", &capture, "-o", &out]);
+    let text = String::from_utf8_lossy(&dumped.stdout).into_owned();
+    assert_eq!(dumped.status.code(), Some(0), "{text}");
+}

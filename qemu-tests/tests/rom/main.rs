@@ -3,4 +3,5 @@
 mod free;
 mod mutated;
 mod oracle;
+mod ovmf;
 mod packages;

@@ -1,8 +1,8 @@
 use super::owner::{Named, owner, remark};
 use super::{Progress, RomReading, RomSource, twice};
-use crate::Function;
 use crate::tree::Tree;
 use crate::vfct::Vfct;
+use crate::{Function, Machine};
 
 const TABLES: &str = "firmware/acpi/tables";
 /// Some images of 64 KiB each.
@@ -36,6 +36,19 @@ pub(super) fn read(
         readings.extend(images(functions, table, &place));
     }
     readings
+}
+
+/// The images in the table of a machine that was saved.
+pub(super) fn of_machine(machine: &Machine) -> Vec<RomReading> {
+    let tables = machine.tables.known().into_iter().flatten();
+    let ours = tables.filter(|(name, _)| name.starts_with("VFCT"));
+    ours.filter_map(|(name, bytes)| {
+        let table = Vfct::parse(bytes.known()?).ok()?;
+        let place = format!("/sys/{TABLES}/{name}");
+        Some(images(&machine.functions, table, &place))
+    })
+    .flatten()
+    .collect()
 }
 
 fn images(functions: &[Function], table: Vfct, place: &str) -> Vec<RomReading> {

@@ -11,6 +11,9 @@ use crate::cli::assess::write_out;
 
 /// Arguments of `preflight rom build`.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example: preflight rom build --device 1002:1638 --efi gop.efi --compress -o gop.rom
+The ids are those that 'lspci -nn' prints for the card.")]
 pub(super) struct Arguments {
     /// The function that the drivers are for; repeated, further devices of the same vendor
     #[arg(long, value_name = "VVVV:DDDD", required = true)]
@@ -41,6 +44,10 @@ fn class_code(text: &str) -> Result<ClassCode> {
 /// Subsystem of programs that are started and end; firmware's drivers stay.
 const APPLICATION: u16 = 0x0a;
 
+/// QEMU rounds a ROM BAR up to a power of two, and EDK2's PCI bus driver (GetOpRomInfo) takes one of 2 KiB,
+/// the least that there can be, for none.
+const UNSEEN_BY_EDK2: usize = 2048;
+
 /// Builds, writes, and shows what came out.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let recipe = recipe(arguments)?;
@@ -54,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     file::write(&arguments.output, &bytes, &inputs).context("the ROM was not saved")?;
     let rom = Rom::parse(&bytes);
     let mut report = text::show(&arguments.output.display().to_string(), &rom, bytes.len());
-    for note in notes(arguments, &rom) {
+    for note in notes(arguments, &rom, bytes.len()) {
         report += &format!("{note}\n");
     }
     write_out(&report)?;
@@ -108,8 +115,14 @@ fn in_file(error: BuildError, arguments: &Arguments) -> anyhow::Error {
 }
 
 /// What is right and can still surprise.
-fn notes(arguments: &Arguments, rom: &Rom) -> Vec<String> {
+fn notes(arguments: &Arguments, rom: &Rom, length: usize) -> Vec<String> {
     let mut notes = Vec::new();
+    if length <= UNSEEN_BY_EDK2 {
+        notes.push(format!(
+            "A guest with OVMF does not start anything from a ROM of {UNSEEN_BY_EDK2} bytes or less: its \
+             firmware\ntakes a ROM BAR that small for none. Leave out --compress, or name more drivers."
+        ));
+    }
     for (part, image) in arguments.parts.0.iter().zip(&rom.images) {
         let path = part.path().display();
         if image.efi.is_some_and(|efi| efi.subsystem == APPLICATION) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use hardware::rom::{self, Progress};
-use hardware::{Function, Machine, RomReading, Source};
+use hardware::{Function, Machine, Names, RomReading, Source};
 use option_rom::Verdict;
 use pci::Address;
 
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Folder for the files
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Folder laid out like /sys [default: this machine]
+    /// Another machine: a folder laid out like /sys, or a capture [default: this machine]
     #[arg(long, value_name = "SOURCE")]
     from: Option<PathBuf>,
     /// Read the flash of NVIDIA cards through their registers, too; one is written and put back
@@ -36,14 +36,28 @@ pub struct Arguments {
     prom: bool,
 }
 
+impl Arguments {
+    /// Whether the ROM of this function was asked for.
+    fn wants(&self, address: Address) -> bool {
+        self.addresses.is_empty() || self.addresses.contains(&address)
+    }
+}
+
 /// Reads, judges, saves and tells.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let source = match &arguments.from {
-        Some(folder) => Source::folder(folder)?,
-        None => Source::live(),
+    let (machine, readings) = match &arguments.from {
+        Some(path) => saved(path)?,
+        None => {
+            let source = Source::live();
+            let machine = hardware::read(&source)?;
+            let readings = read(arguments, &source, &machine);
+            (machine, readings)
+        }
     };
-    let machine = hardware::read(&source)?;
-    let readings = read(arguments, &source, &machine);
+    let readings: Vec<RomReading> = readings
+        .into_iter()
+        .filter(|reading| arguments.wants(reading.address))
+        .collect();
     let dumped = rom_files::dump(&machine, &readings);
     for rom in &dumped {
         rom.files
@@ -62,17 +76,31 @@ fn is_failed(rom: &DumpedRom) -> bool {
     verdict.is_none_or(|verdict| verdict == Verdict::Bad)
 }
 
-fn read(arguments: &Arguments, source: &Source, machine: &Machine) -> Vec<RomReading> {
-    let asked = &arguments.addresses;
-    let wanted = |address: Address| asked.is_empty() || asked.contains(&address);
-    let mut progress = |progress| match progress {
+/// A machine that was saved, and what is known of its ROMs.
+fn saved(path: &Path) -> Result<(Machine, Vec<RomReading>)> {
+    if path.is_dir() {
+        let source = Source::folder(path)?;
+        let machine = hardware::read(&source)?;
+        let readings = rom::read_all(&source, &machine.functions, &mut told_progress);
+        return Ok((machine, readings));
+    }
+    let saved = hardware::load(path, Names::find().as_ref())?;
+    let readings = saved.roms.unwrap_or_else(|| rom::in_tables(&saved.machine));
+    Ok((saved.machine, readings))
+}
+
+fn told_progress(progress: Progress) {
+    match progress {
         Progress::Copying(address, rom) => eprintln!("copying {address}: {}", rom.words()),
         Progress::Note(text) => eprintln!("preflight: {text}"),
-    };
-    let mut readings = rom::read_some(source, &machine.functions, wanted, &mut progress);
-    if !source.is_live() {
-        return readings;
     }
+}
+
+/// Every copy on this machine.
+fn read(arguments: &Arguments, source: &Source, machine: &Machine) -> Vec<RomReading> {
+    let wanted = |address| arguments.wants(address);
+    let mut progress = told_progress;
+    let mut readings = rom::read_some(source, &machine.functions, wanted, &mut progress);
     let windows = machine.functions.iter();
     let windows = windows.filter(|function| rom::has_prom(function) && wanted(function.address));
     for function in windows {

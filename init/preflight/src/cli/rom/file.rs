@@ -12,6 +12,11 @@ const LARGEST: u64 = 64 << 20;
 /// Reads a ROM file or a driver.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    ensure!(
+        !file.metadata().is_ok_and(|about| about.is_dir()),
+        "{} is a folder; name the file in it",
+        path.display()
+    );
     // Files in /sys say a page or nothing; the room is a hint alone.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGEST)).unwrap_or(0));
@@ -32,6 +37,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 pub(super) fn write(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
     check_target(path, inputs)?;
     let folder = folder_of(path);
+    ensure!(
+        folder.is_dir(),
+        "there is no folder {}; make it first, or name another with -o",
+        folder.display()
+    );
     let what = || format!("cannot write {}", path.display());
     let mut file = tempfile::Builder::new()
         .prefix(".preflight-")
@@ -47,6 +57,17 @@ pub(super) fn write(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
     File::open(&folder)
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("cannot sync {}", folder.display()))
+}
+
+/// What to do with a driver that is taken for a ROM: both are called a card's "GOP" or "vBIOS".
+pub(super) fn driver_hint(path: &Path, bytes: &[u8]) -> Option<String> {
+    bytes.starts_with(b"MZ").then(|| {
+        let path = path.display();
+        format!(
+            "{path} begins with MZ, as an EFI driver does. A guest takes a driver only inside a ROM:\n\
+             preflight rom build --device VVVV:DDDD --efi {path} -o OUT.rom"
+        )
+    })
 }
 
 fn folder_of(path: &Path) -> PathBuf {

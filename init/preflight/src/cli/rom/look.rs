@@ -43,37 +43,58 @@ const SCHEMA: &str = "preflight.rom/1";
 
 /// Prints everything. The verdict does not change the exit status.
 pub(super) fn show(arguments: &Arguments) -> Result<ExitCode> {
-    let (rom, length) = read(arguments)?;
-    let name = arguments.file.display().to_string();
-    print(arguments, &rom, length, &text::show(&name, &rom, length))?;
+    let input = read(arguments)?;
+    print(arguments, &input, text::show)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the verdict and what speaks against the ROM; fails when it is bad.
 pub(super) fn check(arguments: &Arguments) -> Result<ExitCode> {
-    let (rom, length) = read(arguments)?;
-    let name = arguments.file.display().to_string();
-    print(arguments, &rom, length, &text::check(&name, &rom, length))?;
-    Ok(status(rom.verdict))
+    let input = read(arguments)?;
+    print(arguments, &input, text::check)?;
+    Ok(status(input.rom.verdict))
 }
 
-fn read(arguments: &Arguments) -> Result<(Rom, usize)> {
+struct Input {
+    rom: Rom,
+    length: usize,
+    /// What it is instead of a ROM.
+    hint: Option<String>,
+}
+
+fn read(arguments: &Arguments) -> Result<Input> {
     let bytes = file::read(&arguments.file)?;
     let rom = Rom::parse(&bytes);
     let rom = match arguments.device {
         Some(device) => rom.judged_for(device),
         None => rom,
     };
-    Ok((rom, bytes.len()))
+    Ok(Input {
+        rom,
+        length: bytes.len(),
+        hint: file::driver_hint(&arguments.file, &bytes),
+    })
 }
 
-fn print(arguments: &Arguments, rom: &Rom, length: usize, text: &str) -> Result<()> {
+fn print(
+    arguments: &Arguments,
+    input: &Input,
+    text: fn(&str, &Rom, usize) -> String,
+) -> Result<()> {
+    let Input { rom, length, hint } = input;
+    let file = arguments.file.display().to_string();
     match arguments.format {
-        Format::Text => write_out(text),
+        Format::Text => {
+            let mut text = text(&file, rom, *length);
+            if let Some(hint) = hint {
+                text += &format!("\n{hint}\n");
+            }
+            write_out(&text)
+        }
         Format::Json => write_out(&serde_json::to_string_pretty(&Document {
             schema: SCHEMA,
-            file: arguments.file.display().to_string(),
-            length,
+            file,
+            length: *length,
             rom,
         })?),
     }

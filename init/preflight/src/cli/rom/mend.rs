@@ -9,6 +9,10 @@ use crate::cli::assess::write_out;
 
 /// Arguments of `preflight rom mend`.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example: preflight rom mend flash.rom -o card.rom
+A flash dump often begins with its vendor's own header; a guest's firmware looks for the first image at the \
+very start and runs nothing of such a file.")]
 pub(super) struct Arguments {
     /// The ROM to mend, which stays as it is
     input: PathBuf,
@@ -31,6 +35,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(mended) => mended,
         Err(error) => {
             eprintln!("preflight: {input}: {error}. Nothing was written.");
+            if let Some(hint) = file::driver_hint(&arguments.input, &bytes) {
+                eprintln!("{hint}");
+            }
             return Ok(ExitCode::FAILURE);
         }
     };

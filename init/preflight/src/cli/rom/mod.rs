@@ -30,6 +30,9 @@ enum Command {
     /// Show every image of a ROM file, and what is wrong with it
     Show(look::Arguments),
     /// Judge a ROM file: good, usable or bad, with the reasons
+    #[command(
+        after_help = "The exit status is 0 for good and usable, 1 for bad, 2 for what cannot be read."
+    )]
     Check(look::Arguments),
     /// Strip what stands before the first image and cut padding behind the last
     Mend(mend::Arguments),

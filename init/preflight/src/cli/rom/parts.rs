@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, Error, FromArgMatches, value_parser};
 
 /// A file that becomes an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,14 @@ pub(super) struct Parts(pub(super) Vec<PartFile>);
 const EFI: &str = "efi";
 const LEGACY: &str = "legacy";
 const COMPRESS: &str = "compress";
+
+const NOTHING_TO_PACK: &str = "--compress packs the driver of the --efi before it, and none is there; write \
+                               --efi F.efi --compress";
+
+/// What an error from here quotes the usage of; without it, that would be `preflight` itself.
+fn build_command() -> Command {
+    super::build::Arguments::augment_args(Command::new("preflight rom build"))
+}
 
 impl PartFile {
     pub(super) fn path(&self) -> &PathBuf {
@@ -73,10 +81,8 @@ impl FromArgMatches for Parts {
             match before {
                 Some((_, PartFile::Efi { compress, .. })) => *compress = true,
                 _ => {
-                    return Err(Error::raw(
-                        ErrorKind::MissingRequiredArgument,
-                        "--compress packs the driver of the --efi before it, and none is there\n",
-                    ));
+                    let error = Error::raw(ErrorKind::MissingRequiredArgument, NOTHING_TO_PACK);
+                    return Err(error.format(&mut build_command()));
                 }
             }
         }
