@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::acs::Judge;
 use crate::alias::{self, Devfns};
 use crate::grouping::{BusEntry, BusIndex, Group, Grouping, Member, Up};
-use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node};
+use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node, devfn};
 use crate::{AcsState, Basis, MODEL, Override, Platform, Topology};
 
 /// Why a prediction is not certain: something about this function could not be read.
@@ -274,10 +274,6 @@ fn aliases(function: &Function, platform: &Platform) -> Devfns {
         set.insert(devfn(alias));
     }
     set
-}
-
-pub(crate) fn devfn(address: Address) -> u8 {
-    (address.device << 3) | (address.function & 7)
 }
 
 #[cfg(test)]

@@ -60,6 +60,11 @@ struct Entry {
     members: Vec<Node>,
 }
 
+/// Device and function number in one byte (`PCI_DEVFN`).
+pub(crate) fn devfn(address: Address) -> u8 {
+    (address.device << 3) | (address.function & 7)
+}
+
 impl Bus {
     /// The bus that a function is on.
     pub fn of(address: Address) -> Self {
