@@ -49,7 +49,7 @@ impl<'a> Context<'a> {
         let predictor = Rc::new(translation.predictor(machine, &Override::NONE));
         let predict = |what: &Override| match what.is_none() {
             true => Rc::clone(&predictor),
-            false => Rc::new(translation.predictor(machine, what)),
+            false => Rc::new(translation.under(&predictor, what)),
         };
         let told = machine.kernel.command_line.known();
         let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
 
     /// The kernel's rules at work on this machine under another override.
     pub fn predict(&self, what: &Override) -> Predictor<'a> {
-        self.translation.predictor(self.machine, what)
+        self.translation.under(&self.predictor, what)
     }
 
     /// What made the groups, for evidence.

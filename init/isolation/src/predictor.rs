@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
 use pci::{Address, FunctionId};
@@ -46,7 +47,8 @@ pub struct Prediction {
 
 /// A machine and an override, with everything that prediction needs worked out once.
 pub struct Predictor<'a> {
-    pub(crate) topology: Topology<'a>,
+    machine: &'a Machine,
+    pub(crate) topology: Rc<Topology<'a>>,
     pub(crate) grouping: Grouping,
     states: Vec<AcsState>,
     ungrouped: Vec<Address>,
@@ -80,7 +82,21 @@ impl Prediction {
 impl<'a> Predictor<'a> {
     /// Follows the kernel's rule for every function of the machine.
     pub fn new(machine: &'a Machine, requested: &Override, platform: &Platform) -> Self {
-        let topology = Topology::of(machine);
+        Self::on(machine, Rc::new(Topology::of(machine)), requested, platform)
+    }
+
+    /// The same machine under another override.
+    pub fn under(&self, requested: &Override, platform: &Platform) -> Self {
+        let topology = Rc::clone(&self.topology);
+        Self::on(self.machine, topology, requested, platform)
+    }
+
+    fn on(
+        machine: &'a Machine,
+        topology: Rc<Topology<'a>>,
+        requested: &Override,
+        platform: &Platform,
+    ) -> Self {
         let judge = Judge::new(machine, &topology, requested);
         let states: Vec<AcsState> = topology
             .functions()
@@ -96,6 +112,7 @@ impl<'a> Predictor<'a> {
             grouping,
             states,
             ungrouped: Vec::new(),
+            machine,
             topology,
         };
         for node in predictor.topology.scan_order().to_vec() {

@@ -57,8 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     };
     let output = match arguments.format {
-        Format::Text => look.text,
-        Format::Json => look.json,
+        Format::Text => look.text(),
+        Format::Json => look.json(),
     };
     write_out(&output)?;
     let blocked = look
