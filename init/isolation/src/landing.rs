@@ -123,7 +123,7 @@ fn land(
         let address = trial.member(node).map(|member| member.address);
         if address.is_some_and(|address| card.contains(&address)) {
             landed.insert(group);
-            doubts.extend(met);
+            doubts.extend(met.into_iter().filter_map(|cause| trial.in_words(cause)));
         }
     }
     (landed, doubts)

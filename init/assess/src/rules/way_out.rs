@@ -39,9 +39,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .filter(|card| card.is_display())
         .filter(|card| {
             let groups = ctx.groups_of(card);
-            groups
-                .iter()
-                .any(|(group, _)| !ctx.foreign_endpoints(card, *group).is_empty())
+            groups.iter().any(|(group, _)| ctx.is_shared(card, *group))
         })
         .collect();
     if sharing.is_empty() || !ctx.options.acs_override.is_none() {
