@@ -2,6 +2,7 @@
 
 mod assess;
 mod capture;
+mod systems;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ enum Command {
     Assess(assess::Arguments),
     /// Save all that is read of this machine in one file, for 'assess --from' elsewhere
     Capture(capture::Arguments),
+    /// Read an installed system: how it starts, what is set, its guests, and what does not fit together
+    Systems(systems::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -36,6 +39,7 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Systems(arguments) => systems::run(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

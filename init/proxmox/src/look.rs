@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use hardware::{FirmwareKind, Reading};
+use sha2::{Digest, Sha256};
+
+use crate::boot::Boot;
+use crate::boot::esp::{EspSource, EspState};
+use crate::boot::firmware::BootEntries;
+use crate::boot::way::kernel_version;
+use crate::files::Files;
+use crate::guests::Guests;
+use crate::initrd::{INITRD, InitramfsTool, InitrdContent};
+use crate::installation::{InitrdCopy, InitrdSeen, Installation, InstalledKernel};
+use crate::reader::Reader;
+use crate::settings::Settings;
+use crate::system::storage::{self, DiskUse};
+use crate::system::{kernel, libvirt, logs, network, release};
+use crate::version;
+
+/// Where a system is read from. Nothing but these is opened.
+pub struct Sources<'a> {
+    /// The system's root, with /boot in it.
+    pub root: &'a dyn Files,
+    /// Every ESP of the machine, also those that the system does not mount.
+    pub esps: Vec<EspSource<'a>>,
+    /// How the machine was started, when it is this system's machine.
+    pub firmware: Reading<FirmwareKind>,
+    /// The firmware's boot entries, from [`crate::boot::firmware::read_boot_entries`].
+    pub entries: Reading<BootEntries>,
+    /// What the disks are used for, by whoever opened them.
+    pub disk_uses: Reading<Vec<DiskUse>>,
+}
+
+/// Kernels looked at; a host keeps a handful.
+const KERNELS: usize = 24;
+
+/// Reads an installed system. Never fails: what could not be read is unknown, and in `troubles`.
+pub fn look(sources: &Sources) -> Installation {
+    let root = Reader::new(sources.root, String::new());
+    let readers: Vec<(EspState, Reader)> = sources.esps.iter().map(esp).collect();
+    let states = readers.iter().map(|(state, _)| state.clone()).collect();
+    let packages = release::packages(&root);
+    let boot = Boot::read(
+        &root,
+        states,
+        sources.firmware.clone(),
+        sources.entries.clone(),
+    );
+    let kernels = kernels(&root, &readers);
+    let mut installation = Installation {
+        release: release::release(&root, &packages),
+        node: release::node(&root),
+        boot,
+        kernels,
+        initramfs_tool: initramfs_tool(&root),
+        settings: Settings::read(&root),
+        guests: Guests::read(&root),
+        domains: libvirt::read(&root),
+        network: network::read(&root),
+        fstab: storage::fstab(&root),
+        disk_uses: sources.disk_uses.clone(),
+        logs: logs::read(&root),
+        packages,
+        troubles: Vec::new(),
+    };
+    installation.troubles = root.troubles();
+    for (_, reader) in &readers {
+        installation.troubles.extend(reader.troubles());
+    }
+    installation
+}
+
+fn esp<'a>(source: &EspSource<'a>) -> (EspState, Reader<'a>) {
+    let named = EspState {
+        name: source.name.clone(),
+        volume_id: source.volume_id.clone(),
+        ..EspState::default()
+    };
+    let reader = Reader::new(source.files, format!("{}: ", named.label()));
+    (EspState::read(source, &reader), reader)
+}
+
+/// What is there to make them, the one that Debian's kernel packages call first.
+fn initramfs_tool(root: &Reader) -> Reading<InitramfsTool> {
+    const TOOLS: [(&str, InitramfsTool); 3] = [
+        ("/usr/sbin/mkinitramfs", InitramfsTool::InitramfsTools),
+        ("/usr/bin/dracut", InitramfsTool::Dracut),
+        ("/usr/bin/mkinitcpio", InitramfsTool::Mkinitcpio),
+    ];
+    let found = TOOLS.iter().find(|(path, _)| root.is_file(path));
+    found.map_or(Reading::Absent, |(_, tool)| Reading::Known(*tool))
+}
+
+fn kernels(root: &Reader, esps: &[(EspState, Reader)]) -> Vec<InstalledKernel> {
+    let mut versions: BTreeMap<String, bool> = BTreeMap::new();
+    let names = root.names("/boot").known().cloned().unwrap_or_default();
+    for name in &names {
+        versions.extend(kernel_version(name).map(|version| (version, true)));
+    }
+    for (state, _) in esps {
+        for kernel in &state.kernels {
+            versions.entry(kernel.version.clone()).or_default();
+        }
+    }
+    let mut versions: Vec<_> = versions.into_iter().collect();
+    versions.sort_by(|(one, _), (other, _)| version::compare(other, one));
+    versions.truncate(KERNELS);
+    let kernels = versions
+        .into_iter()
+        .map(|(version, in_boot)| InstalledKernel {
+            facts: kernel::facts(root, &version),
+            initrds: initrds(root, esps, &version),
+            in_boot,
+            version,
+        });
+    kernels.collect()
+}
+
+fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<InitrdCopy> {
+    let mut places = vec![(root, format!("/boot/initrd.img-{version}"), None)];
+    for (index, (state, reader)) in esps.iter().enumerate() {
+        let kernels = state
+            .kernels
+            .iter()
+            .filter(|kernel| kernel.version == version);
+        let paths = kernels.filter_map(|kernel| kernel.initrd.clone());
+        places.extend(paths.map(|path| (reader, path, Some(index))));
+    }
+    let mut copies: Vec<InitrdCopy> = Vec::new();
+    for (reader, path, esp) in places {
+        let bytes = reader.bytes(&path, INITRD);
+        if bytes == Reading::Absent {
+            continue;
+        }
+        let content = bytes.map(|bytes| seen(&bytes, &copies));
+        copies.push(InitrdCopy {
+            path: reader.shown(&path),
+            esp,
+            content,
+        });
+    }
+    copies
+}
+
+/// Copies on ESPs are mostly the same bytes; those are unpacked once.
+fn seen(bytes: &[u8], before: &[InitrdCopy]) -> InitrdSeen {
+    let sha256: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let mut known = before.iter().filter_map(|copy| copy.content.known());
+    if let Some(same) = known.find(|seen| seen.sha256 == sha256) {
+        return same.clone();
+    }
+    InitrdSeen {
+        size: bytes.len() as u64,
+        sha256,
+        holds: InitrdContent::parse(bytes),
+    }
+}
