@@ -10,7 +10,7 @@ SHELL := /bin/bash
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
 #             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils acpica-tools
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools
 # Only for `make bench`: the peers run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 

@@ -28,6 +28,10 @@ pub struct Boot {
     pub entries: Reading<BootEntries>,
     /// Volume ids of the ESPs that proxmox-boot-tool keeps; absent where it is not used.
     pub proxmox_boot_tool: Reading<Vec<String>>,
+    /// The kernel that was pinned with proxmox-boot-tool; absent where none is.
+    pub pin: Reading<String>,
+    /// The kernel that was pinned for the next start alone.
+    pub next_pin: Reading<String>,
     /// Every ESP.
     pub esps: Vec<EspState>,
     /// What happens on a start by UEFI.
@@ -76,11 +80,18 @@ impl Boot {
             firmware,
             entries,
             proxmox_boot_tool: listed,
+            pin: pin(root, "proxmox-boot-pin"),
+            next_pin: pin(root, "next-boot-pin"),
             esps,
             uefi,
             bios,
         }
     }
+}
+
+fn pin(root: &Reader, name: &str) -> Reading<String> {
+    let text = root.text(&format!("/etc/kernel/{name}"));
+    text.map(|text| text.trim().to_owned())
 }
 
 /// /etc/kernel/proxmox-boot-uuids, before 2022 pve-efiboot-uuids.

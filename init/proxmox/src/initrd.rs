@@ -178,4 +178,4 @@ pub(crate) fn module_name(path: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

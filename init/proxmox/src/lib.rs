@@ -19,6 +19,8 @@ mod reader;
 pub mod settings;
 pub mod shell;
 pub mod system;
+#[cfg(test)]
+mod testing;
 mod version;
 
 pub use differences::{differences, finding_ids};

@@ -7,11 +7,12 @@ use crate::system::release::Release;
 
 const UNKNOWN: &str = "system.boot-unknown";
 const KERNEL: &str = "system.next-kernel-missing";
+const PIN: &str = "system.pin-not-applied";
 const OTHER: &str = "system.not-debian";
 
 /// What starts next, and whether it is there.
 pub(super) const RULE: Rule = Rule {
-    ids: &[UNKNOWN, KERNEL, OTHER],
+    ids: &[UNKNOWN, KERNEL, PIN, OTHER],
     find,
 };
 
@@ -38,7 +39,40 @@ fn find(context: &Context) -> Vec<Finding> {
         next.into_iter()
             .filter_map(|(method, next)| missing(context, method, next)),
     );
+    findings.extend(pinned(context));
     findings
+}
+
+/// A pin that the boot loader does not follow.
+fn pinned(context: &Context) -> Option<Finding> {
+    let boot = &context.system.boot;
+    let pin = boot.next_pin.known().or(boot.pin.known())?;
+    let others: Vec<String> = context
+        .system
+        .next_boots()
+        .into_iter()
+        .filter(|(_, next)| next.kernel.as_ref() != Some(pin))
+        .map(|(method, next)| {
+            format!(
+                "{method} starts {}: {}",
+                next.kernel.as_deref().unwrap_or("another one"),
+                next.place
+            )
+        })
+        .collect();
+    (!others.is_empty()).then(|| {
+        finding(
+            PIN,
+            Severity::Caution,
+            format!("The kernel {pin} is pinned, but another one starts next."),
+            [
+                vec!["/etc/kernel/proxmox-boot-pin, /etc/kernel/next-boot-pin".to_owned()],
+                others,
+            ]
+            .concat(),
+            "Run proxmox-boot-tool refresh on the system, or proxmox-boot-tool kernel unpin.",
+        )
+    })
 }
 
 fn unknown(context: &Context) -> Finding {

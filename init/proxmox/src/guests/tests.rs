@@ -40,7 +40,7 @@ const ROWS: [(i64, i64, i64, &str, &str); 10] = [
 ];
 
 /// A database as pmxcfs keeps it, in WAL mode, with the last rows only in the log; no checkpoint was made.
-fn died_with_a_full_log(folder: &Path, rows: usize) -> Connection {
+pub(crate) fn died_with_a_full_log(folder: &Path, rows: usize) -> Connection {
     let path = folder.join("config.db");
     let connection = Connection::open(path).unwrap();
     connection
@@ -211,7 +211,7 @@ fn row(inode: i64, parent: i64, kind: i64, name: &str) -> Row {
 fn what_pmxcfs_refuses_is_said() {
     let root = row(0, 0, 8, "__version__");
     let faults = |rows: &[Row]| {
-        Tree::from_rows(&[&[root.clone()], rows].concat())
+        Tree::from_rows(&[std::slice::from_ref(&root), rows].concat())
             .faults()
             .to_vec()
     };

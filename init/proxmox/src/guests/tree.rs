@@ -22,7 +22,7 @@ impl Tree {
     pub fn from_rows(rows: &[Row]) -> Self {
         let mut tree = Self::default();
         let by_inode: BTreeMap<i64, &Row> = rows.iter().map(|row| (row.inode, row)).collect();
-        if !by_inode.get(&0).is_some_and(|root| root.name == VERSION) {
+        if by_inode.get(&0).is_none_or(|root| root.name != VERSION) {
             tree.faults.push(format!("it has no root named {VERSION}"));
         }
         let mut names: BTreeMap<(i64, &str), i64> = BTreeMap::new();

@@ -10,7 +10,7 @@ const ENTRIES: usize = 400_000;
 /// More than any initrd unpacks to; a bomb ends here.
 const UNPACKED: u64 = 4 << 30;
 
-const HEADER: usize = 110;
+const HEADER: u32 = 110;
 const TRAILER: &str = "TRAILER!!!";
 
 /// What is read of one archive after the other.
@@ -85,7 +85,7 @@ fn next_begins(input: &mut dyn BufRead) -> Result<bool, String> {
 
 /// The next entry's head; none at the trailer.
 fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>, String> {
-    let mut head = [0; HEADER];
+    let mut head = [0; HEADER as usize];
     exact(input, &mut head)?;
     let field = |index: usize| {
         let at = 6 + index * 8;
@@ -109,7 +109,7 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
     }
     let mut name = Vec::new();
     copy(input, u64::from(name_size), &mut name)?;
-    let unaligned = HEADER as u32 + name_size;
+    let unaligned = HEADER + name_size;
     skip(input, u64::from(unaligned.wrapping_neg() & 3))?;
     name.truncate(
         name.iter()

@@ -47,6 +47,7 @@ impl Domain {
         let options = ParsingOptions {
             allow_dtd: false,
             nodes_limit: NODES,
+            ..ParsingOptions::default()
         };
         let document = Document::parse_with_options(text, options)
             .map_err(|error| format!("{file} is not XML that libvirt would read: {error}"))?;

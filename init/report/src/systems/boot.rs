@@ -15,6 +15,14 @@ pub(super) fn boot(page: &mut Page, installation: &Installation) {
     for (kind, way) in ways {
         one_way(page, kind, way);
     }
+    for (pin, what) in [
+        (&installation.boot.pin, "for every start"),
+        (&installation.boot.next_pin, "for the next start alone"),
+    ] {
+        if let Reading::Known(version) = pin {
+            fact(page, "pinned", &format!("{version}, {what}"));
+        }
+    }
     for esp in &installation.boot.esps {
         let kept = match esp.listed {
             Some(true) => ", kept by proxmox-boot-tool",
