@@ -34,6 +34,10 @@ pub struct Sources<'a> {
 /// Kernels looked at; a host keeps a handful.
 const KERNELS: usize = 24;
 
+/// How initrds are named around the version: Debian, Fedora, SUSE.
+const INITRD_NAMES: [(&str, &str); 3] =
+    [("initrd.img-", ""), ("initramfs-", ".img"), ("initrd-", "")];
+
 /// Reads an installed system. Never fails: what could not be read is unknown, and in `troubles`.
 pub fn look(sources: &Sources) -> Installation {
     let root = Reader::new(sources.root, String::new());
@@ -117,7 +121,10 @@ fn kernels(root: &Reader, esps: &[(EspState, Reader)]) -> Vec<InstalledKernel> {
 }
 
 fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<InitrdCopy> {
-    let mut places = vec![(root, format!("/boot/initrd.img-{version}"), None)];
+    let mut places: Vec<(&Reader, String, Option<usize>)> = INITRD_NAMES
+        .iter()
+        .map(|(before, behind)| (root, format!("/boot/{before}{version}{behind}"), None))
+        .collect();
     for (index, (state, reader)) in esps.iter().enumerate() {
         let kernels = state
             .kernels
