@@ -11,7 +11,7 @@ SHELL := /bin/bash
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
 #             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
 PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools
-# Only for `make bench`: the peers run in a Debian of their own.
+# Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
 CACHE := $(or $(PREFLIGHT_CACHE),$(HOME)/.cache/preflight)
@@ -25,7 +25,7 @@ REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-pref
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup:
@@ -88,8 +88,12 @@ lab: $(LAB)
 	@$(LAB) list
 endif
 
+# Only for `make mutants`.
+MUTANTS := cargo-mutants@27.1.0
+
 .PHONY: soak
-soak: tools image fuzz ## every parser fuzzed, then 200 random machines (COUNT=n), each time others; a SEED=n repeats
+soak: TOOLS += $(MUTANTS)
+soak: tools image fuzz mutants ## all that takes long: make fuzz, make mutants, 200 random machines (COUNT=n, SEED=n)
 	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \
 	  cargo nextest run --locked --no-fail-fast -p qemu-tests -E 'test(random::machine_)'
 
@@ -106,6 +110,13 @@ fuzz: setup ## look for bytes that break a parser, SECONDS=60 for each; one alon
 	@cargo run --quiet --locked --profile tools -p fuzz --bin fuzz -- \
 	  --engine target/fuzz/x86_64-unknown-linux-gnu/fuzz/fuzz-engine --corpora $(CACHE)/fuzz \
 	  --out $(OUT)/fuzz --seconds $(or $(SECONDS),60) $(if $(PARSER),--target $(PARSER))
+
+# What is known to survive, and why, is in .cargo/mutants.toml.
+.PHONY: mutants
+mutants: TOOLS += $(MUTANTS)
+mutants: tools ## change the group predictor in every place and see that a test fails each time
+	@mkdir -p $(OUT)
+	cargo mutants --package isolation --jobs 2 --timeout 120 --test-tool nextest --output $(OUT)
 
 .PHONY: check
 check: tools ## formatting, lints and unit tests: the fast inner loop
@@ -132,8 +143,10 @@ test: check deny image reproducible ## everything that CI runs
 
 .PHONY: bench
 bench: PACKAGES += $(BENCH_PACKAGES)
-bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## our image beside mkinitramfs and dracut, in one run (as root)
-	@$(TARGET)/tools/bench --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
+bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, and our image, each beside its peers (as root)
+	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
+	@$(TARGET)/tools/bench speed --preflight $(PREFLIGHT)
+	@$(TARGET)/tools/bench image --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
 	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch busybox)"
 
 .PHONY: clean

@@ -196,6 +196,7 @@ pub(crate) fn block_node(id: &str, path: &Path, read_only: bool) -> Argument {
 impl Device {
     /// Arguments that put this device, named `id`, at `place`.
     pub(crate) fn arguments(&self, id: &str, place: &Place) -> Vec<Argument> {
+        let serial = serial(id);
         let node = format!("{id}-disk");
         let net = format!("{id}-net");
         let disk = |image: &Path| vec![block_node(&node, image, false)];
@@ -233,11 +234,11 @@ impl Device {
             Self::UsbController => (vec![], json!({"driver": "qemu-xhci"})),
             Self::Nvme { image } => (
                 disk(image),
-                json!({"driver": "nvme", "serial": id, "drive": node}),
+                json!({"driver": "nvme", "serial": serial, "drive": node}),
             ),
             Self::NvmeController {
                 virtual_functions: 0,
-            } => (vec![], json!({"driver": "nvme", "serial": id})),
+            } => (vec![], json!({"driver": "nvme", "serial": serial})),
             Self::NvmeController { virtual_functions } => {
                 let subsystem = format!("{id}-subsystem");
                 (
@@ -245,7 +246,7 @@ impl Device {
                         json!({"driver": "nvme-subsys", "id": subsystem}),
                     )],
                     json!({
-                        "driver": "nvme", "serial": id, "subsys": subsystem,
+                        "driver": "nvme", "serial": serial, "subsys": subsystem,
                         "sriov_max_vfs": virtual_functions,
                         // Two queues and one interrupt vector at least for each of them.
                         "sriov_vq_flexible": u16::from(*virtual_functions) * 2,
@@ -255,17 +256,17 @@ impl Device {
             }
             Self::VirtioBlock { image } => (
                 disk(image),
-                json!({"driver": "virtio-blk-pci", "serial": id, "drive": node}),
+                json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
             ),
             Self::ScsiDisk { controller, image } => {
                 after.push(Argument::device(json!({
-                    "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": id,
+                    "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
                 })));
                 (disk(image), json!({"driver": controller.driver()}))
             }
             Self::SataDisk { image } => {
                 after.push(Argument::device(json!({
-                    "driver": "ide-hd", "bus": format!("{id}.0"), "drive": node, "serial": id,
+                    "driver": "ide-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
                 })));
                 (disk(image), json!({"driver": "ahci"}))
             }
@@ -286,9 +287,30 @@ impl Device {
     }
 }
 
+/// NVMe takes 20 characters (NVM Express Base specification, Identify Controller: SN), and two controllers
+/// of one serial number would be two ways to one disk.
+fn serial(id: &str) -> String {
+    const LONGEST: usize = 20;
+    if id.len() <= LONGEST {
+        return id.to_owned();
+    }
+    let mut digest = crate::sha256(id.as_bytes());
+    digest.truncate(LONGEST);
+    digest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn serial_numbers_fit_and_differ_however_deep_a_disk_hangs() {
+        assert_eq!(serial("disk3"), "disk3");
+        let [first, second] =
+            ["root40", "root80"].map(|root| serial(&format!("{root}-slot0.1-0-0-0.1")));
+        assert_eq!((first.len(), second.len()), (20, 20));
+        assert_ne!(first, second);
+    }
 
     #[test]
     fn a_path_with_a_comma_stays_one_property() {

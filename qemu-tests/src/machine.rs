@@ -34,6 +34,7 @@ pub struct Machine {
     processor: String,
     iommu: Iommu,
     firmware: Option<Ovmf>,
+    debug_console: Option<PathBuf>,
     board: [String; 3],
     seats: Vec<(u8, Slot)>,
     root_buses: Vec<Vec<Slot>>,
@@ -53,6 +54,7 @@ impl Machine {
             processor: "qemu64,+svm".to_owned(),
             iommu: Iommu::None,
             firmware: None,
+            debug_console: None,
             board: ["Preflight", "Lab Q35", "LAB-0001"].map(str::to_owned),
             seats: Vec::new(),
             root_buses: Vec::new(),
@@ -81,6 +83,12 @@ impl Machine {
     /// With UEFI firmware in place of SeaBIOS.
     pub fn firmware(mut self, firmware: Ovmf) -> Self {
         self.firmware = Some(firmware);
+        self
+    }
+
+    /// With QEMU's debug console, I/O port 0xe9: what is written there goes to this file, as it is.
+    pub fn debug_console(mut self, file: &Path) -> Self {
+        self.debug_console = Some(file.to_owned());
         self
     }
 
@@ -239,6 +247,10 @@ impl Machine {
         for table in &self.tables {
             add("-acpitable");
             add(&format!("file={}", quoted(&table.display().to_string())));
+        }
+        if let Some(file) = &self.debug_console {
+            add("-debugcon");
+            add(&format!("file:{}", quoted(&file.display().to_string())));
         }
         if let Some(firmware) = &self.firmware {
             if firmware.secure_boot {

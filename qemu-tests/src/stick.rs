@@ -12,6 +12,7 @@ use crate::gpt;
 /// FAT16: a FAT32 this small is not a valid one.
 const LENGTH: usize = 40 << 20;
 
+const FILE: &str = "stick.img";
 const LABEL: [u8; 11] = *b"PREFLIGHT  ";
 
 /// A stick that went wrong before the guest saw it, or right.
@@ -49,9 +50,17 @@ impl Stick {
         Self::in_state(folder, State::Good)
     }
 
+    /// The stick that [`Stick::new`] has made in `folder`.
+    pub fn existing(folder: &Path) -> Self {
+        Self {
+            path: folder.join(FILE),
+            state: State::Good,
+        }
+    }
+
     /// A stick in `folder` in this state.
     pub fn in_state(folder: &Path, state: State) -> io::Result<Self> {
-        let path = folder.join("stick.img");
+        let path = folder.join(FILE);
         let kind = match state {
             State::OfSomebodyElse => gpt::BASIC_DATA,
             _ => gpt::PREFLIGHT_DATA,

@@ -115,6 +115,24 @@ fn fetch_with_fresh_lists(request: &Request, into: &Path) -> Result<Vec<PathBuf>
     download(&apt, request, into).map_err(|error| updated.err().unwrap_or(error))
 }
 
+/// Fetches the files of a source package (its .dsc and archives) of the machine's own release of Debian
+/// into the folder `into`; gives their paths, sorted. Nothing is unpacked.
+pub fn fetch_source(package: &str, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    io::create_folder(into)?;
+    let into = &fs::canonicalize(into).at("find", into)?;
+    // apt's own folder must not be among the files.
+    let place = into.parent().unwrap_or(into);
+    let apt = PrivateApt::with_debian_sources(&sources::codename(), place)?;
+    apt.update()?;
+    apt.download_source(package, into)?;
+    let files = io::list(into)?;
+    if files.is_empty() {
+        let packages = package.to_owned();
+        return Err(AptError::Nothing { packages });
+    }
+    Ok(files)
+}
+
 /// Unpacks packages into one folder tree; their scripts do not run. Which file is whose is written
 /// where dpkg has it (`var/lib/dpkg/info/NAME.list`), so that licences can be found.
 pub fn unpack(debs: &[PathBuf], into: &Path) -> Result<(), AptError> {

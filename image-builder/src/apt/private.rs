@@ -65,6 +65,16 @@ impl PrivateApt {
         Ok(apt)
     }
 
+    /// Reads lists of its own of the source packages of this Debian suite, once they are updated.
+    pub(super) fn with_debian_sources(suite: &str, place: &Path) -> Result<Self, AptError> {
+        let mirror = sources::debian_mirror()?;
+        let key = sources::debian_key()?;
+        let apt = Self::create(place, &Lists::Private, &Sources::Private)?;
+        let line = format!("deb-src [signed-by={key}] {mirror} {suite} main\n");
+        io::write(&apt.folder.path().join("sources.list"), line)?;
+        Ok(apt)
+    }
+
     fn create(place: &Path, lists: &Lists, sources: &Sources) -> Result<Self, AptError> {
         let folder = tempfile::Builder::new()
             .prefix(".apt-")
@@ -128,6 +138,13 @@ impl PrivateApt {
     pub(super) fn download(&self, packages: &[String], into: &Path) -> Result<(), AptError> {
         let mut command = self.command("apt-get");
         command.args(["download", "-q"]).args(packages);
+        run(command.current_dir(into)).map(|_| ())
+    }
+
+    /// Downloads the files of a source package into a folder.
+    pub(super) fn download_source(&self, package: &str, into: &Path) -> Result<(), AptError> {
+        let mut command = self.command("apt-get");
+        command.args(["source", "-q", "--download-only", package]);
         run(command.current_dir(into)).map(|_| ())
     }
 

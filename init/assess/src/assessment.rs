@@ -1,4 +1,5 @@
-use option_rom::Rom;
+use hardware::RomSource;
+use option_rom::{ProblemId, Rom};
 use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
 use serde::{Deserialize, Serialize};
 
@@ -202,10 +203,25 @@ pub enum AcsSummary {
     Unknown,
 }
 
-/// Whether a function keeps peer-to-peer traffic apart, service by service: registers, the kernel's table
-/// of quirks and the override together. A service that does not matter for its kind counts as yes.
+/// Whether a function keeps peer-to-peer traffic apart: registers, the kernel's table of quirks and the
+/// override together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IsolationSummary {
+    /// As the control register is now; unknown while the IOMMU is off, when it is only what firmware left.
+    #[serde(flatten)]
+    pub now: Services,
+    /// As the kernel sets it with the IOMMU on.
+    pub expected: Services,
+    /// What the kernel's table of quirks knows of this id, where that decides.
+    pub quirk: Option<String>,
+    /// The word of the override that declares it isolated though it is not.
+    pub declared_by: Option<String>,
+}
+
+/// The four services of ACS that the kernel asks for. One that does not matter for the kind of function, or
+/// that its capability lacks, counts as yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Services {
     /// Source Validation.
     pub sv: Answer,
     /// P2P Request Redirect.
@@ -214,10 +230,6 @@ pub struct IsolationSummary {
     pub cr: Answer,
     /// Upstream Forwarding.
     pub uf: Answer,
-    /// What the kernel's table of quirks knows of this id, where that decides.
-    pub quirk: Option<String>,
-    /// The word of the override that declares it isolated though it is not.
-    pub declared_by: Option<String>,
 }
 
 /// The option ROM of one function.
@@ -230,18 +242,92 @@ pub enum RomSummary {
     Unread,
     /// It was tried and failed.
     Failed {
-        /// What happened.
+        /// The id of what happened in docs/findings.md, from the first source that failed.
+        problem: String,
+        /// What happened, of every source.
         why: String,
     },
     /// It was read.
-    Read(RomCopy),
+    Read(Box<RomChoice>),
+}
+
+/// The chosen copy of a ROM, and the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RomChoice {
+    /// The chosen copy.
+    #[serde(flatten)]
+    pub copy: RomCopy,
+    /// Why this one, in sentences.
+    pub why: String,
+    /// Every source that was tried, the chosen one among them.
+    pub copies: Vec<CopySummary>,
+}
+
+/// One source that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySummary {
+    /// What it was read from.
+    pub source: RomSource,
+    /// Where exactly.
+    pub place: String,
+    /// Why the bytes may not be what the card's flash holds.
+    pub taint: Option<String>,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: CopyOutcome,
+}
+
+/// What came of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum CopyOutcome {
+    /// It gave a copy.
+    Read {
+        /// It is the one.
+        chosen: bool,
+        /// Bytes.
+        length: usize,
+        /// SHA-256 of the bytes, hex.
+        sha256: String,
+        /// Verdict on this copy alone.
+        verdict: option_rom::Verdict,
+        /// Ids of its problems.
+        problems: Vec<ProblemId>,
+        /// Whether it agrees with the chosen one.
+        agreement: Agreement,
+        /// How it relates to the chosen one, in words.
+        detail: String,
+    },
+    /// It gave none.
+    Failed {
+        /// The id of what happened in docs/findings.md.
+        problem: String,
+        /// What happened.
+        why: String,
+    },
+}
+
+/// How two copies of a ROM relate, image by image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// The same images with the same bytes.
+    Same,
+    /// The same as far as the shorter one goes.
+    Part,
+    /// An image differs.
+    Different,
+    /// One of them has no image.
+    Nothing,
 }
 
 /// One copy of a ROM, judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RomCopy {
-    /// Where it was read: `sysfs` (the ROM BAR), `shadow` (the legacy copy at 0xC0000).
-    pub source: String,
+    /// What it was read from.
+    pub source: RomSource,
+    /// Where exactly: a path, perhaps with an offset.
+    pub place: String,
     /// Why the bytes may not be what the card's flash holds; none when they are clean.
     pub taint: Option<String>,
     /// Bytes.

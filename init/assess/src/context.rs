@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
-use isolation::{Override, Platform, Predictor};
+use isolation::{Override, Predictor};
 use pci::{Address, PortType};
 
 use crate::card::{CardFunctions, cards};
 use crate::groups::Groups;
 use crate::host::host_devices;
-use crate::iommu::IommuState;
+use crate::iommu::{IommuState, Translation};
 use crate::kernel::KernelView;
 use crate::{Answer, Naming, Options, RomSummary, rom};
 
@@ -28,6 +28,7 @@ pub(crate) struct Context<'a> {
     functions: BTreeMap<Address, &'a Function>,
     /// IOMMU groups.
     pub groups: Groups,
+    translation: Translation,
     /// The kernel's rules at work on this machine, without any override.
     pub predictor: Rc<Predictor<'a>>,
     /// The same under the override asked for.
@@ -43,14 +44,12 @@ impl<'a> Context<'a> {
         names: &'a dyn Naming,
         options: &'a Options,
     ) -> Self {
-        let predictor = Rc::new(Predictor::new(
-            machine,
-            &Override::NONE,
-            &Platform::default(),
-        ));
+        let iommu = IommuState::of(machine);
+        let translation = Translation::of(machine, &iommu);
+        let predictor = Rc::new(translation.predictor(machine, &Override::NONE));
         let predict = |what: &Override| match what.is_none() {
             true => Rc::clone(&predictor),
-            false => Rc::new(Predictor::new(machine, what, &Platform::default())),
+            false => Rc::new(translation.predictor(machine, what)),
         };
         let told = machine.kernel.command_line.known();
         let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
@@ -60,7 +59,8 @@ impl<'a> Context<'a> {
         Self {
             machine,
             roms,
-            iommu: IommuState::of(machine),
+            iommu,
+            translation,
             host: host_devices(machine),
             cards: cards(functions.values().copied()),
             names,
@@ -115,6 +115,11 @@ impl<'a> Context<'a> {
     /// The group of a function.
     pub fn group_of(&self, function: &Function) -> Reading<u32> {
         self.groups.of(function)
+    }
+
+    /// The kernel's rules at work on this machine under another override.
+    pub fn predict(&self, what: &Override) -> Predictor<'a> {
+        self.translation.predictor(self.machine, what)
     }
 
     /// What made the groups, for evidence.

@@ -12,6 +12,7 @@ mod regions;
 mod remapping;
 mod summary;
 mod tables;
+mod translation;
 
 pub(crate) use interrupts::unmapped_io_apics;
 pub(crate) use paths::Resolved;
@@ -20,6 +21,7 @@ pub(crate) use regions::KernelTold;
 use remapping::remapping;
 pub use summary::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummary};
 pub(crate) use tables::Tables;
+pub(crate) use translation::Translation;
 
 /// What firmware and kernel say about the IOMMU, each answer with its evidence.
 pub(crate) struct IommuState {

@@ -29,4 +29,5 @@ pub use iommu::{AtsSummary, IommuUnitSummary, RegionSource, ReservedRegionSummar
 pub use isolation::Override;
 pub use naming::{Naming, NoNames};
 pub use options::Options;
+pub use rom::{choose_rom, rom_copy};
 pub use rules::finding_ids;

@@ -1,8 +1,10 @@
 use hardware::{Board, Function, Reading};
-use isolation::{AcsService, Isolation};
+use isolation::{AcsService, Basis, Isolation};
 
 use crate::context::Context;
-use crate::{AcsSummary, Answer, FunctionSummary, IsolationSummary, KernelSummary, MachineSummary};
+use crate::{
+    AcsSummary, Answer, FunctionSummary, IsolationSummary, KernelSummary, MachineSummary, Services,
+};
 
 pub(crate) fn machine(ctx: &Context) -> MachineSummary {
     let machine = ctx.machine;
@@ -67,19 +69,28 @@ fn acs(function: &Function) -> AcsSummary {
 }
 
 fn isolation(ctx: &Context, function: &Function) -> IsolationSummary {
-    let state = ctx.asked.acs(function.address);
-    let answer = |service| match state.map(|state| state.service(service)) {
-        Some(Isolation::Yes) => Answer::Yes,
-        Some(Isolation::No) => Answer::No,
-        Some(Isolation::Unknown(_)) | None => Answer::Unknown,
+    let Some(state) = ctx.asked.acs(function.address) else {
+        return IsolationSummary::default();
     };
-    IsolationSummary {
+    let answer = |service| match state.service(service) {
+        Isolation::Yes => Answer::Yes,
+        Isolation::No => Answer::No,
+        Isolation::Unknown(_) => Answer::Unknown,
+    };
+    let expected = Services {
         sv: answer(AcsService::SourceValidation),
         rr: answer(AcsService::RequestRedirect),
         cr: answer(AcsService::CompletionRedirect),
         uf: answer(AcsService::UpstreamForwarding),
-        quirk: state.and_then(|state| state.quirk.map(str::to_owned)),
-        declared_by: state.and_then(|state| state.declared_by.map(|term| term.to_string())),
+    };
+    IsolationSummary {
+        now: match state.basis {
+            Basis::Control => expected,
+            Basis::Capability => Services::default(),
+        },
+        expected,
+        quirk: state.quirk.map(str::to_owned),
+        declared_by: state.declared_by.map(|term| term.to_string()),
     }
 }
 
@@ -88,7 +99,7 @@ mod tests {
     use pci::ConfigSpace;
 
     use super::*;
-    use crate::testing::function;
+    use crate::testing::{Builder, PORT, address, function};
 
     fn acs_of(config: Vec<u8>) -> AcsSummary {
         let mut function = function("01:00.0", 0x03_00_00);
@@ -108,6 +119,19 @@ mod tests {
         assert_eq!(acs_of(vec![0; 256]), AcsSummary::Absent);
         assert_eq!(acs_of(vec![0; 64]), AcsSummary::Unknown);
         assert_eq!(acs_of(vec![0xff; 4096]), AcsSummary::Unknown);
+    }
+
+    #[test]
+    fn what_a_port_isolates_is_unknown_while_the_iommu_is_off() {
+        let port = |machine: Builder| {
+            let assessment = machine.assess();
+            let mut functions = assessment.functions.into_iter();
+            let port = functions.find(|one| one.address == address(PORT)).unwrap();
+            (port.isolation.now.rr, port.isolation.expected.rr)
+        };
+        assert_eq!(port(Builder::good()), (Answer::Yes, Answer::Yes));
+        let off = Builder::good().units(&[]).without_groups();
+        assert_eq!(port(off), (Answer::Unknown, Answer::Yes));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) mod tables;
 
 pub(crate) use parts::function;
 use parts::{bar, express, isolating_port, table};
-pub(crate) use roms::{legacy_rom, rom_reading, whole_rom};
+pub(crate) use roms::{legacy_rom, rom_failure, rom_reading, whole_rom};
 pub(crate) use running::{express_with, vfct_table};
 
 /// The graphics card of [`Builder::good`], alone in group 1 below a root port.

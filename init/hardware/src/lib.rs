@@ -35,7 +35,7 @@ pub use machine::*;
 pub use names::Names;
 pub use read::read;
 pub use reading::Reading;
-pub use rom::{RomReading, RomSource};
+pub use rom::{FailureKind, RomFailure, RomReading, RomSource};
 pub use saved::{Saved, load};
 pub use smbios::{BoardSlot, SlotUsage};
 pub use source::Source;

@@ -6,6 +6,13 @@
 //! and a line that says nothing known is passed over. What the text does not say is unknown, with that
 //! reason.
 
+/// A reading that is unknown because `lspci` does not print it, or did not here.
+macro_rules! missing {
+    ($what:literal) => {
+        $crate::Reading::Unknown(concat!($what, ": not in the lspci text").to_owned())
+    };
+}
+
 mod attribute;
 mod config;
 mod function;
@@ -17,7 +24,6 @@ mod region;
 mod virtual_function;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use pci::Address;
 
@@ -50,56 +56,62 @@ pub enum LspciError {
 /// # Errors
 /// [`LspciError`] when there is no function in the text, or far too many.
 pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
-    let mut records = records(text)?;
-    let log = log(text);
-    virtual_function::resolve(&mut records);
-    let evidence = Evidence::of(records.values());
+    let Text {
+        mut records,
+        places,
+        log,
+    } = Text::of(text)?;
+    virtual_function::resolve(&mut records, &places);
+    let evidence = Evidence::of(records.iter());
     let lookup = names.map(Names::lookup);
-    let mut functions: Vec<_> = records
+    let mut functions: Vec<_> = places
         .into_iter()
-        .map(|(address, record)| function::function(address, record, &evidence, lookup.as_ref()))
+        .filter_map(|(address, place)| {
+            let record = std::mem::take(records.get_mut(place)?);
+            Some(function::function(
+                address,
+                record,
+                &evidence,
+                lookup.as_ref(),
+            ))
+        })
         .collect();
     crate::read::parent::fill_from_buses(&mut functions);
     Ok(Machine {
         kernel: Kernel {
             release: in_log(&log, "Linux version ")
                 .and_then(|version| version.split_whitespace().next())
-                .map_or_else(|| missing("the kernel's version"), known),
+                .map_or_else(|| missing!("the kernel's version"), known),
             command_line: in_log(&log, "Command line: ")
                 .or_else(|| in_log(&log, "Kernel command line: "))
-                .map_or_else(|| missing("the kernel's command line"), known),
+                .map_or_else(|| missing!("the kernel's command line"), known),
             log: if log.is_empty() {
-                missing("the kernel log")
+                missing!("the kernel log")
             } else {
                 Reading::Known(relevant(&log))
             },
         },
         cpu: Cpu {
-            vendor: missing("the processor"),
-            model: missing("the processor"),
-            virtualization: missing("the processor"),
-            hypervisor: missing("the processor"),
+            vendor: missing!("the processor"),
+            model: missing!("the processor"),
+            virtualization: missing!("the processor"),
+            hypervisor: missing!("the processor"),
         },
         board: board(),
-        firmware: missing("how firmware started the kernel"),
-        tables: missing("the firmware's tables"),
-        iommu_units: missing("/sys/class/iommu"),
-        iommu_unit_registers: missing("/sys/class/iommu"),
-        firmware_memory: missing("the firmware's map of memory"),
+        firmware: missing!("how firmware started the kernel"),
+        tables: missing!("the firmware's tables"),
+        iommu_units: missing!("/sys/class/iommu"),
+        iommu_unit_registers: missing!("/sys/class/iommu"),
+        firmware_memory: missing!("the firmware's map of memory"),
         groups: groups(&functions),
-        framebuffers: missing("/proc/iomem"),
-        host_devices: missing("what the host uses"),
-        mounts: missing("what the host has mounted"),
-        default_routes: missing("the host's routes"),
-        numa_nodes: missing("which NUMA nodes there are"),
-        board_slots: missing("the board's slots"),
+        framebuffers: missing!("/proc/iomem"),
+        host_devices: missing!("what the host uses"),
+        mounts: missing!("what the host has mounted"),
+        default_routes: missing!("the host's routes"),
+        numa_nodes: missing!("which NUMA nodes there are"),
+        board_slots: missing!("the board's slots"),
         functions,
     })
-}
-
-/// Why something is unknown that `lspci` does not print, or did not here.
-fn missing<T>(what: &str) -> Reading<T> {
-    Reading::Unknown(format!("{what}: not in the lspci text"))
 }
 
 fn known(text: &str) -> Reading<String> {
@@ -107,82 +119,94 @@ fn known(text: &str) -> Reading<String> {
 }
 
 /// Lines of the kernel log that stand in the text, too: people post both. They begin with a time stamp.
-fn log(text: &str) -> String {
-    let is_log = |line: &&str| {
-        let stamp = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        stamp.is_some_and(|(stamp, _)| {
-            let stamp = stamp.trim_start();
-            stamp.contains('.')
-                && stamp
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        })
-    };
-    let lines = text
-        .lines()
-        .map(|line| line.trim_start_matches([' ', '\t', '>']));
-    lines.filter(is_log).flat_map(|line| [line, "\n"]).collect()
+fn is_log(line: &str) -> bool {
+    let stamp = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    stamp.is_some_and(|(stamp, _)| {
+        let stamp = stamp.trim_start();
+        stamp.contains('.')
+            && stamp
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
 }
 
 fn in_log<'a>(log: &'a str, prefix: &str) -> Option<&'a str> {
     messages(log).find_map(|message| message.strip_prefix(prefix))
 }
 
-fn records(text: &str) -> Result<BTreeMap<Address, Record>, LspciError> {
-    let mut records: BTreeMap<Address, Record> = BTreeMap::new();
-    let mut heading = Heading::default();
-    // Taken out of the map while lines are added to it: there are many lines to a function.
-    let mut current: Option<(Address, Record)> = None;
-    for line in text.lines() {
-        match (Line::of(line), &mut current) {
-            (Line::Header(header), _) => {
-                put_back(&mut records, current.take());
-                if records.len() >= MAX_FUNCTIONS {
-                    return Err(LspciError::TooManyFunctions);
-                }
-                let mut record = records.remove(&header.address).unwrap_or_default();
-                record.begin(header.rest);
-                if let Some(group) = header.group.or_else(|| heading.of(line)) {
-                    record.group = Some(group);
-                }
-                current = Some((header.address, record));
-            }
-            (Line::Heading(group), _) => {
-                put_back(&mut records, current.take());
-                heading = Heading::new(group);
-            }
-            (Line::Blank, _) => heading = Heading::default(),
-            (Line::Hex(hex), Some((_, record))) => record.hex(hex),
-            (Line::Text(text), Some((_, record))) => record.text(text),
-            (Line::Hex(_) | Line::Text(_), None) => {}
-        }
-    }
-    put_back(&mut records, current);
-    if records.is_empty() {
-        return Err(LspciError::NoFunctions);
-    }
-    Ok(records)
+/// What the text says of each function, and the kernel log in it.
+#[derive(Default)]
+struct Text {
+    records: Vec<Record>,
+    places: BTreeMap<Address, usize>,
+    log: String,
 }
 
-fn put_back(records: &mut BTreeMap<Address, Record>, record: Option<(Address, Record)>) {
-    if let Some((address, mut record)) = record {
-        record.end();
-        match records.entry(address) {
-            Entry::Vacant(place) => _ = place.insert(record),
-            Entry::Occupied(mut place) => _ = place.insert(record),
+impl Text {
+    fn of(text: &str) -> Result<Self, LspciError> {
+        let mut all = Self::default();
+        let mut heading = Heading::default();
+        let mut at = None;
+        for line in text.lines() {
+            let record = at.and_then(|at: usize| all.records.get_mut(at));
+            match (Line::of(line), record) {
+                (Line::Hex(hex), Some(record)) => record.hex(&hex),
+                (Line::Header(header), _) => {
+                    let group = header.group.or_else(|| heading.of(line));
+                    at = Some(all.begin(header.address, header.rest, group)?);
+                }
+                (Line::Heading(group), _) => {
+                    at = None;
+                    heading = Heading::new(group);
+                }
+                (Line::Blank, _) => heading = Heading::default(),
+                (Line::Text(text), _) if is_log(text) => {
+                    all.log.push_str(text);
+                    all.log.push('\n');
+                }
+                (Line::Text(text), Some(record)) => record.text(text),
+                (Line::Hex(_) | Line::Text(_), None) => {}
+            }
         }
+        if all.records.is_empty() {
+            return Err(LspciError::NoFunctions);
+        }
+        all.records.iter_mut().for_each(Record::end);
+        Ok(all)
+    }
+
+    /// Takes a function's first line; returns its place. A text can have a function twice.
+    fn begin(
+        &mut self,
+        address: Address,
+        header: &str,
+        group: Option<u32>,
+    ) -> Result<usize, LspciError> {
+        let next = self.records.len();
+        let at = *self.places.entry(address).or_insert(next);
+        if at == next {
+            if next >= MAX_FUNCTIONS {
+                return Err(LspciError::TooManyFunctions);
+            }
+            self.records.push(Record::default());
+        }
+        if let Some(record) = self.records.get_mut(at) {
+            record.begin(header);
+            record.group = group.or(record.group);
+        }
+        Ok(at)
     }
 }
 
 fn board() -> crate::Board {
     crate::Board {
-        system_vendor: missing("the board"),
-        product: missing("the board"),
-        vendor: missing("the board"),
-        name: missing("the board"),
-        serial: missing("the board"),
-        bios_version: missing("the firmware's version"),
-        bios_date: missing("the firmware's version"),
+        system_vendor: missing!("the board"),
+        product: missing!("the board"),
+        vendor: missing!("the board"),
+        name: missing!("the board"),
+        serial: missing!("the board"),
+        bios_version: missing!("the firmware's version"),
+        bios_date: missing!("the firmware's version"),
     }
 }
 
@@ -195,12 +219,12 @@ fn groups(functions: &[crate::Function]) -> Reading<Vec<Group>> {
         }
     }
     if members.is_empty() {
-        return missing("IOMMU groups");
+        return missing!("IOMMU groups");
     }
     let group = |(id, functions)| Group {
         id,
         functions,
-        reserved_regions: missing("reserved regions"),
+        reserved_regions: missing!("reserved regions"),
     };
     Reading::Known(members.into_iter().map(group).collect())
 }

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::capture::Capture;
-use crate::{Error, Machine, Names, RomReading, Source, lspci, read};
+use crate::{Error, Machine, Names, RomReading, Source, lspci, read, rom};
 
 /// What zstd files begin with (RFC 8878, 3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -42,9 +42,13 @@ pub fn load(path: &Path, names: Option<&Names>) -> Result<Saved, Error> {
         cause,
     };
     if path.is_dir() {
+        let source = Source::folder(path)?;
+        let machine = read(&source)?;
+        // Damage is told by what reads ROMs for their own sake.
+        let roms = rom::read_all(&source, &machine.functions, &mut |_| {});
         return Ok(Saved {
-            machine: read(&Source::folder(path)?)?,
-            roms: None,
+            machine,
+            roms: Some(roms).filter(|roms| !roms.is_empty()),
             names: None,
         });
     }

@@ -62,7 +62,11 @@ pub struct AcsState {
     /// The word of the override that declares it isolated.
     pub declared_by: Option<Term>,
     services: [Isolation; 4],
+    /// The registers decide, not the kind of function, a quirk or an override.
+    by_registers: bool,
 }
+
+const IOMMU_OFF: &str = "the kernel switches ACS on only with its IOMMU, and that is off";
 
 impl Isolation {
     /// Whether it isolates for certain.
@@ -106,8 +110,9 @@ impl AcsService {
 }
 
 impl AcsState {
-    /// Whether this service is in effect. A service that the capability lacks is not needed; one that is no
-    /// matter for the kind of function counts as in effect.
+    /// Whether this service is in effect while the kernel uses its IOMMU, which decides the groups. A service
+    /// that the capability lacks is not needed; one that is no matter for the kind of function counts as in
+    /// effect.
     pub fn service(&self, service: AcsService) -> &Isolation {
         let [sv, rr, cr, uf] = &self.services;
         match service {
@@ -118,7 +123,19 @@ impl AcsState {
         }
     }
 
-    /// Whether all four are in effect.
+    /// Whether this service is in effect now: not known of one that the kernel has yet to switch on.
+    pub fn now(&self, service: AcsService) -> Isolation {
+        let switched = self
+            .capability
+            .known()
+            .is_some_and(|capability| capability.has(service.bit()));
+        if self.by_registers && switched && self.basis == Basis::Capability {
+            return Isolation::Unknown(IOMMU_OFF.to_owned());
+        }
+        self.service(service).clone()
+    }
+
+    /// Whether all four are in effect while the kernel uses its IOMMU.
     pub fn isolates(&self) -> Isolation {
         let all = self.services.iter();
         all.fold(Isolation::Yes, |all, service| all.and(service))
@@ -182,6 +199,7 @@ impl<'a, 'm> Judge<'a, 'm> {
             quirk,
             declared_by: None,
             services: [const { Isolation::No }; 4],
+            by_registers: false,
         };
         match outcome {
             Some(Outcome::All(isolation)) => state.set_all(&isolation),
@@ -243,6 +261,7 @@ impl AcsState {
 
     /// `pci_acs_flags_enabled`: a service that the capability lacks is hard-wired, and not asked for.
     fn read_registers(&mut self) {
+        self.by_registers = true;
         let capability = match &self.capability {
             Reading::Known(capability) => *capability,
             Reading::Absent => return self.set_all(&Isolation::No),

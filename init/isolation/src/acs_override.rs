@@ -200,6 +200,13 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_written_as_on_the_command_line() {
+        let id = Term::Id(FunctionId::new(0x1022, 0x43c7));
+        let words = [Term::Downstream, Term::Multifunction, id].map(String::from);
+        assert_eq!(words, ["downstream", "multifunction", "id:1022:43c7"]);
+    }
+
+    #[test]
     fn what_is_no_override_is_refused_whole() {
         for text in [
             "",

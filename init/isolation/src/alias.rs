@@ -62,7 +62,7 @@ const ADAPTEC_BOARDS: &[FunctionId] = &[
 ];
 
 const fn devfn(device: u8, function: u8) -> u8 {
-    device << 3 | function
+    device * 8 + function
 }
 
 const QUIRKS: &[Quirk] = &[
@@ -145,4 +145,72 @@ pub(crate) fn aliases(function: &Function) -> Devfns {
         Some(Alias::All) => (0..=u8::MAX).for_each(|devfn| set.insert(devfn)),
     }
     set
+}
+
+#[cfg(test)]
+mod tests {
+    use hardware::Reading;
+
+    use super::*;
+    use crate::testing::{address, endpoint, machine, short};
+
+    /// The devices and functions of its bus under whose ids it does DMA.
+    fn of(place: &str, vendor: u16, device: u16, board: Option<FunctionId>) -> Vec<String> {
+        let made = endpoint(place).id(vendor, device).change(|function| {
+            function.subsystem = board.map_or(Reading::Absent, Reading::Known);
+        });
+        let machine = machine([made]);
+        let set = aliases(&machine.functions[0]);
+        let own = address(place);
+        (0..=u8::MAX)
+            .filter(|devfn| set.has(*devfn))
+            .map(|devfn| {
+                short(pci::Address {
+                    device: devfn >> 3,
+                    function: devfn & 7,
+                    ..own
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_function_that_uses_the_id_of_another_does_so_whatever_its_own_number_is() {
+        assert_eq!(of("01:02.0", 0x1180, 0xe832, None), [""; 0]);
+        assert_eq!(of("01:02.3", 0x1180, 0xe476, None), ["01:02.0"]);
+        assert_eq!(of("01:02.1", 0x6766, 0x3d40, None), ["01:02.0"]);
+        assert_eq!(of("01:02.1", 0x1b4b, 0x9235, None), [""; 0]);
+        for (vendor, device) in [
+            (0x1b4b, 0x9120),
+            (0x1103, 0x0645),
+            (0x197b, 0x2392),
+            (0x1c28, 0x0122),
+        ] {
+            assert_eq!(of("01:02.0", vendor, device, None), ["01:02.1"]);
+        }
+        assert_eq!(of("01:02.0", 0x1b4b, 0x9121, None), [""; 0]);
+        assert_eq!(of("01:02.0", 0x1b4c, 0x9120, None), [""; 0]);
+    }
+
+    #[test]
+    fn some_use_the_ids_of_functions_that_are_not_there() {
+        let board = |device| Some(FunctionId::new(0x9005, device));
+        assert_eq!(of("02:0e.0", 0x9005, 0x0285, board(0x02bb)), ["02:01.0"]);
+        assert_eq!(of("02:0e.0", 0x9005, 0x0285, board(0x02bc)), ["02:01.0"]);
+        assert_eq!(of("02:0e.0", 0x9005, 0x0285, board(0x02bd)), [""; 0]);
+        assert_eq!(of("02:0e.0", 0x9005, 0x0285, None), [""; 0]);
+        assert_eq!(
+            of("02:00.0", 0x8086, 0x2260, None),
+            ["02:10.0", "02:11.0", "02:12.3"]
+        );
+        let five = of("02:00.0", 0x8086, 0x295a, None);
+        assert_eq!(five.len(), 32 * 5);
+        assert_eq!(
+            five[..6],
+            [
+                "02:00.0", "02:00.1", "02:00.2", "02:00.3", "02:00.4", "02:01.0"
+            ]
+        );
+        assert_eq!(of("02:00.0", 0x10b5, 0x87b1, None).len(), 256);
+    }
 }

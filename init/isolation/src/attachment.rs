@@ -40,16 +40,19 @@ pub(crate) fn attachment(topology: &Topology, port: Address) -> Attachment {
     let chain = own.into_iter().chain(topology.path_up(port));
     let mut root = None;
     for bridge in chain {
-        let id = bridge.id;
-        if id.vendor.0 == AMD
-            && bridge.port_type() == Reading::Known(PortType::UpstreamPort)
-            && is_in(AMD_CHIPSET_SWITCHES, id.device.0)
-        {
+        if is_chipset_switch(bridge) {
             return Attachment::Chipset;
         }
         root = Some(bridge);
     }
     root.map_or(Attachment::Unknown, of_root_port)
+}
+
+/// The upstream port of a chipset, which is soldered to the board.
+pub(crate) fn is_chipset_switch(bridge: &Function) -> bool {
+    bridge.id.vendor.0 == AMD
+        && is_in(AMD_CHIPSET_SWITCHES, bridge.id.device.0)
+        && bridge.port_type() == Reading::Known(PortType::UpstreamPort)
 }
 
 fn of_root_port(port: &Function) -> Attachment {

@@ -327,7 +327,8 @@ impl Grouping {
         }
     }
 
-    /// A new bus behind a port, with these functions as its device 0.
+    /// A new bus behind a port, with these functions of one device on it. Which device number they have there
+    /// makes no difference: nothing else is on the bus.
     pub fn plug(&mut self, port: Node, functions: &[Node]) {
         let bus = self.buses.len();
         self.buses.push(BusEntry {
@@ -337,12 +338,29 @@ impl Grouping {
         for node in functions {
             if let Some(member) = self.members.get_mut(*node) {
                 member.bus = bus;
-                member.devfn &= 7;
             }
         }
         let aliased = functions.iter().copied();
         let aliased = aliased.filter(|node| self.has_alias(*node)).collect();
         self.aliased.push(aliased);
+    }
+
+    /// Undoes all moves of these functions and what came of them; `original` is as it was before.
+    pub fn put_back(&mut self, original: &Self, nodes: &[Node]) {
+        self.buses.truncate(original.buses.len());
+        self.aliased.truncate(original.aliased.len());
+        self.doubts.truncate(original.doubts.len());
+        self.below_unseen.clone_from(&original.below_unseen);
+        for node in nodes {
+            let members = (self.members.get_mut(*node), original.members.get(*node));
+            if let (Some(moved), Some(member)) = members {
+                moved.clone_from(member);
+            }
+            let paths = (self.paths.get_mut(*node), original.paths.get(*node));
+            if let (Some(traced), Some(path)) = paths {
+                *traced = *path;
+            }
+        }
     }
 
     /// Works out again whether the way up isolates, for functions in scan order.

@@ -1,11 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardware::{Function, LinkRate, Reading};
 use pci::{Address, ConfigSpace, FunctionId, PortType};
 use serde::Serialize;
 
-use crate::attachment::attachment;
-use crate::grouping::Group;
+use crate::attachment::{attachment, is_chipset_switch};
+use crate::grouping::{Group, Grouping};
 use crate::topology::{Above, Bus, Node};
 use crate::{Attachment, Doubt, Predictor};
 
@@ -50,66 +50,100 @@ const CARD_SWITCHES: &[FunctionId] = &[
     FunctionId::new(0x8086, 0xe2f0),
 ];
 
-impl Predictor<'_> {
+/// A machine in which cards are moved, one at a time. What is the same for all of them is worked out once.
+pub struct Mover<'p, 'a> {
+    predictor: &'p Predictor<'a>,
+    members: BTreeMap<Group, Vec<Address>>,
+    slots: Vec<Slot>,
+    trial: Grouping,
+}
+
+impl Mover<'_, '_> {
     /// Where the card with these functions would land in each other slot, by the port's address. None for what
     /// is no card in a PCI Express slot. Bridges are grouped before what is behind them, so a card that goes
     /// or comes moves nothing but itself.
-    pub fn landings(&self, card: &[Address]) -> Vec<Landing> {
-        let Some(whole) = self.card(card) else {
+    pub fn landings(&mut self, card: &[Address]) -> Vec<Landing> {
+        let Some(whole) = self.predictor.card(card) else {
             return Vec::new();
         };
-        let groups = self.members();
-        let mut trial = self.grouping.clone();
-        let ports = self.topology.functions();
-        let ports = ports
-            .filter(|port| port.address != whole.port && !whole.inside.contains(&port.address));
+        let slots = self.slots.iter();
+        // A port further up leads to the card, too.
+        let others = slots.filter(|slot| {
+            slot.port != whole.port
+                && !whole.inside.contains(&slot.port)
+                && !slot.occupants.contains(&whole.port)
+        });
         let mut landings = Vec::new();
-        for port in ports {
-            let occupants = self.topology.below(port.address);
-            let slot = self.slot(port);
-            let (Some(slot), Some(node)) = (slot, self.topology.node(port.address)) else {
-                continue;
-            };
-            trial.take_out(whole.all.iter().copied());
-            trial.plug(node, &whole.top);
-            trial.retrace(&whole.all);
-            let mut landed: BTreeSet<Group> = BTreeSet::new();
-            let mut doubts: BTreeSet<Doubt> = BTreeSet::new();
-            for node in whole.all.iter().copied() {
-                // What no IOMMU covers stays uncovered.
-                if self.grouping.group_of(node).is_none() {
-                    continue;
-                }
-                let (group, met) = trial.place(node);
-                let address = trial.member(node).map(|member| member.address);
-                if address.is_some_and(|address| card.contains(&address)) {
-                    landed.insert(group);
-                    doubts.extend(met);
-                }
-            }
+        for slot in others {
+            let (landed, mut doubts) = land(self.predictor, &mut self.trial, &whole, card, slot);
             let mut shares_with = BTreeSet::new();
             for group in landed {
-                let members = groups.get(&group).map_or(&[][..], Vec::as_slice);
-                let others = members.iter();
-                let others = others
-                    .filter(|other| !whole.inside.contains(other) && !occupants.contains(other));
+                let members = self.members.get(&group).map_or(&[][..], Vec::as_slice);
+                let others = members.iter().filter(|other| {
+                    !whole.inside.contains(other) && !slot.occupants.contains(other)
+                });
                 shares_with.extend(others.copied());
-                if !members.is_empty() {
-                    doubts.extend(self.doubts(group, members));
-                }
+                doubts.extend(self.predictor.doubts(group, members));
             }
             landings.push(Landing {
-                port: port.address,
-                slot: slot.name,
+                port: slot.port,
+                slot: slot.name.clone(),
                 slot_number: slot.number,
-                occupants: occupants.into_iter().collect(),
-                link: port.link.known().map(|link| link.max),
-                attachment: attachment(&self.topology, port.address),
+                occupants: slot.occupants.iter().copied().collect(),
+                link: slot.link,
+                attachment: slot.attachment,
                 shares_with: shares_with.into_iter().collect(),
                 doubts: doubts.into_iter().collect(),
             });
         }
+        self.trial.put_back(&self.predictor.grouping, &whole.all);
         landings
+    }
+}
+
+/// The groups that the card's functions would be in, and what that rests on.
+fn land(
+    predictor: &Predictor,
+    trial: &mut Grouping,
+    whole: &Card,
+    card: &[Address],
+    slot: &Slot,
+) -> (BTreeSet<Group>, BTreeSet<Doubt>) {
+    trial.take_out(whole.all.iter().copied());
+    trial.plug(slot.node, &whole.top);
+    trial.retrace(&whole.all);
+    let mut landed = BTreeSet::new();
+    let mut doubts = BTreeSet::new();
+    for node in whole.all.iter().copied() {
+        // What no IOMMU covers stays uncovered.
+        if predictor.grouping.group_of(node).is_none() {
+            continue;
+        }
+        let (group, met) = trial.place(node);
+        let address = trial.member(node).map(|member| member.address);
+        if address.is_some_and(|address| card.contains(&address)) {
+            landed.insert(group);
+            doubts.extend(met);
+        }
+    }
+    (landed, doubts)
+}
+
+impl<'a> Predictor<'a> {
+    /// For moving cards of this machine.
+    pub fn mover(&self) -> Mover<'_, 'a> {
+        let ports = self.topology.functions();
+        Mover {
+            predictor: self,
+            members: self.members(),
+            slots: ports.filter_map(|port| self.slot(port)).collect(),
+            trial: self.grouping.clone(),
+        }
+    }
+
+    /// [`Mover::landings`] of one card.
+    pub fn landings(&self, card: &[Address]) -> Vec<Landing> {
+        self.mover().landings(card)
     }
 
     fn card(&self, functions: &[Address]) -> Option<Card> {
@@ -151,7 +185,7 @@ impl Predictor<'_> {
     }
 
     /// The slot of a port: one that the port implements or the board names; where neither was read, one that
-    /// holds a card.
+    /// holds a card. A chipset is none, whatever its port says.
     fn slot(&self, port: &Function) -> Option<Slot> {
         if !is_port(port) {
             return None;
@@ -163,18 +197,49 @@ impl Predictor<'_> {
         let name = held
             .iter()
             .find_map(|occupant| occupant.slot.known().cloned());
+        if held.iter().any(|occupant| is_chipset_switch(occupant)) {
+            return None;
+        }
         let is_read = config.is_some_and(|config| config.port_type().is_some());
         let holds_card = held
             .first()
             .is_some_and(|first| first.port_type() != Reading::Known(PortType::UpstreamPort));
         let exists = number.is_some() || name.is_some() || (!is_read && holds_card);
-        exists.then_some(Slot { name, number })
+        exists.then_some(Slot {
+            port: port.address,
+            node: self.topology.node(port.address)?,
+            name,
+            number,
+            occupants: self.topology.below(port.address),
+            link: link_at_best(port),
+            attachment: attachment(&self.topology, port.address),
+        })
     }
 }
 
+/// From sysfs, else from the link capabilities.
+fn link_at_best(port: &Function) -> Option<LinkRate> {
+    if let Some(link) = port.link.known() {
+        return Some(link.max);
+    }
+    let capabilities = port.config.known()?.express()??.link?.capabilities;
+    let speed = capabilities.max_speed().tenths_of_gigatransfers();
+    let tenths = speed.and_then(|tenths| u16::try_from(tenths).ok());
+    let rate = LinkRate {
+        speed: f32::from(tenths.unwrap_or(0)) / 10.0,
+        width: u8::try_from(capabilities.max_width()).ok()?,
+    };
+    (!rate.is_unknown()).then_some(rate)
+}
+
 struct Slot {
+    port: Address,
+    node: Node,
     name: Option<String>,
     number: Option<u16>,
+    occupants: BTreeSet<Address>,
+    link: Option<LinkRate>,
+    attachment: Attachment,
 }
 
 fn is_port(function: &Function) -> bool {

@@ -29,10 +29,10 @@ pub use acs::{AcsService, AcsState, Basis, Isolation};
 pub use acs_override::{Override, OverrideError, Term};
 pub use attachment::Attachment;
 pub use difference::{Difference, differences};
-pub use landing::Landing;
+pub use landing::{Landing, Mover};
 pub use platform::Platform;
 pub use predictor::{Doubt, PredictedGroup, Prediction, Predictor, predict};
-pub use price::{Declared, Price, Split, price};
+pub use price::{Declared, Price, Split, price, price_between};
 pub use topology::{Above, Bus, Topology};
 
 /// The kernel whose rules are modelled. `pci_device_group` and what it stands on are the same from 6.1 to

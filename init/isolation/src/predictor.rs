@@ -39,6 +39,9 @@ pub struct Prediction {
     pub groups: Vec<PredictedGroup>,
     /// Functions that no IOMMU covers, by address: they are in no group.
     pub ungrouped: Vec<Address>,
+    /// Places in `groups`.
+    #[serde(skip)]
+    index: BTreeMap<Address, usize>,
 }
 
 /// A machine and an override, with everything that prediction needs worked out once.
@@ -65,8 +68,7 @@ impl PredictedGroup {
 impl Prediction {
     /// The group that has this function.
     pub fn group_of(&self, function: Address) -> Option<&PredictedGroup> {
-        let mut groups = self.groups.iter();
-        groups.find(|group| group.functions.binary_search(&function).is_ok())
+        self.groups.get(*self.index.get(&function)?)
     }
 
     /// Everything that could not be read and made a difference, by function.
@@ -129,14 +131,20 @@ impl<'a> Predictor<'a> {
     /// The groups.
     pub fn prediction(&self) -> Prediction {
         let groups = self.members().into_iter().zip(0..);
-        let groups = groups.map(|((group, functions), id)| PredictedGroup {
-            id,
-            doubts: self.doubts(group, &functions),
-            functions,
-        });
+        let groups: Vec<_> = groups
+            .map(|((group, functions), id)| PredictedGroup {
+                id,
+                doubts: self.doubts(group, &functions),
+                functions,
+            })
+            .collect();
+        let members = groups.iter().zip(0..);
         Prediction {
             model: MODEL,
-            groups: groups.collect(),
+            index: members
+                .flat_map(|(group, at)| group.functions.iter().map(move |one| (*one, at)))
+                .collect(),
+            groups,
             ungrouped: self.ungrouped.clone(),
         }
     }

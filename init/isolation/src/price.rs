@@ -36,11 +36,15 @@ pub struct Split {
     pub parts: Vec<Vec<Address>>,
 }
 
-/// What this override costs on this machine.
+/// What this override costs on this machine, where an IOMMU covers everything.
 pub fn price(machine: &Machine, requested: &Override) -> Price {
     let platform = Platform::default();
     let plain = Predictor::new(machine, &Override::NONE, &platform);
-    let overridden = Predictor::new(machine, requested, &platform);
+    price_between(&plain, &Predictor::new(machine, requested, &platform))
+}
+
+/// What it costs to go from one prediction to another of the same machine, under an override.
+pub fn price_between(plain: &Predictor, overridden: &Predictor) -> Price {
     let mut price = Price {
         declared: Vec::new(),
         split: Vec::new(),

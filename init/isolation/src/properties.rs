@@ -141,6 +141,31 @@ proptest! {
     }
 
     #[test]
+    fn a_card_that_was_moved_leaves_no_trace(
+        machine in any_machine(0..40),
+        cards in vec(vec(any_address(), 1..3), 2..5),
+    ) {
+        let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
+        let mut mover = predictor.mover();
+        for card in &cards {
+            prop_assert_eq!(mover.landings(card), predictor.landings(card));
+        }
+    }
+
+    #[test]
+    fn cards_of_a_board_are_moved_one_after_the_other(board in board()) {
+        let machine = in_use(board.functions(None));
+        let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
+        let mut mover = predictor.mover();
+        let once = mover.landings(&board.card());
+        prop_assert_eq!(&once, &predictor.landings(&board.card()));
+        for function in &machine.functions {
+            mover.landings(&[function.address]);
+        }
+        prop_assert_eq!(once, mover.landings(&board.card()));
+    }
+
+    #[test]
     fn a_card_that_is_moved_lands_where_a_machine_built_so_has_it(board in board()) {
         let machine = in_use(board.functions(None));
         let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
@@ -268,13 +293,15 @@ fn large() -> Machine {
 }
 
 #[test]
-fn four_thousand_functions_are_no_matter_of_seconds() {
+fn four_thousand_functions_take_thirty_milliseconds() {
     let machine = large();
     assert!(machine.functions.len() > 4_000);
     let start = Instant::now();
     let prediction = predict(&machine, &Override::NONE);
     let took = start.elapsed();
     assert_eq!(prediction.groups.len(), 2 + 30);
-    // Generous: this is a debug build on a machine that is not idle.
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Without optimisation, beside other tests, it may take longer; what is not linear takes minutes.
+    let allowed = if cfg!(debug_assertions) { 3_000 } else { 30 };
+    assert!(took < Duration::from_millis(allowed), "{took:?}");
+    println!("{} functions: {took:?}", machine.functions.len());
 }

@@ -1,9 +1,10 @@
 use pci::{ClassCode, DeviceId, VendorId};
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{u8_at, units};
+use crate::fields::{sum, u8_at, units};
 use crate::pcir::{self, Missing, PCIR_LENGTH};
-use crate::{EfiHeader, ImageType, Npde, Pcir, Problem, ProblemId};
+use crate::work::Work;
+use crate::{EfiHeader, ImageType, Npde, Pcir, ProblemId};
 
 /// One image of a ROM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,11 +90,7 @@ impl Image {
     }
 
     /// Reads the image that starts at `offset`, and names what is wrong inside it.
-    pub(crate) fn read(
-        rom: &[u8],
-        offset: usize,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Self, NoImage> {
+    pub(crate) fn read(rom: &[u8], offset: usize, work: &mut Work) -> Result<Self, NoImage> {
         let rest = rom.get(offset..).unwrap_or_default();
         check_signature(rest, offset == 0)?;
         let found = pcir::find(rest).map_err(|missing| match missing {
@@ -122,19 +119,19 @@ impl Image {
             pcir: found.pcir,
             npde,
         };
-        image.check_pcir(problems);
+        image.check_pcir(work);
         let own = image.bytes(rom);
         if own.len() == length {
-            image.read_devices(own, found.device_list, problems);
-            image.check_sum(own, problems);
+            image.read_devices(own, found.device_list, work);
+            image.check_sum(own, work);
         }
         if image.kind == ImageType::Efi {
-            image.efi = EfiHeader::read(own, &image, problems);
+            image.efi = EfiHeader::read(own, &image, work);
         }
         Ok(image)
     }
 
-    fn check_pcir(&self, problems: &mut Vec<Problem>) {
+    fn check_pcir(&self, work: &mut Work) {
         let Pcir { offset, length, .. } = self.pcir;
         if length < PCIR_LENGTH {
             let detail = format!(
@@ -142,8 +139,7 @@ impl Image {
                  {PCIR_LENGTH}.",
                 self.place()
             );
-            let id = ProblemId::PcirShort;
-            problems.push(Problem { id, detail });
+            work.report(ProblemId::PcirShort, detail);
         }
         if offset + PCIR_LENGTH > self.length {
             let detail = format!(
@@ -151,48 +147,51 @@ impl Image {
                 self.place(),
                 self.length
             );
-            let id = ProblemId::PcirOutside;
-            problems.push(Problem { id, detail });
+            work.report(ProblemId::PcirOutside, detail);
         }
     }
 
-    fn read_devices(&mut self, own: &[u8], pointer: Option<u16>, problems: &mut Vec<Problem>) {
+    fn read_devices(&mut self, own: &[u8], pointer: Option<u16>, work: &mut Work) {
         let Some(pointer) = pointer else {
             return;
         };
         let start = self.pcir.offset + usize::from(pointer);
-        match pcir::device_list(own, start) {
-            Some(devices) => self.pcir.devices = devices,
-            None => problems.push(Problem {
-                id: ProblemId::DeviceList,
-                detail: format!(
-                    "{} has a device list at {start:#x} that does not end inside the image.",
-                    self.place()
-                ),
-            }),
-        }
+        let Some(devices) = pcir::device_list(own, start) else {
+            let detail = format!(
+                "{} has a device list at {start:#x} that does not end inside the image.",
+                self.place()
+            );
+            work.count(own.len());
+            return work.report(ProblemId::DeviceList, detail);
+        };
+        work.count(devices.len());
+        self.pcir.devices = devices;
     }
 
     /// A legacy BIOS sums as many bytes as the size byte says, which can be fewer than PCIR has, so
     /// either sum will do.
-    fn check_sum(&mut self, own: &[u8], problems: &mut Vec<Problem>) {
+    fn check_sum(&mut self, own: &[u8], work: &mut Work) {
         if self.kind != ImageType::X86 {
             return;
         }
-        let header_part = own.get(..self.header_length).unwrap_or_default();
-        if sum(own) == 0 || (!header_part.is_empty() && sum(header_part) == 0) {
+        work.count(own.len());
+        let whole = sum(own);
+        if whole == 0 || self.sums_by_header(own, work) {
             self.checksum = Checksum::Ok;
             return;
         }
         self.checksum = Checksum::Bad;
-        problems.push(Problem {
-            id: ProblemId::Checksum,
-            detail: format!(
-                "The bytes of {} sum to {:#04x} instead of zero.",
-                self.place_inside(),
-                sum(own)
-            ),
-        });
+        let detail = format!(
+            "The bytes of {} sum to {whole:#04x} instead of zero.",
+            self.place_inside()
+        );
+        work.report(ProblemId::Checksum, detail);
+    }
+
+    fn sums_by_header(&self, own: &[u8], work: &mut Work) -> bool {
+        let part = own.get(..self.header_length).unwrap_or_default();
+        work.count(part.len());
+        !part.is_empty() && sum(part) == 0
     }
 
     /// The image as the start of a sentence.
@@ -204,10 +203,6 @@ impl Image {
     pub(crate) fn place_inside(&self) -> String {
         format!("the {} image at {:#x}", self.kind, self.offset)
     }
-}
-
-fn sum(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
 fn check_signature(rest: &[u8], first: bool) -> Result<(), NoImage> {

@@ -1,3 +1,4 @@
+use pci::FunctionId;
 use serde::{Deserialize, Serialize};
 
 use crate::{Image, ImageType, Problem};
@@ -45,7 +46,21 @@ impl Rom {
     /// Reads what the bytes say about themselves. Never fails: what is wrong is in `problems`. Takes
     /// time linear in the number of bytes, whatever they hold.
     pub fn parse(bytes: &[u8]) -> Self {
+        crate::walk::parse(bytes).0
+    }
+
+    /// The same, with how much it took: bytes looked at, bytes unpacked, entries read. At most a fixed
+    /// amount (for unpacking) and a fixed multiple of the number of bytes.
+    pub fn parse_counted(bytes: &[u8]) -> (Self, u64) {
         crate::walk::parse(bytes)
+    }
+
+    /// The same ROM, judged as that of a function: images for other ids are problems of it.
+    #[must_use]
+    pub fn judged_for(mut self, function: FunctionId) -> Self {
+        self.problems.extend(self.check_ids(function));
+        self.verdict = Verdict::of(&self.problems);
+        self
     }
 
     /// Whether an image of this type is in it.

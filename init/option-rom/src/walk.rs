@@ -1,42 +1,45 @@
-use crate::fields::is_filled;
-use crate::image::{NoImage, SIGNATURE};
+use crate::fields::{is_filled, sum, u8_at, units};
+use crate::image::NoImage;
+use crate::leading::Leading;
+use crate::work::Work;
 use crate::{Image, Problem, ProblemId, Rom, Trailing, Verdict};
 
-/// Images start on such boundaries (PCI Firmware specification 3.3, 5.1.1), and so do those behind
-/// the file headers that NVIDIA's tools write.
-const STEP: usize = 512;
-
-pub(crate) fn parse(bytes: &[u8]) -> Rom {
+/// The ROM, and how many steps it took to read it.
+pub(crate) fn parse(bytes: &[u8]) -> (Rom, u64) {
+    let mut walk = Walk {
+        bytes,
+        images: Vec::new(),
+        work: Work::new(),
+        pcir_last: false,
+    };
+    // Whether all is of one value, here or behind the last image.
+    walk.work.count(2 * bytes.len());
     if let Some(problem) = nothing_there(bytes) {
-        return Rom {
+        let rom = Rom {
             leading: 0,
             images: Vec::new(),
             trailing: trailing(bytes),
             verdict: Verdict::of(std::slice::from_ref(&problem)),
             problems: vec![problem],
         };
+        return (rom, walk.work.steps());
     }
-    let leading = first_image(bytes);
-    let mut walk = Walk {
-        bytes,
-        images: Vec::new(),
-        problems: Vec::new(),
-        pcir_last: false,
-    };
-    if leading > 0 {
-        walk.report(
-            ProblemId::LeadingData,
-            format!("The first image starts at {leading:#x}; a ROM file must start with it."),
-        );
+    let leading = Leading::find(bytes);
+    walk.work.count(leading.looked_at);
+    if let Some(detail) = leading.detail(bytes) {
+        walk.report(ProblemId::LeadingData, detail);
     }
-    let trailing = walk.run(leading);
-    Rom {
-        leading,
+    let trailing = walk.run(leading.length);
+    let steps = walk.work.steps();
+    let problems = walk.work.problems;
+    let rom = Rom {
+        leading: leading.length,
         images: walk.images,
         trailing,
-        verdict: Verdict::of(&walk.problems),
-        problems: walk.problems,
-    }
+        verdict: Verdict::of(&problems),
+        problems,
+    };
+    (rom, steps)
 }
 
 fn nothing_there(bytes: &[u8]) -> Option<Problem> {
@@ -59,25 +62,10 @@ fn nothing_there(bytes: &[u8]) -> Option<Problem> {
     Some(Problem { id, detail })
 }
 
-/// Where the first image starts. Only here is anything searched for, and only when the file does not
-/// start as a ROM: inside an image a `55 AA` means nothing.
-fn first_image(bytes: &[u8]) -> usize {
-    if bytes.starts_with(SIGNATURE) {
-        return 0;
-    }
-    (STEP..bytes.len())
-        .step_by(STEP)
-        .find(|at| {
-            let rest = bytes.get(*at..).unwrap_or_default();
-            rest.starts_with(SIGNATURE) && crate::pcir::find(rest).is_ok()
-        })
-        .unwrap_or(0)
-}
-
 struct Walk<'a> {
     bytes: &'a [u8],
     images: Vec<Image>,
-    problems: Vec<Problem>,
+    work: Work,
     /// An image was the last by PCIR; only NPDE can announce more.
     pcir_last: bool,
 }
@@ -86,10 +74,11 @@ impl Walk<'_> {
     /// Follows the images from `at` on; every one has a length, so this ends.
     fn run(&mut self, mut at: usize) -> Trailing {
         loop {
-            let image = match Image::read(self.bytes, at, &mut self.problems) {
+            let image = match Image::read(self.bytes, at, &mut self.work) {
                 Ok(image) => image,
                 Err(why) => return self.no_image(at, why),
             };
+            self.work.count(1);
             at = image.end();
             let ends = image.ends_rom();
             let cut = at > self.bytes.len();
@@ -123,7 +112,7 @@ impl Walk<'_> {
     fn no_image(&mut self, at: usize, why: NoImage) -> Trailing {
         let rest = trailing(self.bytes.get(at..).unwrap_or_default());
         let Some(before) = self.images.last().map(Image::place) else {
-            let (id, detail) = no_first_image(at, why);
+            let (id, detail) = no_first_image(self.bytes, at, why);
             self.report(id, detail);
             return rest;
         };
@@ -193,11 +182,11 @@ impl Walk<'_> {
     }
 
     fn report(&mut self, id: ProblemId, detail: String) {
-        self.problems.push(Problem { id, detail });
+        self.work.report(id, detail);
     }
 }
 
-fn no_first_image(at: usize, why: NoImage) -> (ProblemId, String) {
+fn no_first_image(bytes: &[u8], at: usize, why: NoImage) -> (ProblemId, String) {
     match why {
         NoImage::Signature => (
             ProblemId::NoSignature,
@@ -205,7 +194,10 @@ fn no_first_image(at: usize, why: NoImage) -> (ProblemId, String) {
         ),
         NoImage::Pcir => (
             ProblemId::NoPcir,
-            format!("The image at {at:#x} starts with 55 AA and has no PCIR structure."),
+            format!(
+                "The image at {at:#x} starts with 55 AA and has no PCIR structure{}.",
+                isa_style(bytes.get(at..).unwrap_or_default())
+            ),
         ),
         NoImage::Truncated => (
             ProblemId::Truncated,
@@ -215,6 +207,18 @@ fn no_first_image(at: usize, why: NoImage) -> (ProblemId, String) {
             ProblemId::ZeroLength,
             format!("The image at {at:#x} says that its length is zero."),
         ),
+    }
+}
+
+/// Before PCI a ROM had a size byte and a sum and nothing else (Plug and Play BIOS specification 1.0A,
+/// 3.1); such are VGA BIOSes for ISA and small boot helpers.
+fn isa_style(image: &[u8]) -> &'static str {
+    let size = units(u8_at(image, 2).unwrap_or(0).into());
+    match image.get(..size) {
+        Some(own) if size > 0 && sum(own) == 0 => {
+            ": by its size byte and its sum it is a whole ISA-style ROM"
+        }
+        _ => "",
     }
 }
 

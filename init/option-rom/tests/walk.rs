@@ -299,3 +299,57 @@ fn the_json_of_a_rom_reads_back_as_the_same_rom() {
     assert!(text.contains(r#""type":"x86""#) && text.contains(r#""checksum":"ok""#));
     assert_eq!(serde_json::from_str::<Rom>(&text).unwrap(), rom);
 }
+
+/// A file with NVIDIA's flash header of this version, which says that the ROM is at 0x1e00; before it
+/// stands another that a search would find.
+fn flash(version: u8) -> Vec<u8> {
+    let mut bytes = vec![0x11; 0x1e00];
+    bytes[..4].copy_from_slice(b"NVGI");
+    bytes[4..8].copy_from_slice(&[0, version, 0x40, 0x80]);
+    bytes[8..12].copy_from_slice(&0x100_u32.to_le_bytes());
+    bytes[0x44..0x48].copy_from_slice(&0x1e00_u32.to_le_bytes());
+    bytes[0x100..0x104].copy_from_slice(&0x200_u32.to_le_bytes());
+    bytes[0x1200..0x1204].copy_from_slice(b"RFRD");
+    bytes[0x1208..0x120c].copy_from_slice(&0x1e00_u32.to_le_bytes());
+    let decoy = x86(1).0;
+    bytes[0x400..0x600].copy_from_slice(&decoy);
+    [bytes, graphics_card()].concat()
+}
+
+#[test]
+fn nvidias_flash_header_says_where_the_rom_is() {
+    for version in [1, 2, 3] {
+        let rom = Rom::parse(&flash(version));
+        assert_eq!(rom.leading, 0x1e00, "version {version}");
+        assert_eq!(ids(&rom), [ProblemId::LeadingData]);
+        assert!(rom.problems[0].detail.contains("NVGI"));
+    }
+}
+
+#[test]
+fn a_flash_header_that_leads_nowhere_is_searched_behind() {
+    assert_eq!(Rom::parse(&flash(4)).leading, 0x400);
+    let mut astray = flash(1);
+    astray[0x44..0x48].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(Rom::parse(&astray).leading, 0x400);
+    let mut no_directory = flash(3);
+    no_directory[0x1200] = b'X';
+    assert_eq!(Rom::parse(&no_directory).leading, 0x400);
+}
+
+#[test]
+fn a_whole_isa_style_rom_is_named_for_what_it_is() {
+    let mut isa = x86(4).with(0x18, &[0, 0]);
+    assert!(!parse_one(&isa).problems[0].detail.contains("ISA"));
+    isa = isa.summed();
+    let detail = &parse_one(&isa).problems[0].detail;
+    assert!(detail.contains("whole ISA-style ROM"), "{detail}");
+}
+
+#[test]
+fn a_rom_judged_for_another_function_is_usable_at_best() {
+    let judged = |device| Rom::parse(&graphics_card()).judged_for(FunctionId::new(0x10de, device));
+    assert_eq!(judged(0x0fc6).verdict, Verdict::Good);
+    assert_eq!(judged(0x0e1b).verdict, Verdict::Usable);
+    assert_eq!(ids(&judged(0x0e1b)), [ProblemId::IdMismatch; 2]);
+}

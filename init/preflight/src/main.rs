@@ -7,6 +7,7 @@ mod init;
 mod log;
 mod options;
 mod patience;
+mod rom_files;
 mod session;
 
 use std::process::ExitCode;

@@ -44,6 +44,8 @@ pub enum Fault {
     SlowSave,
     /// An empty folder covers /sys/firmware.
     NoFirmware,
+    /// The session is killed while it reads an NVIDIA card's flash.
+    PromCrash,
 }
 
 /// How much goes to the kernel log.
@@ -60,6 +62,8 @@ pub struct Options {
     pub log: LogLevel,
     /// `preflight.data=`
     pub data: DataPlace,
+    /// `preflight.prom=`: NVIDIA's ROMs are also read through the cards' own registers.
+    pub prom: bool,
     /// `preflight.test=`
     pub fault: Option<Fault>,
 }
@@ -71,6 +75,7 @@ impl Default for Options {
             end: End::Menu,
             log: LogLevel::INFO,
             data: DataPlace::Stick,
+            prom: false,
             fault: None,
         }
     }
@@ -169,6 +174,20 @@ const TABLE: &[Entry] = &[
         free: Some(("PARTUUID=...", set_data)),
     },
     Entry {
+        name: "prom",
+        values: &[
+            Value {
+                word: "no",
+                set: |options| options.prom = false,
+            },
+            Value {
+                word: "yes",
+                set: |options| options.prom = true,
+            },
+        ],
+        free: None,
+    },
+    Entry {
         name: "test",
         values: &[
             Value {
@@ -190,6 +209,10 @@ const TABLE: &[Entry] = &[
             Value {
                 word: "no-firmware",
                 set: |options| options.fault = Some(Fault::NoFirmware),
+            },
+            Value {
+                word: "prom-crash",
+                set: |options| options.fault = Some(Fault::PromCrash),
             },
         ],
         free: None,
@@ -260,7 +283,7 @@ mod tests {
     fn every_option_is_read_from_the_command_line() {
         let (options, complaints) = parse(
             "BOOT_IMAGE=/vmlinuz quiet preflight.mode=pristine preflight.end=poweroff preflight.log=debug \
-             preflight.data=PARTUUID=ABCD-01 preflight.test=slow-save",
+             preflight.data=PARTUUID=ABCD-01 preflight.prom=yes preflight.test=slow-save",
         );
         assert!(complaints.is_empty(), "{complaints:?}");
         assert_eq!(
@@ -270,6 +293,7 @@ mod tests {
                 end: End::PowerOff,
                 log: LogLevel::DEBUG,
                 data: DataPlace::PartUuid("abcd-01".to_owned()),
+                prom: true,
                 fault: Some(Fault::SlowSave),
             }
         );

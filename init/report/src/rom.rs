@@ -4,35 +4,30 @@ use option_rom::{Image, Verdict};
 /// So many digits of a hash tell one file from another for a person.
 const SHORT_HASH: usize = 16;
 
-/// Names of the sources in [`RomCopy`].
-const SOURCES: [(&str, &str); 2] = [
-    ("sysfs", "the ROM BAR"),
-    ("shadow", "the legacy copy at 0xC0000"),
-];
-
 /// What is known of a ROM, a line each.
 pub(crate) fn lines(rom: &RomSummary) -> Vec<String> {
     match rom {
         RomSummary::Absent => vec!["none: the function has no ROM region".to_owned()],
         RomSummary::Unread => vec!["there, and not read".to_owned()],
-        RomSummary::Failed { why } => vec![format!("could not be read: {why}")],
-        RomSummary::Read(copy) => {
+        RomSummary::Failed { why, .. } => vec![format!("could not be read: {why}")],
+        RomSummary::Read(choice) => {
+            let copy = &choice.copy;
             let mut lines = vec![summary(copy)];
             lines.push(format!(
                 "sha256 {}...",
                 copy.sha256.get(..SHORT_HASH).unwrap_or(&copy.sha256)
             ));
             lines.extend(copy.taint.clone());
+            if choice.copies.len() > 1 {
+                lines.push(choice.why.clone());
+            }
             lines
         }
     }
 }
 
 fn summary(copy: &RomCopy) -> String {
-    let source = SOURCES
-        .iter()
-        .find(|(source, _)| *source == copy.source)
-        .map_or(copy.source.as_str(), |(_, words)| words);
+    let source = copy.source.words();
     let images: Vec<_> = copy.rom.images.iter().map(image).collect();
     let images = if images.is_empty() {
         "no image".to_owned()

@@ -124,7 +124,8 @@ fn unprivileged() -> Assessment {
         if function.rom != RomSummary::Absent {
             let folder = "/sys/bus/pci/devices";
             let why = format!("{folder}/{}/rom: permission denied", function.address);
-            function.rom = RomSummary::Failed { why };
+            let problem = "rom.unread".to_owned();
+            function.rom = RomSummary::Failed { problem, why };
         }
     }
     let finding = add_unknown(

@@ -1,6 +1,7 @@
 //! What reads foreign bytes, each behind one function that takes any bytes and panics when a promise is
 //! broken. libFuzzer looks for such bytes (`make fuzz`); the tests replay those that were found or made.
 
+mod archive;
 mod machine;
 mod targets;
 

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use assess::NoNames;
-use hardware::{Function, Machine, Reading};
+use hardware::capture::Capture;
+use hardware::{Function, Machine, Names, Reading};
 use pci::{Address, ClassCode, ConfigSpace, FunctionId};
 
 /// Root ports, a switch, and cards below them: something for scopes and bus numbers to lead to.
@@ -17,6 +19,18 @@ const FUNCTIONS: &[(&str, u32)] = &[
     ("0000:04:00.0", 0x01_08_02),
 ];
 
+/// Names as in pci.ids: enough for a text without numbers.
+const NAMES: &str = "\
+    10de  NVIDIA Corporation\n\t13c2  GM204 [GeForce GTX 970]\n\t0fbb  GM204 High Definition Audio Controller\n\
+    8086  Intel Corporation\n\t1521  I350 Gigabit Network Connection\n\
+    C 03  Display controller\n\t00  VGA compatible controller\n\
+    C 06  Bridge\n\t00  Host bridge\n\t04  PCI bridge\n";
+
+pub fn names() -> &'static Names {
+    static LIST: OnceLock<Names> = OnceLock::new();
+    LIST.get_or_init(|| Names::from_text(NAMES.to_owned()))
+}
+
 /// A machine on which every function has this configuration space.
 pub fn with_config(config: &ConfigSpace) -> Machine {
     machine(|function| function.config = Reading::Known(config.clone()))
@@ -28,6 +42,15 @@ pub fn with_table(signature: &str, bytes: &[u8]) -> Machine {
     Machine {
         tables: Reading::Known(BTreeMap::from(tables)),
         ..machine(|_| {})
+    }
+}
+
+/// Reads a capture and judges its machine.
+pub fn judge_capture(compressed: &[u8]) {
+    if let Ok(capture) = Capture::read(compressed)
+        && let Ok(machine) = hardware::read(&capture.source)
+    {
+        judge(&machine);
     }
 }
 

@@ -1,18 +1,25 @@
 use std::collections::BTreeSet;
 
-use hardware::acpi::{Dmar, Ivrs};
+use hardware::acpi::{Dmar, Ivrs, Madt};
+use hardware::{lspci, smbios};
 use option_rom::{Rom, Trailing, Verdict};
-use pci::ConfigSpace;
+use pci::{ConfigSpace, Decoded};
 
-use crate::{Target, machine};
+use crate::{Target, archive, machine};
 
 /// All that there are. A new one is a line here, a function, and a folder with an input in `corpus`.
 #[rustfmt::skip]
 pub const TARGETS: &[Target] = &[
+    Target { name: "capture", longest: 16384, fixtures: &[], run: capture },
+    Target { name: "capture-files", longest: 16384, fixtures: &[], run: capture_files },
     Target { name: "config-space", longest: 4096, fixtures: &["pci-config/libvirt"], run: config_space },
     Target { name: "dmar", longest: 4096, fixtures: &["acpi/dmar"], run: dmar },
     Target { name: "ivrs", longest: 4096, fixtures: &["acpi/ivrs"], run: ivrs },
+    Target { name: "lspci-text", longest: 16384, fixtures: &["pci-config/pciutils"], run: lspci_text },
+    Target { name: "madt", longest: 4096, fixtures: &[], run: madt },
     Target { name: "option-rom", longest: 16384, fixtures: &["rom/free"], run: option_rom },
+    Target { name: "smbios", longest: 4096, fixtures: &[], run: smbios },
+    Target { name: "vfct", longest: 4096, fixtures: &[], run: vfct },
 ];
 
 /// Capabilities are inside of what was read and each is named once; a machine of such functions is judged.
@@ -28,6 +35,9 @@ fn config_space(bytes: &[u8]) {
         assert!((256..length).contains(&capability.offset));
         assert!(offsets.insert(capability.offset), "{capability:?} twice");
     }
+    let decoded = Decoded::of(&config);
+    assert!(decoded.capabilities.len() <= offsets.len());
+    assert!(decoded.problems.len() <= length);
     machine::judge(&machine::with_config(&config));
 }
 
@@ -47,6 +57,61 @@ fn ivrs(bytes: &[u8]) {
         assert!(ivrs.problems.len() <= bytes.len());
     }
     machine::judge(&machine::with_table("IVRS", bytes));
+}
+
+/// A file as somebody gives it; what is no zstd is taken as a tar archive, which is further in.
+fn capture(bytes: &[u8]) {
+    let is_compressed = bytes.starts_with(archive::ZSTD);
+    let compressed = if is_compressed {
+        bytes.to_vec()
+    } else {
+        archive::compressed(bytes)
+    };
+    machine::judge_capture(&compressed);
+}
+
+/// An archive that agrees with its manifest, with any paths and contents; or with any manifest.
+fn capture_files(bytes: &[u8]) {
+    machine::judge_capture(&archive::capture(bytes));
+}
+
+/// No more functions than lines; each is there once; the machine is judged. Names turned into ids or not.
+fn lspci_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for names in [None, Some(machine::names())] {
+        let Ok(machine) = lspci::parse(&text, names) else {
+            continue;
+        };
+        let places: BTreeSet<_> = machine.functions.iter().map(|one| one.address).collect();
+        assert_eq!(places.len(), machine.functions.len());
+        assert!(places.len() <= text.lines().count());
+        machine::judge(&machine);
+    }
+}
+
+/// No more interrupt controllers or problems than bytes for them.
+fn madt(bytes: &[u8]) {
+    if let Ok(madt) = Madt::parse(bytes) {
+        assert!(madt.io_apics.len() * 2 <= bytes.len());
+        assert!(madt.problems.len() <= bytes.len());
+    }
+    machine::judge(&machine::with_table("APIC", bytes));
+}
+
+/// No more slots than structures.
+fn smbios(bytes: &[u8]) {
+    if let Ok(slots) = smbios::board_slots(bytes) {
+        assert!(slots.len() * 6 <= bytes.len());
+    }
+}
+
+/// No more bytes in the images than in the table.
+fn vfct(bytes: &[u8]) {
+    let Ok(table) = hardware::vfct::Vfct::parse(bytes) else {
+        return;
+    };
+    let length: usize = table.images.iter().map(|image| image.rom.len()).sum();
+    assert!(length <= bytes.len());
 }
 
 /// Images follow one another, every byte is spoken of, and the verdict is that of the problems.

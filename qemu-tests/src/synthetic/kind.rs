@@ -48,6 +48,23 @@ pub const ROOT_PORT: Kind = Kind {
     ..PLAIN
 };
 
+pub const CHIPSET_PORT: Kind = Kind {
+    text: "PCI bridge: Intel Corporation C620 Series Chipset Family PCI Express Root Port #1",
+    id: FunctionId::new(0x8086, 0xa190),
+    revision: 0xf9,
+    ..ROOT_PORT
+};
+
+/// On the root bus, in the processor.
+pub const PERIPHERAL: Kind = Kind {
+    text: "System peripheral: Intel Corporation Sky Lake-E RAS Configuration Registers",
+    id: FunctionId::new(0x8086, 0x2036),
+    class: 0x08_80_00,
+    revision: 4,
+    express: Some(PortType::RootComplexEndpoint),
+    ..PLAIN
+};
+
 pub const UPSTREAM_PORT: Kind = Kind {
     text: "PCI bridge: PLX Technology, Inc. PEX 8747 48-Lane, 5-Port PCI Express Gen 3 (8.0 GT/s) Switch",
     id: FunctionId::new(0x10b5, 0x8747),

@@ -4,6 +4,7 @@
 mod config;
 mod kind;
 mod printed;
+pub mod source;
 mod topology;
 
 pub use printed::{FOLDER, folder, lspci};

@@ -50,25 +50,23 @@ mod tests {
 
     #[test]
     fn the_text_has_a_heading_and_a_line_for_each_sixteen_bytes() {
-        let text = lspci(&machine(3), 256);
+        let text = lspci(&machine(8), 256);
         let sections: Vec<Vec<&str>> = text
             .trim_end()
             .split("\n\n")
             .map(|section| section.lines().collect())
             .collect();
         let headings: Vec<_> = sections.iter().map(|section| section[0]).collect();
-        assert_eq!(
-            headings,
-            [
-                "00:00.0 Host bridge: Intel Corporation Sky Lake-E DMI3 Registers (rev 04)",
-                "00:01.0 PCI bridge: Intel Corporation Sky Lake-E PCI Express Root Port A (rev 04)",
-                "01:00.0 VGA compatible controller: NVIDIA Corporation GM204 [GeForce GTX 970] \
-                 (rev a1)",
-            ]
-        );
+        for heading in [
+            "00:00.0 Host bridge: Intel Corporation Sky Lake-E DMI3 Registers (rev 04)",
+            "00:01.0 PCI bridge: Intel Corporation Sky Lake-E PCI Express Root Port A (rev 04)",
+            "01:00.0 VGA compatible controller: NVIDIA Corporation GM204 [GeForce GTX 970] (rev a1)",
+        ] {
+            assert!(headings.contains(&heading), "{headings:?}");
+        }
         assert!(sections.iter().all(|section| section.len() == 17));
         assert!(sections[0][1].starts_with("00: 86 80 20 20 06 01 10 00 04 00 00 06"));
-        assert!(sections[2][16].starts_with("f0: 00"));
+        assert!(sections[0][16].starts_with("f0: 00"));
     }
 
     #[test]

@@ -2,12 +2,12 @@ use pci::Address;
 
 use super::config::{Buses, config};
 use super::kind::{
-    AUDIO, CONVENTIONAL_BRIDGE, DOWNSTREAM_PORT, GRAPHICS, HOST_BRIDGE, NETWORK, NVME, ROOT_PORT,
-    SERIAL, UPSTREAM_PORT,
+    AUDIO, CHIPSET_PORT, CONVENTIONAL_BRIDGE, DOWNSTREAM_PORT, GRAPHICS, HOST_BRIDGE, NETWORK,
+    NVME, PERIPHERAL, ROOT_PORT, SERIAL, UPSTREAM_PORT,
 };
 use super::{Function, Kind};
 
-/// What is behind a root port, in turn.
+/// What is behind a root port, one after the other.
 #[derive(Clone, Copy)]
 enum Below {
     /// Functions of one card.
@@ -33,8 +33,12 @@ const TURNS: [Below; 6] = [
 const SWITCH: u8 = 4;
 /// Cards on a conventional bus.
 const CONVENTIONAL: u8 = 3;
-/// Root ports on a root bus: devices 1 to 30 with eight functions each, device 0 being the host bridge.
-const ROOT_PORTS: u8 = 30 * 8;
+/// Root ports of a processor on one root bus, devices of their own.
+const PROCESSOR_PORTS: u8 = 4;
+/// Functions of a processor on each root bus that are no ports.
+const PERIPHERALS: u8 = 3;
+/// Root ports of the chipset, functions of one device.
+const CHIPSET_PORTS: u8 = 8;
 
 impl Below {
     /// Bus numbers that it takes.
@@ -47,16 +51,21 @@ impl Below {
     }
 }
 
-/// A machine of exactly so many functions, by ascending address. A root bus is filled with ports and what is
-/// below them until it or the bus numbers run out; then the next domain begins. What no longer fits into
-/// the number asked for is missing: slots at the end may be empty.
+/// A machine of exactly so many functions, by ascending address. A domain has root buses as servers have them,
+/// each with a few ports, the first with the chipset's, too; when the bus numbers run out, the next domain
+/// begins. What no longer fits into the number asked for is missing: slots at the end may be empty.
 pub fn machine(functions: usize) -> Vec<Function> {
     let mut maker = Maker {
         functions: Vec::with_capacity(functions + 32),
+        wanted: functions,
         domain: 0,
+        turn: 0,
     };
-    while maker.functions.len() < functions {
-        maker.domain(functions);
+    while !maker.is_done() {
+        let mut root = Some(0);
+        while let Some(bus) = root {
+            root = maker.root_bus(bus);
+        }
         maker.domain += 1;
     }
     maker.functions.truncate(functions);
@@ -66,25 +75,49 @@ pub fn machine(functions: usize) -> Vec<Function> {
 
 struct Maker {
     functions: Vec<Function>,
+    wanted: usize,
     domain: u32,
+    turn: usize,
 }
 
 impl Maker {
-    fn domain(&mut self, wanted: usize) {
-        self.add(0, 0, 0, &HOST_BRIDGE, false, None);
-        let mut bus: u8 = 1;
-        for (port, below) in (0..ROOT_PORTS).zip(TURNS.into_iter().cycle()) {
-            let Some(next) = bus.checked_add(below.buses()) else {
-                return;
-            };
-            if self.functions.len() >= wanted {
-                return;
-            }
-            let buses = (0, bus, next - 1);
-            self.add(0, 1 + port / 8, port % 8, &ROOT_PORT, true, Some(buses));
-            self.below(bus, below);
-            bus = next;
+    fn is_done(&self) -> bool {
+        self.functions.len() >= self.wanted
+    }
+
+    /// A root bus and all below it. Gives the number of the next one, while there are numbers.
+    fn root_bus(&mut self, root: u8) -> Option<u8> {
+        if root == 0 {
+            self.add(root, 0, 0, &HOST_BRIDGE, false, None);
         }
+        for function in 0..PERIPHERALS {
+            self.add(root, 5, function, &PERIPHERAL, true, None);
+        }
+        let mut next = root.checked_add(1)?;
+        for device in 1..=PROCESSOR_PORTS {
+            next = self.root_port((root, device, 0), &ROOT_PORT, next)?;
+        }
+        for function in 0..if root == 0 { CHIPSET_PORTS } else { 0 } {
+            next = self.root_port((root, 0x1c, function), &CHIPSET_PORT, next)?;
+        }
+        Some(next)
+    }
+
+    /// A root port at bus, device and function, whose secondary bus is `bus`, and what is below it. Gives the
+    /// next bus number; none when they have run out, or when the machine is large enough.
+    fn root_port(&mut self, at: (u8, u8, u8), kind: &'static Kind, bus: u8) -> Option<u8> {
+        let below = TURNS[self.turn % TURNS.len()];
+        let next = bus.checked_add(below.buses())?;
+        if self.is_done() {
+            return None;
+        }
+        self.turn += 1;
+        let (root, device, function) = at;
+        let multifunction = kind == &CHIPSET_PORT;
+        let buses = (root, bus, next - 1);
+        self.add(root, device, function, kind, multifunction, Some(buses));
+        self.below(bus, below);
+        Some(next)
     }
 
     fn below(&mut self, bus: u8, below: Below) {
@@ -168,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bus_but_a_root_bus_is_behind_one_bridge_whose_range_holds_all_below() {
+    fn every_bus_is_behind_one_bridge_whose_range_holds_all_below_or_has_root_ports() {
         let machine = machine(4096);
         let mut behind = BTreeMap::new();
         for function in &machine {
@@ -182,12 +215,15 @@ mod tests {
             }
         }
         for function in &machine {
-            let mut at = function.address.bus;
-            while at != 0 {
-                let buses = behind[&(function.address.domain, at)];
-                assert!((buses.secondary..=buses.subordinate).contains(&function.address.bus));
+            let Address { domain, bus, .. } = function.address;
+            let mut at = bus;
+            while let Some(buses) = behind.get(&(domain, at)) {
+                assert!((buses.secondary..=buses.subordinate).contains(&bus));
                 at = buses.primary;
             }
+            let on_root_bus = machine.iter().filter(|other| other.address.bus == at);
+            let mut of_domain = on_root_bus.filter(|other| other.address.domain == domain);
+            assert!(of_domain.any(|other| other.kind == &PERIPHERAL));
         }
     }
 

@@ -4,5 +4,7 @@ mod groups;
 mod lab;
 mod lspci;
 mod rom_faults;
+mod rom_sources;
+mod session;
 mod untouched;
 mod view;

@@ -8,6 +8,7 @@ use qemu_tests::probe::{self, Request};
 use qemu_tests::{Boot, Images, Milestone, ServedCard, Stick, baseline, skip};
 
 use crate::lab::{Lab, PROBE, machine, serve};
+use crate::session::last_value;
 
 const COMMAND: u64 = 0x04;
 const ROM_BAR: u64 = 0x30;
@@ -74,16 +75,6 @@ fn difference<'a>(all: &'a [Entry], baseline: &[Entry]) -> Difference<'a> {
         before: &all[..beginning],
         added: &all[beginning..all.len() - end],
     }
-}
-
-/// The value that was last read from or written to a register.
-fn last_value(entries: &[Entry], function: u8, offset: u64) -> Option<u64> {
-    let values = entries.iter().rev().filter_map(|entry| {
-        let span = entry.span()?;
-        let here = span.region == Region::Config && span.offset == offset;
-        (here && entry.function == function).then_some(span.value)
-    });
-    values.into_iter().next()
 }
 
 #[test]

@@ -20,9 +20,9 @@ fn the_showcase_machine_is_judged_well_and_its_roms_are_saved_byte_for_byte() {
 
     let card = fs::read(&showcase.card_rom).unwrap();
     let nic = fs::read(&showcase.nic_rom).unwrap();
-    let saved_card = session.file(stick, "roms/0000-01-00.0-1002-5159.rom");
+    let saved_card = session.file(stick, "roms/0000-01-00.0_1002-5159_rom-bar_good.rom");
     assert!(saved_card == card, "{} bytes differ", saved_card.len());
-    let saved_nic = session.file(stick, "roms/0000-02-00.0-8086-10d3.rom");
+    let saved_nic = session.file(stick, "roms/0000-02-00.0_8086-10d3_rom-bar_good.rom");
     assert!(
         saved_nic == nic[..saved_nic.len()],
         "{} bytes differ",
@@ -31,7 +31,7 @@ fn the_showcase_machine_is_judged_well_and_its_roms_are_saved_byte_for_byte() {
 
     let card_rom = &session.function("0000:01:00.0")["rom"];
     assert_eq!(card_rom["state"], "read", "{card_rom:#}");
-    assert_eq!(card_rom["source"], "sysfs");
+    assert_eq!(card_rom["source"], "rom-bar");
     assert_eq!(card_rom["taint"], serde_json::Value::Null);
     assert_eq!(card_rom["sha256"], sha256(&card));
     assert_eq!(card_rom["length"], card.len());
@@ -65,7 +65,7 @@ fn the_stick_holds_what_the_machine_says_it_has_saved_and_is_a_clean_file_system
     }
     let on_stick = showcase.stick.files().unwrap();
     assert_eq!(on_stick.len(), saved.files.len(), "{on_stick:?}");
-    for path in ["report.txt", "report.json", "kernel.log"] {
+    for path in ["report.txt", "report.json", "kernel.log", "capture.tar.zst"] {
         assert!(saved.files.iter().any(|file| file.path == path), "{path}");
     }
     assert_eq!(showcase.stick.complaint().unwrap(), None);
@@ -74,4 +74,5 @@ fn the_stick_holds_what_the_machine_says_it_has_saved_and_is_a_clean_file_system
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json, session.result.assessment);
     assert_eq!(json["schema"], "preflight.assessment/1");
+    qemu_tests::same_from_capture(&session.result, &showcase.stick).unwrap();
 }

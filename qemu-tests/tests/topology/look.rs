@@ -69,6 +69,7 @@ impl Lab {
         run.wait_milestone(Milestone::Shown)?;
         let result = run.result()?;
         run.wait_end()?;
+        qemu_tests::same_from_capture(&result, &Stick::existing(self.folder())).unwrap();
         Ok(Look {
             result,
             serial: run.serial().text().into_owned(),
@@ -89,14 +90,17 @@ impl Look {
         functions.iter().map(address).collect()
     }
 
-    /// The groups of the kernel, each as the addresses in it.
+    /// The groups of the kernel, each as the addresses in it; none where it has made none.
     pub fn groups(&self) -> Vec<BTreeSet<Address>> {
-        let groups = self.list("groups").iter();
+        self.groups_of("groups", "kernel")
+    }
+
+    /// The groups of this list that have this source.
+    fn groups_of(&self, list: &str, source: &str) -> Vec<BTreeSet<Address>> {
+        let groups = self.list(list).iter();
         groups
-            .map(|group| {
-                assert_eq!(group["source"], "kernel");
-                members(group)
-            })
+            .filter(|group| group["source"] == source)
+            .map(members)
             .collect()
     }
 
@@ -107,14 +111,7 @@ impl Look {
         if kernel.is_empty() {
             return Vec::new();
         }
-        let predicted: Vec<BTreeSet<Address>> = self
-            .list("groups_predicted")
-            .iter()
-            .map(|group| {
-                assert_eq!(group["source"], "predicted");
-                members(group)
-            })
-            .collect();
+        let predicted = self.groups_of("groups_predicted", "predicted");
         let of = |groups: &[BTreeSet<Address>], function| {
             let mut having = groups.iter().filter(|group| group.contains(&function));
             let group = having.next().cloned();
@@ -131,8 +128,16 @@ impl Look {
 
     /// The group that has this function.
     pub fn group(&self, of: &str) -> Vec<String> {
+        Self::group_in(&self.groups(), of)
+    }
+
+    /// The group that was predicted for this function where the kernel has made none.
+    pub fn predicted_group(&self, of: &str) -> Vec<String> {
+        Self::group_in(&self.groups_of("groups", "predicted"), of)
+    }
+
+    fn group_in(groups: &[BTreeSet<Address>], of: &str) -> Vec<String> {
         let of = address(of);
-        let groups = self.groups();
         let group = groups.iter().find(|group| group.contains(&of));
         let group = group.unwrap_or_else(|| panic!("{of} is in no group of {groups:#?}"));
         group.iter().map(|member| short(*member)).collect()

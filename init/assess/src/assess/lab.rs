@@ -146,7 +146,9 @@ fn the_only_card_as_boot_display_is_a_caution_and_its_rom_is_tainted() {
         .iter()
         .find(|f| f.address == address(GPU))
         .unwrap();
-    assert!(matches!(&function.rom, crate::RomSummary::Read(copy) if copy.taint.is_some()));
+    assert!(
+        matches!(&function.rom, crate::RomSummary::Read(choice) if choice.copy.taint.is_some())
+    );
 }
 
 #[test]

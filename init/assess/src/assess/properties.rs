@@ -229,12 +229,22 @@ fn roms() -> impl Strategy<Value = Option<Vec<RomReading>>> {
     let bytes = prop_oneof![
         Just(Ok(crate::testing::whole_rom())),
         vec(any::<u8>(), 0..200).prop_map(Ok),
-        Just(Err("EIO".to_owned())),
+        Just(crate::testing::rom_failure(
+            hardware::FailureKind::InputOutput,
+            "EIO"
+        )),
     ];
-    let source = prop_oneof![Just(RomSource::Sysfs), Just(RomSource::Shadow)];
+    let source = prop_oneof![
+        Just(RomSource::EfiStub),
+        Just(RomSource::RomBar),
+        Just(RomSource::NvidiaProm),
+        Just(RomSource::Shadow)
+    ];
     let reading = (address(), source, option::of(one_of(&["tainted"])), bytes).prop_map(
         |(address, source, taint, bytes)| RomReading {
             address,
+            id: None,
+            place: source.name().to_owned(),
             source,
             taint,
             bytes,

@@ -1,4 +1,4 @@
-use hardware::vfct::{self, VfctImage};
+use hardware::vfct::{Vfct, VfctImage};
 use hardware::{Function, Reading};
 use pci::{Address, VendorId};
 
@@ -48,8 +48,11 @@ fn judge_function(ctx: &Context, function: &Function) -> Option<Finding> {
         .find(|(_, device)| *device == function.id.device.0);
     let table = vfct(ctx);
     let image = table.as_ref().and_then(|table| {
-        let images = vfct::images(table.known()?);
-        images.into_iter().find(|image| is_for(image, function))
+        let table = Vfct::parse(table.known()?).ok()?;
+        table
+            .images
+            .into_iter()
+            .find(|image| is_for(image, function))
     });
     let has_no_rom = function.rom_region == Reading::Absent;
     if name.is_none() && !(has_no_rom && image.is_some()) {
@@ -76,7 +79,7 @@ fn judge_function(ctx: &Context, function: &Function) -> Option<Finding> {
             .seen(match (image, table) {
                 (Some(image), _) => format!(
                     "VFCT has {} bytes for {} at {}",
-                    image.bytes.len(),
+                    image.rom.len(),
                     image.id,
                     image.address
                 ),

@@ -1,3 +1,4 @@
+use hardware::rom::has_prom;
 use hardware::{Function, Reading, RomSource};
 
 use super::Rule;
@@ -28,18 +29,29 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             (!evidence.is_empty()).then(|| {
                 Finding::caution(SHADOWED, function.address, summary)
                     .seen_all(evidence)
-                    .remedy(REMEDY)
+                    .remedy(remedy(function))
             })
         })
         .collect()
 }
 
-const REMEDY: &str = "Do not give this copy to a guest. Make another display the primary one in the \
-                      firmware setup (integrated graphics, a second card), or start by UEFI with CSM \
-                      off, and read the ROM again.";
+const REMEDY: &str = "Do not give this copy to a guest. Start the stick by UEFI with CSM off, where firmware \
+                      hands over what it read from the flash; or make another display the primary one in \
+                      the firmware setup (integrated graphics, a second card), and read the ROM again.";
+
+fn remedy(function: &Function) -> String {
+    if has_prom(function) {
+        format!(
+            "{REMEDY} This card's flash can also be read through its own registers: start with \
+             preflight.prom=yes, or run 'preflight rom dump --prom'."
+        )
+    } else {
+        REMEDY.to_owned()
+    }
+}
 
 fn has_clean_copy(ctx: &Context, function: &Function) -> bool {
-    matches!(ctx.rom(function), RomSummary::Read(copy) if copy.taint.is_none())
+    matches!(ctx.rom(function), RomSummary::Read(choice) if choice.copy.taint.is_none())
 }
 
 fn evidence(ctx: &Context, function: &Function) -> Vec<String> {
@@ -60,7 +72,7 @@ fn evidence(ctx: &Context, function: &Function) -> Vec<String> {
         .map(|reading| match (&reading.bytes, &reading.taint) {
             (Ok(_), Some(taint)) => format!("the ROM that was read: {taint}"),
             (Ok(_), None) => "the ROM was read from 0xC0000".to_owned(),
-            (Err(why), _) => format!("reading the copy at 0xC0000 failed: {why}"),
+            (Err(failure), _) => format!("reading the copy at 0xC0000 failed: {failure}"),
         });
     let log = match &ctx.machine.kernel.log {
         Reading::Known(lines) => lines.as_slice(),
@@ -102,6 +114,15 @@ mod tests {
         assert_eq!(machine.clone().log(&[said]).findings_of(&RULE).len(), 1);
         assert_eq!(machine.clone().rom_at(0xc0000).findings_of(&RULE).len(), 1);
         assert!(machine.findings_of(&RULE).is_empty());
+    }
+
+    #[test]
+    fn an_nvidia_card_is_told_of_the_window_to_its_flash() {
+        let machine = Builder::good().boot_gpu().roms_unread().rom_at(0xc0000);
+        let remedy = |machine: &Builder| machine.only(&RULE).remedy.unwrap();
+        assert!(!remedy(&machine).contains("preflight.prom=yes"));
+        let nvidia = machine.change(GPU, |gpu| gpu.id = pci::FunctionId::new(0x10de, 0x0fc6));
+        assert!(remedy(&nvidia).contains("preflight.prom=yes"));
     }
 
     #[test]

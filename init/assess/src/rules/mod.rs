@@ -39,6 +39,7 @@ mod reset;
 mod reset_broken_method;
 mod reset_known_bad;
 mod rmrr_sanity;
+mod rom_copies;
 mod rom_image;
 mod rom_present;
 mod table_integrity;
@@ -96,6 +97,7 @@ pub(crate) const RULES: &[Rule] = &[
     virtual_functions::RULE,
     driver::RULE,
     rom_present::RULE,
+    rom_copies::RULE,
     rom_image::RULE,
     link::RULE,
     apu::RULE,

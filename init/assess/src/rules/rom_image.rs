@@ -3,7 +3,7 @@ use option_rom::{ImageType, ProblemId, Verdict};
 
 use super::Rule;
 use crate::context::Context;
-use crate::{Finding, FindingId, RomCopy, RomSummary, Severity, rom};
+use crate::{Finding, FindingId, RomCopy, RomSummary, Severity};
 
 const BAD: FindingId = FindingId::new("rom.bad");
 const TAINTED: FindingId = FindingId::new("rom.tainted");
@@ -26,7 +26,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .flat_map(|card| card.functions.iter().copied());
     functions
         .filter_map(|function| match ctx.rom(function) {
-            RomSummary::Read(copy) => Some(judge_copy(function, copy)),
+            RomSummary::Read(choice) => Some(judge_copy(function, &choice.copy)),
             RomSummary::Absent | RomSummary::Unread | RomSummary::Failed { .. } => None,
         })
         .flatten()
@@ -73,7 +73,9 @@ fn bad(function: &Function, copy: &RomCopy, is_display: bool) -> Finding {
     )
     .seen(format!(
         "{} bytes from {}, sha256 {}",
-        copy.length, copy.source, copy.sha256
+        copy.length,
+        copy.source.words(),
+        copy.sha256
     ))
     .seen_all(details)
     .remedy(remedy)
@@ -85,7 +87,7 @@ fn tainted(function: &Function, copy: &RomCopy) -> Option<Finding> {
     let summary = "The ROM that was read may not be what the card's flash holds.";
     Some(
         Finding::caution(TAINTED, function.address, summary)
-            .seen(format!("read from {}: {taint}", copy.source))
+            .seen(format!("read from {}: {taint}", copy.source.words()))
             .remedy("Start this machine from the Preflight stick and read it before any driver."),
     )
 }
@@ -127,7 +129,7 @@ fn problems(function: &Function, copy: &RomCopy) -> Vec<Finding> {
 }
 
 fn is_shadow(copy: &RomCopy) -> bool {
-    copy.source == rom::source(RomSource::Shadow)
+    copy.source == RomSource::Shadow
 }
 
 #[cfg(test)]

@@ -1,15 +1,28 @@
 use hardware::Function;
+use option_rom::ProblemId;
 
 use super::Rule;
 use crate::context::Context;
 use crate::{Finding, FindingId, RomSummary, Severity, rom};
 
 const NONE: FindingId = FindingId::new("rom.none");
+const UNSTABLE: FindingId = FindingId::new("rom.unstable");
+const ASLEEP: FindingId = FindingId::new("rom.asleep");
+const IO_ERROR: FindingId = FindingId::new("rom.io-error");
+const LOCKED_DOWN: FindingId = FindingId::new("rom.locked-down");
 const UNREAD: FindingId = FindingId::new("rom.unread");
 const NOT_RESTORED: FindingId = FindingId::new("rom.not-restored");
 
 pub(super) const RULE: Rule = Rule {
-    ids: &[NONE, UNREAD, NOT_RESTORED],
+    ids: &[
+        NONE,
+        UNREAD,
+        UNSTABLE,
+        ASLEEP,
+        IO_ERROR,
+        LOCKED_DOWN,
+        NOT_RESTORED,
+    ],
     judge,
 };
 
@@ -41,15 +54,60 @@ fn there(ctx: &Context, function: &Function) -> Option<Finding> {
                 })
                 .remedy("Start this machine from the Preflight stick: it reads and saves the ROM."),
         ),
-        RomSummary::Failed { why } => Some(
-            Finding::note(UNREAD, address, "Its ROM could not be read.")
-                .seen(format!("rom of {address}: {why}"))
-                .remedy(
-                    "If it is the firmware's boot display, make another display the primary one in \
-                     the firmware setup and read again.",
-                ),
-        ),
+        RomSummary::Failed { problem, why } => Some(failed(function, problem, why)),
     }
+}
+
+/// What a failed read says beside that there is no copy. What a ROM image can be told to be wrong with is
+/// an id of its own, and so are these.
+struct Failure {
+    id: FindingId,
+    summary: &'static str,
+    remedy: &'static str,
+}
+
+const FAILURES: [Failure; 4] = [
+    Failure {
+        id: UNSTABLE,
+        summary: "Its ROM reads differently each time, so there is no copy of it.",
+        remedy: "Switch the machine off and on and read again; seat the card and its power plugs anew. A \
+                 card that goes on like this is not sound.",
+    },
+    Failure {
+        id: ASLEEP,
+        summary: "It is powered down, so its ROM could not be read.",
+        remedy: "Switch the machine off and on and read again, before any driver has put the card to sleep.",
+    },
+    Failure {
+        id: IO_ERROR,
+        summary: "The kernel could not read its ROM.",
+        remedy: "If it is the firmware's boot display, start the stick by UEFI with CSM off, or make \
+                 another display the primary one in the firmware setup, and read again.",
+    },
+    Failure {
+        id: LOCKED_DOWN,
+        summary: "The kernel is locked down, so its ROM could not be read.",
+        remedy: "Switch Secure Boot off in the firmware setup for this one start, and read again.",
+    },
+];
+
+const READ_AGAIN: &str = "If it is the firmware's boot display, make another display the primary one in the \
+                          firmware setup and read again.";
+
+/// What a read met: one of [`FAILURES`], a problem that a ROM image can have, or anything else.
+fn failed(function: &Function, problem: &str, why: &str) -> Finding {
+    let failure = FAILURES
+        .iter()
+        .find(|failure| failure.id.as_str() == problem);
+    let image = ProblemId::ALL.iter().find(|entry| entry.name == problem);
+    let (id, summary, remedy) = match (failure, image) {
+        (Some(failure), _) => (failure.id, failure.summary, failure.remedy),
+        (None, Some(entry)) => (FindingId::new(entry.name), entry.meaning, READ_AGAIN),
+        (None, None) => (UNREAD, "Its ROM could not be read.", READ_AGAIN),
+    };
+    Finding::note(id, function.address, summary)
+        .seen(format!("rom of {}: {why}", function.address))
+        .remedy(remedy)
 }
 
 /// A VGA device without a ROM cannot show the guest's start; compute cards never do.
@@ -90,11 +148,11 @@ fn not_restored(ctx: &Context, function: &Function) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use hardware::Reading;
+    use hardware::{FailureKind, Reading};
 
     use super::*;
     use crate::Verdict;
-    use crate::testing::{Builder, GPU, legacy_rom, rom_reading};
+    use crate::testing::{Builder, GPU, legacy_rom, rom_failure, rom_reading};
 
     fn without_rom() -> Builder {
         Builder::good().roms(vec![]).change(GPU, |gpu| {
@@ -129,9 +187,26 @@ mod tests {
     #[test]
     fn a_failed_read_says_why() {
         let mut failed = rom_reading(GPU, vec![]);
-        failed.bytes = Err("Input/output error".into());
+        failed.bytes = rom_failure(FailureKind::Other, "the function is gone");
         let found = Builder::good().roms(vec![failed]).only(&RULE);
-        assert!(found.evidence[0].contains("Input/output error"));
+        assert_eq!(found.id, "rom.unread");
+        assert!(found.evidence[0].contains("the function is gone"));
+    }
+
+    #[test]
+    fn a_way_of_failing_that_says_what_to_do_has_an_id_of_its_own() {
+        for (kind, id) in [
+            (FailureKind::Unstable, "rom.unstable"),
+            (FailureKind::Asleep, "rom.asleep"),
+            (FailureKind::InputOutput, "rom.io-error"),
+            (FailureKind::LockedDown, "rom.locked-down"),
+            (FailureKind::AllOnes, "rom.all-ones"),
+            (FailureKind::Driver, "rom.unread"),
+        ] {
+            let mut failed = rom_reading(GPU, vec![]);
+            failed.bytes = rom_failure(kind, "seen");
+            assert_eq!(Builder::good().roms(vec![failed]).only(&RULE).id, id);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use isolation::{Attachment, Landing, Override, Platform, Predictor, Term};
+use isolation::{Attachment, Landing, Mover, Override, Prediction, Predictor, Term};
 use pci::Address;
 
 use super::Rule;
@@ -17,6 +17,9 @@ pub(super) const RULE: Rule = Rule {
 
 /// So many slots, and so many functions in one, are named.
 const NAMED: usize = 6;
+
+/// So many cards are moved in thought: more nobody moves by hand.
+const CARDS: usize = 8;
 
 /// The overrides that people set, the one that claims least first.
 const OVERRIDES: &[&[Term]] = &[
@@ -42,38 +45,67 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     if sharing.is_empty() || !ctx.options.acs_override.is_none() {
         return Vec::new();
     }
-    let overrides: Vec<_> = OVERRIDES
+    let tried: Vec<_> = OVERRIDES
         .iter()
         .map(|terms| {
             let what = Override::of(terms.iter().copied());
-            let predictor = Predictor::new(ctx.machine, &what, &Platform::default());
-            (what, predictor)
+            let predictor = ctx.predict(&what);
+            let prediction = predictor.prediction();
+            Tried {
+                what,
+                predictor,
+                prediction,
+            }
         })
         .collect();
-    sharing
-        .into_iter()
-        .map(|card| way_out(ctx, card, &overrides))
-        .collect()
+    let mut mover = ctx.predictor.mover();
+    let ways = sharing.iter().take(CARDS);
+    let ways = ways.map(|card| way_out(ctx, card, &mut mover, &tried));
+    let others = sharing.len().checked_sub(CARDS).filter(|more| *more > 0);
+    let others = others.map(|more| {
+        let summary = format!(
+            "{more} more graphics cards share their groups; for the first {CARDS} alone a way out was \
+             looked for."
+        );
+        Finding::note(WAY_OUT, None, summary)
+    });
+    ways.chain(others).collect()
 }
 
-fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predictor)]) -> Finding {
+/// The machine under an override.
+struct Tried<'a> {
+    what: Override,
+    predictor: Predictor<'a>,
+    prediction: Prediction,
+}
+
+fn way_out(ctx: &Context, card: &CardFunctions, mover: &mut Mover, tried: &[Tried]) -> Finding {
     let own: Vec<Address> = card.functions.iter().map(|f| f.address).collect();
-    let landings = ctx.predictor.landings(&own);
-    let free: Vec<&Landing> = landings
+    let mut landings = mover.landings(&own);
+    // A port above the one that the card is below holds the whole way to it.
+    landings.retain(|landing| !own.iter().any(|own| landing.occupants.contains(own)));
+    landings.retain(|landing| takes_a_card(ctx, landing));
+    // What could not be read was taken as not isolating: it can only make such a list shorter.
+    let mut free: Vec<&Landing> = landings
         .iter()
-        .filter(|landing| {
-            endpoints(ctx, &landing.shares_with).is_empty() && landing.doubts.is_empty()
-        })
+        .filter(|landing| endpoints(ctx, &landing.shares_with).is_empty())
         .collect();
-    let first = overrides
+    free.sort_by_key(|landing| {
+        (
+            !landing.occupants.is_empty(),
+            landing.attachment != Attachment::Processor,
+        )
+    });
+    let before = with_whom(ctx, &ctx.groups.prediction, &own);
+    let first = tried
         .iter()
-        .find(|(_, predictor)| with_whom(ctx, predictor, &own).is_empty());
+        .find(|tried| with_whom(ctx, &tried.prediction, &own).is_empty());
     let summary = match (free.first(), first) {
         (Some(landing), _) => format!(
             "It would be alone in another slot: {}.",
-            place(landing)
+            place(ctx, landing)
         ),
-        (None, Some((what, _))) => format!(
+        (None, Some(Tried { what, .. })) => format!(
             "No other slot is known to have it alone; only 'pcie_acs_override={what}' would part it from \
              the others, without keeping them apart."
         ),
@@ -87,7 +119,7 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
             Some(occupant) => format!("; {} is there now", ctx.label(*occupant)),
             None => "; empty".to_owned(),
         };
-        format!("alone in {}{occupied}", place(landing))
+        format!("alone in {}{occupied}", place(ctx, landing))
     });
     let shared = landings
         .iter()
@@ -95,31 +127,46 @@ fn way_out(ctx: &Context, card: &CardFunctions, overrides: &[(Override, Predicto
         .take(NAMED)
         .map(|landing| {
             let others = endpoints(ctx, &landing.shares_with);
-            format!("in {} it would be with {}", place(landing), named(&others))
+            format!(
+                "in {} it would be with {}",
+                place(ctx, landing),
+                named(&others)
+            )
         });
-    let tried = overrides
-        .iter()
-        .map(|(what, predictor)| override_line(ctx, what, predictor, &own));
+    let lines = tried.iter();
+    let lines = lines.map(|tried| override_line(ctx, tried, &before, &own));
     let mut finding = Finding::note(WAY_OUT, card.lead.address, summary)
         .seen_all(slots)
-        .seen_all(tried)
+        .seen_all(lines)
         .seen_all(shared)
         .seen(format!(
             "predicted by the rules of {}",
             ctx.groups.prediction.model
         ));
-    if let (true, Some((what, predictor))) = (free.is_empty(), first) {
-        finding = finding.remedy(price(ctx, what, predictor, &own));
+    if let (true, Some(tried)) = (free.is_empty(), first) {
+        finding = finding.remedy(price(tried, &before));
     }
     finding
 }
 
-fn override_line(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address]) -> String {
-    let before = with_whom(ctx, &ctx.predictor, own);
-    let after = with_whom(ctx, predictor, own);
+/// A port whose slot nobody names may lead to what is soldered to the board, unless a card is seen in it.
+fn takes_a_card(ctx: &Context, landing: &Landing) -> bool {
+    let is_named = landing.slot.is_some() || landing.slot_number.is_some();
+    let mut occupants = landing.occupants.iter().filter_map(|at| ctx.function(*at));
+    is_named || landing.occupants.is_empty() || occupants.any(|one| one.class.is_display())
+}
+
+fn override_line(
+    ctx: &Context,
+    tried: &Tried,
+    before: &BTreeSet<Address>,
+    own: &[Address],
+) -> String {
+    let what = &tried.what;
+    let after = with_whom(ctx, &tried.prediction, own);
     if after.is_empty() {
         format!("'pcie_acs_override={what}': it would be alone")
-    } else if after == before {
+    } else if after == *before {
         format!(
             "'pcie_acs_override={what}' frees nothing here: still with {}",
             named(&after)
@@ -130,8 +177,10 @@ fn override_line(ctx: &Context, what: &Override, predictor: &Predictor, own: &[A
 }
 
 /// What the override declares and no hardware does, in words.
-fn price(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address]) -> String {
-    let before: BTreeSet<_> = with_whom(ctx, &ctx.predictor, own);
+fn price(tried: &Tried, before: &BTreeSet<Address>) -> String {
+    let Tried {
+        what, predictor, ..
+    } = tried;
     let declared: Vec<String> = predictor
         .topology()
         .functions()
@@ -147,13 +196,12 @@ fn price(ctx: &Context, what: &Override, predictor: &Predictor, own: &[Address])
          declares {} isolated though they enforce nothing, so the guest's card can read and write the \
          memory of {} past the IOMMU, and they its.",
         named_texts(&declared),
-        named(&before)
+        named(before)
     )
 }
 
 /// The functions of others that are in a group with the card, bridges left out.
-fn with_whom(ctx: &Context, predictor: &Predictor, own: &[Address]) -> BTreeSet<Address> {
-    let prediction = predictor.prediction();
+fn with_whom(ctx: &Context, prediction: &Prediction, own: &[Address]) -> BTreeSet<Address> {
     let groups = own
         .iter()
         .filter_map(|address| prediction.group_of(*address));
@@ -171,8 +219,12 @@ fn endpoints(ctx: &Context, members: &[Address]) -> BTreeSet<Address> {
         .collect()
 }
 
-fn place(landing: &Landing) -> String {
-    let name = match (&landing.slot, landing.slot_number) {
+fn place(ctx: &Context, landing: &Landing) -> String {
+    let slots = ctx.machine.board_slots.known().into_iter().flatten();
+    let mut listed = slots.filter(|slot| slot.address == Some(landing.port));
+    let named = landing.slot.clone();
+    let name = named.or_else(|| listed.next().map(|slot| slot.designation.clone()));
+    let name = match (name, landing.slot_number) {
         (Some(name), _) => format!("slot {name} (port {})", landing.port),
         (None, Some(number)) => format!("slot number {number} (port {})", landing.port),
         (None, None) => format!("the slot below port {}", landing.port),
@@ -210,5 +262,27 @@ mod tests {
     #[test]
     fn a_card_that_shares_with_nobody_needs_no_way_out() {
         assert!(Builder::good().findings_of(&RULE).is_empty());
+    }
+
+    #[test]
+    fn of_many_cards_that_share_the_first_are_moved_and_the_rest_are_counted() {
+        let mut machine = Builder::good();
+        let places: Vec<String> = (0..CARDS + 2)
+            .map(|at| format!("0000:{:02x}:00.0", 0x20 + at))
+            .collect();
+        for place in &places {
+            machine = machine.add(place, 0x03_00_00);
+        }
+        // The card of the good machine joins them.
+        let group: Vec<&str> = places.iter().map(String::as_str).collect();
+        let findings = machine.in_group(&group).findings_of(&RULE);
+        assert_eq!(findings.len(), CARDS + 1);
+        let last = findings.last().unwrap();
+        assert_eq!(last.function, None);
+        assert!(
+            last.summary.starts_with("3 more graphics cards"),
+            "{}",
+            last.summary
+        );
     }
 }

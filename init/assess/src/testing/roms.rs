@@ -1,50 +1,36 @@
-use hardware::{RomReading, RomSource};
+use hardware::{FailureKind, RomFailure, RomReading, RomSource};
+use pci::FunctionId;
+use rom_maker::{EfiImage, RomMaker};
 
 use super::address;
+
+const ID: FunctionId = FunctionId::new(0x1002, 0x5046);
 
 /// A clean reading of this function's ROM BAR.
 pub(crate) fn rom_reading(place: &str, bytes: Vec<u8>) -> RomReading {
     RomReading {
         address: address(place),
-        source: RomSource::Sysfs,
+        id: None,
+        source: RomSource::RomBar,
+        place: format!("/sys/bus/pci/devices/{}/rom", address(place)),
         taint: None,
         bytes: Ok(bytes),
         not_restored: Vec::new(),
     }
 }
 
+/// What a source says that gave no copy.
+pub(crate) fn rom_failure(kind: FailureKind, why: &str) -> Result<Vec<u8>, RomFailure> {
+    let why = why.to_owned();
+    Err(RomFailure { kind, why })
+}
+
 /// An x86 image alone, 1 KiB, whole and with the right sum, for the id of [`super::function`].
 pub(crate) fn legacy_rom() -> Vec<u8> {
-    image(0, true)
+    RomMaker::new(ID).legacy(1024).build()
 }
 
-/// An x86 image and an EFI image.
+/// The same image and an EFI image behind it, uncompressed.
 pub(crate) fn whole_rom() -> Vec<u8> {
-    let mut rom = image(0, false);
-    rom.extend(image(3, true));
-    rom
-}
-
-fn image(code_type: u8, last: bool) -> Vec<u8> {
-    const PCIR: usize = 0x40;
-    let mut bytes = vec![0; 1024];
-    let mut put = |offset: usize, data: &[u8]| {
-        bytes[offset..offset + data.len()].copy_from_slice(data);
-    };
-    put(0, &[0x55, 0xaa, 2]);
-    put(0x18, &[0x40, 0]);
-    put(PCIR, b"PCIR");
-    put(PCIR + 4, &[0x02, 0x10, 0x46, 0x50]);
-    put(PCIR + 0x0a, &[0x18, 0, 0, 0, 0, 0x03, 2, 0]);
-    put(PCIR + 0x14, &[code_type, if last { 0x80 } else { 0 }]);
-    if code_type == 3 {
-        put(2, &[2, 0, 0xf1, 0x0e, 0, 0, 0x0b, 0, 0x64, 0x86, 1, 0]);
-        // Compressed, so that the packed and the unpacked size are all there is to check.
-        put(0x16, &[0x80, 0]);
-        put(0x80, &[0x40, 0, 0, 0, 0x80, 0, 0, 0]);
-    } else {
-        let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
-        bytes[1023] = sum.wrapping_neg();
-    }
-    bytes
+    RomMaker::new(ID).legacy(1024).efi(EfiImage::x64()).build()
 }

@@ -67,5 +67,7 @@ pub(crate) fn vfct_table(id: FunctionId, length: u32) -> Vec<u8> {
     bytes.extend(0_u32.to_le_bytes());
     bytes.extend(length.to_le_bytes());
     bytes.resize(bytes.len() + length as usize, 0);
+    let whole = u32::try_from(bytes.len()).unwrap();
+    bytes[4..8].copy_from_slice(&whole.to_le_bytes());
     bytes
 }

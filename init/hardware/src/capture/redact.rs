@@ -113,7 +113,8 @@ const BINARY: &[(&str, &str, Treatment)] = &[
     ),
 ];
 
-/// Names of files that hold nothing but an identifier.
+/// Names of files that hold nothing but an identifier, wherever they are. (`address` is no such name:
+/// slots and IOMMU units have one, too. A MAC address in it is found by its form.)
 const SERIALS: &[&str] = &[
     "serial",
     "wwid",
@@ -122,7 +123,6 @@ const SERIALS: &[&str] = &[
     "nguid",
     "eui",
     "unique_id",
-    "address",
     "cid",
     "subsysnqn",
 ];

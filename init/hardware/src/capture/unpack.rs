@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Component;
+use std::slice;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Entry, EntryType};
 
@@ -46,11 +48,7 @@ impl Capture {
         let first = entries.next().ok_or(CaptureError::NoManifest)?;
         let manifest = manifest(first.map_err(archive_error)?)?;
         let mut contents = Contents {
-            expected: manifest
-                .files
-                .iter()
-                .map(|file| (file.path.as_str(), file))
-                .collect(),
+            expected: manifest.files.iter(),
             image: Image::default(),
             others: HashMap::new(),
         };
@@ -61,12 +59,12 @@ impl Capture {
             contents.take(entry.map_err(archive_error)?)?;
         }
         let Contents {
-            expected,
+            mut expected,
             mut image,
             mut others,
         } = contents;
-        if let Some(path) = expected.keys().next() {
-            return Err(changed(path, "it is missing"));
+        if let Some(file) = expected.next() {
+            return Err(changed(&file.path, "it is missing"));
         }
         fill_in(&mut image, &manifest)?;
         let roms = match &manifest.roms {
@@ -123,18 +121,23 @@ fn manifest(mut entry: Entry<impl Read>) -> Result<Manifest, CaptureError> {
     }
     let mut json = Vec::new();
     entry.read_to_end(&mut json).map_err(archive_error)?;
-    let value: serde_json::Value = serde_json::from_slice(&json).map_err(CaptureError::Manifest)?;
     // Asked before the rest, which another kind need not have.
-    match value.get("schema").and_then(serde_json::Value::as_str) {
-        Some(SCHEMA) => {}
-        other => return Err(CaptureError::Schema(other.unwrap_or("unknown").to_owned())),
+    let kind: Kinded = serde_json::from_slice(&json).map_err(CaptureError::Manifest)?;
+    match kind.schema.as_deref() {
+        Some(SCHEMA) => serde_json::from_slice(&json).map_err(CaptureError::Manifest),
+        other => Err(CaptureError::Schema(other.unwrap_or("unknown").to_owned())),
     }
-    serde_json::from_value(value).map_err(CaptureError::Manifest)
+}
+
+/// Any JSON document of ours.
+#[derive(Deserialize)]
+struct Kinded {
+    schema: Option<String>,
 }
 
 struct Contents<'m> {
-    /// Files of the manifest that have not come yet.
-    expected: HashMap<&'m str, &'m FileEntry>,
+    /// Files of the manifest that have not come yet: they come in its order.
+    expected: slice::Iter<'m, FileEntry>,
     image: Image,
     /// Files that are not of /sys, /proc or the log.
     others: HashMap<String, Vec<u8>>,
@@ -169,8 +172,11 @@ impl Contents<'_> {
         path: &str,
         entry: &mut Entry<impl Read>,
     ) -> Result<(Vec<u8>, bool), CaptureError> {
-        let Some(expected) = self.expected.remove(path) else {
-            return Err(foreign(path, "a file that its manifest does not name"));
+        let Some(expected) = self.expected.next().filter(|file| file.path == path) else {
+            return Err(foreign(
+                path,
+                "a file that its manifest does not name there",
+            ));
         };
         if entry.size() != expected.length {
             return Err(changed(path, "its length differs"));

@@ -1,8 +1,8 @@
 use pci::{Acs, Address, ClassCode, ConfigSpace, FunctionId, PortType};
 
+use super::config;
 use super::header::HeaderText;
-use super::record::Record;
-use super::{config, hex, missing};
+use super::record::{Record, Sriov};
 use crate::names::Lookup;
 use crate::{Function, Link, Listing, Reading};
 
@@ -43,7 +43,7 @@ pub(super) fn function(
     names: Option<&Lookup>,
 ) -> Function {
     let header = HeaderText::of(&record.header, names);
-    let space = hex::config(std::mem::take(&mut record.dump));
+    let space = record.config.take();
     let answers = space.as_ref().filter(|space| !space.is_gone());
     let class = answers
         .and_then(class_in)
@@ -52,6 +52,7 @@ pub(super) fn function(
     record.gone |= header.revision == 0xff && !record.capabilities.printed && answers.is_none();
     let sriov = sriov(&record, space.as_ref(), evidence);
     Function {
+        address,
         id: header
             .id
             .or_else(|| answers.and_then(id_in))
@@ -65,39 +66,39 @@ pub(super) fn function(
         driver: match record.driver.take().or(header.driver) {
             Some(driver) => Reading::Known(driver),
             None if evidence.live && record.verbose => Reading::Absent,
-            None => missing("the driver"),
+            None => missing!("the driver"),
         },
         numa_node: match record.numa_node {
             Some(node) => Reading::Known(node),
             None if evidence.live && record.verbose => Reading::Absent,
-            None => missing("the NUMA node"),
+            None => missing!("the NUMA node"),
         },
         link: link(&record, space.as_ref()),
         power_state: match (record.power_state, &space) {
             (Some(state), _) => Reading::Known(state.to_owned()),
             (None, Some(space)) => config::power_state(space),
-            (None, None) => missing("the power state"),
+            (None, None) => missing!("the power state"),
         },
         boot_vga: boot_vga(&record, class),
         bars: match record.regions.bars() {
             Some(bars) if record.verbose && !record.gone => Reading::Known(bars),
-            _ => missing("the regions and their sizes"),
+            _ => missing!("the regions and their sizes"),
         },
         rom_region: match record.regions.rom_region() {
             Some(Some(rom)) => Reading::Known(rom),
             None if record.verbose && !record.gone => Reading::Absent,
-            _ => missing("the ROM's region and its size"),
+            _ => missing!("the ROM's region and its size"),
         },
         has_rom_file: matches!(record.regions.rom_region(), Some(Some(_))),
         slot: match record.slot.take() {
             Some(slot) => Reading::Known(slot),
             None if evidence.slots => Reading::Absent,
-            None => missing("the slot"),
+            None => missing!("the slot"),
         },
         group: match record.group {
             Some(group) => Reading::Known(group),
             None if evidence.groups => Reading::Absent,
-            None => missing("the IOMMU group"),
+            None => missing!("the IOMMU group"),
         },
         physical_function: match (record.physical_function, &sriov) {
             (Some(owner), _) => Reading::Known(owner),
@@ -105,9 +106,18 @@ pub(super) fn function(
             (None, _) if record.sriov.named => Reading::Absent,
             (None, Reading::Known(_)) => Reading::Absent,
             (None, _) if evidence.extended || evidence.virtual_functions => Reading::Absent,
-            (None, _) => missing("SR-IOV"),
+            (None, _) => missing!("SR-IOV"),
         },
-        total_virtual_functions: sriov,
+        enabled_virtual_functions: sriov.as_ref().and_then(|sriov| {
+            sriov
+                .enabled
+                .ok_or_else(|| "the register was cut off".to_owned())
+        }),
+        total_virtual_functions: sriov.and_then(|sriov| {
+            sriov
+                .total
+                .ok_or_else(|| "the register was cut off".to_owned())
+        }),
         listing: if record.verbose {
             Reading::Known(listing(&record, evidence, class))
         } else {
@@ -116,9 +126,13 @@ pub(super) fn function(
         config: match space {
             Some(space) => Reading::Known(space),
             None if record.gone => Reading::Unknown(GONE.to_owned()),
-            None => missing("the configuration space"),
+            None => missing!("the configuration space"),
         },
-        ..Function::unknown(address, "not in the lspci text")
+        // From the bridges' bus numbers, once all functions are there.
+        parent: missing!("the bridge above"),
+        reset_methods: missing!("the ways to reset it"),
+        d3cold_allowed: missing!("whether it may go to D3cold"),
+        mediated_types: missing!("its mediated device types"),
     }
 }
 
@@ -138,7 +152,7 @@ fn subsystem(record: &Record, space: Option<&ConfigSpace>) -> Reading<FunctionId
         (None, None) if record.verbose && !record.has_subsystem_line && !record.gone => {
             Reading::Absent
         }
-        (None, None) => missing("the subsystem's ids"),
+        (None, None) => missing!("the subsystem's ids"),
     }
 }
 
@@ -156,7 +170,7 @@ fn link(record: &Record, space: Option<&ConfigSpace>) -> Reading<Link> {
         | (Reading::Known(PortType::RootComplexEndpoint | PortType::EventCollector), None) => {
             Reading::Absent
         }
-        _ => missing("the link"),
+        _ => missing!("the link"),
     }
 }
 
@@ -167,26 +181,26 @@ fn boot_vga(record: &Record, class: ClassCode) -> Reading<bool> {
     match record.regions.rom_region() {
         _ if !class.is_vga() && class.0 != 0x00ff_ffff => Reading::Absent,
         Some(Some(rom)) if rom.start == SHADOW => Reading::Known(true),
-        _ => missing("whether it is the boot display"),
+        _ => missing!("whether it is the boot display"),
     }
 }
 
-/// Total virtual functions: absent without SR-IOV.
-fn sriov(record: &Record, space: Option<&ConfigSpace>, evidence: &Evidence) -> Reading<u16> {
-    if let Some(total) = record.sriov.total {
-        return Reading::Known(total);
+/// The SR-IOV registers: absent without SR-IOV.
+fn sriov(record: &Record, space: Option<&ConfigSpace>, evidence: &Evidence) -> Reading<Sriov> {
+    if record.sriov.total.is_some() {
+        return Reading::Known(record.sriov);
     }
     if let Some(space) = space
         && let reading @ (Reading::Known(_) | Reading::Absent) = config::sriov(space)
     {
-        return reading.and_then(|sriov| sriov.total.ok_or_else(|| "cut short".to_owned()));
+        return reading;
     }
     if record.sriov.named {
-        missing("the SR-IOV lines of lspci -vvv")
+        missing!("the SR-IOV lines of lspci -vvv")
     } else if extended_printed(record, evidence) {
         Reading::Absent
     } else {
-        missing("SR-IOV")
+        missing!("SR-IOV")
     }
 }
 
@@ -201,7 +215,7 @@ fn listing(record: &Record, evidence: &Evidence, class: ClassCode) -> Listing {
         buses: match record.buses {
             Some(buses) => Reading::Known(buses),
             None if record.gone => Reading::Unknown(GONE.to_owned()),
-            None if class.is_pci_bridge() || class.0 == 0x00ff_ffff => missing("the bus numbers"),
+            None if class.is_pci_bridge() || class.0 == 0x00ff_ffff => missing!("the bus numbers"),
             None => Reading::Absent,
         },
         acs: acs(record, evidence, &port_type),
@@ -216,7 +230,7 @@ fn port_type(record: &Record) -> Reading<PortType> {
         None if record.gone => Reading::Unknown(GONE.to_owned()),
         None if seen.denied => Reading::Unknown(DENIED.to_owned()),
         None if seen.printed || seen.has_list == Some(false) => Reading::Absent,
-        None => missing("the capabilities"),
+        None => missing!("the capabilities"),
     }
 }
 
@@ -231,9 +245,9 @@ fn acs(record: &Record, evidence: &Evidence, port_type: &Reading<PortType>) -> R
         Reading::Unknown(why) => Reading::Unknown(why.clone()),
         Reading::Absent => Reading::Absent,
         Reading::Known(_) if record.acs.named => {
-            missing("the ACSCap and ACSCtl lines of lspci -vvv")
+            missing!("the ACSCap and ACSCtl lines of lspci -vvv")
         }
         Reading::Known(_) if extended_printed(record, evidence) => Reading::Absent,
-        Reading::Known(_) => missing("the extended capabilities"),
+        Reading::Known(_) => missing!("the extended capabilities"),
     }
 }

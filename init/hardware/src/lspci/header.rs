@@ -17,31 +17,47 @@ pub(super) struct HeaderText {
 
 impl HeaderText {
     pub fn of(text: &str, names: Option<&Lookup>) -> Self {
-        let (text, driver) = match text.rsplit_once("Driver: ") {
-            Some((text, driver)) => (text, driver.split_whitespace().next().map(str::to_owned)),
-            None => (text, None),
+        let (text, driver) = driver_behind(text);
+        let (class, device) = split(text);
+        let notes = || {
+            device
+                .match_indices('(')
+                .filter_map(|(at, _)| Some((at, device.get(at + 1..)?)))
         };
-        let (class, device) = text.split_once(": ").unwrap_or((text, ""));
-        let in_parentheses = |word: &str| {
-            let (_, behind) = device.split_once(word)?;
-            u8::from_str_radix(behind.get(..2)?, 16).ok()
+        let note = |word: &str| {
+            let value = notes().find_map(|(_, note)| note.strip_prefix(word))?;
+            u8::from_str_radix(value.get(..2)?, 16).ok()
         };
-        let interface = in_parentheses("(prog-if ").unwrap_or(0);
-        let name_end = ["(rev ", "(prog-if "]
-            .iter()
-            .filter_map(|word| device.find(word))
-            .min();
-        let device = device
-            .get(..name_end.unwrap_or(device.len()))
-            .unwrap_or_default()
-            .trim();
+        let interface = note("prog-if ").unwrap_or(0);
+        let name_end = notes()
+            .find(|(_, note)| note.starts_with("rev ") || note.starts_with("prog-if "))
+            .map_or(device.len(), |(at, _)| at);
+        let name = device.get(..name_end).unwrap_or_default().trim();
         Self {
             class: class_of(class, names).map(|class| ClassCode(class | u32::from(interface))),
-            id: ids(device).or_else(|| by_name(device, names?)),
-            revision: in_parentheses("(rev ").unwrap_or(0),
+            id: ids(name).or_else(|| by_name(name, names?)),
+            revision: note("rev ").unwrap_or(0),
             driver,
         }
     }
+}
+
+/// The line without the `Driver: pcieport` that stands last in it.
+fn driver_behind(text: &str) -> (&str, Option<String>) {
+    let behind = text.trim_end().rsplit_once(' ');
+    match behind.and_then(|(text, driver)| Some((text.trim_end().strip_suffix("Driver:")?, driver)))
+    {
+        Some((text, driver)) => (text, Some(driver.to_owned())),
+        None => (text, None),
+    }
+}
+
+/// Class and device: the first colon with a space behind it stands between them.
+fn split(text: &str) -> (&str, &str) {
+    let mut colons = text.match_indices(':').map(|(at, _)| at);
+    let found =
+        colons.find_map(|at| Some((text.get(..at)?, text.get(at + 1..)?.strip_prefix(' ')?)));
+    found.unwrap_or((text, ""))
 }
 
 /// Base class and subclass, shifted to where they stand in a class code.

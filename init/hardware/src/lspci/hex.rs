@@ -1,46 +1,41 @@
-use pci::ConfigSpace;
-
 /// Bytes in one line of a dump.
 const PER_LINE: usize = 16;
 const LENGTH: usize = 4096;
 
 /// One line of a hex dump: an offset of two or three digits, a colon, and up to 16 bytes.
 #[derive(Debug, PartialEq)]
-pub(super) struct HexLine<'a> {
+pub(super) struct HexLine {
     offset: usize,
-    digits: &'a [u8],
+    bytes: [u8; PER_LINE],
+    count: usize,
 }
 
-impl<'a> HexLine<'a> {
-    pub fn of(line: &'a str) -> Option<Self> {
-        let bytes = line.as_bytes();
-        let width = match bytes {
+impl HexLine {
+    pub fn of(line: &str) -> Option<Self> {
+        let line = line.as_bytes();
+        let width = match line {
             [_, _, b':', b' ', ..] => 2,
             [_, _, _, b':', b' ', ..] => 3,
             _ => return None,
         };
-        let (offset, digits) = bytes.split_at_checked(width)?;
+        let (offset, digits) = line.split_at_checked(width)?;
         let offset = offset.iter().try_fold(0, |offset, digit| {
-            Some(offset << 4 | usize::from(nibble(*digit)?))
+            let digit = nibble(*digit);
+            (digit < 16).then(|| offset << 4 | usize::from(digit))
         })?;
-        let digits = digits.get(1..)?;
-        (offset % PER_LINE == 0 && first_byte(digits).is_some()).then_some(Self { offset, digits })
+        let (bytes, count) = bytes(digits.get(1..)?);
+        (offset % PER_LINE == 0 && count > 0).then_some(Self {
+            offset,
+            bytes,
+            count,
+        })
     }
 
     /// Puts the bytes behind those that are there. A dump with a hole ends at the hole.
     pub fn append_to(&self, dump: &mut Vec<u8>) {
-        if self.offset != dump.len() {
-            return;
+        if self.offset == dump.len() && self.offset < LENGTH {
+            dump.extend_from_slice(self.bytes.get(..self.count).unwrap_or_default());
         }
-        let mut rest = self.digits;
-        for _ in 0..PER_LINE {
-            let Some((byte, behind)) = first_byte(rest) else {
-                break;
-            };
-            dump.push(byte);
-            rest = behind;
-        }
-        dump.truncate(LENGTH);
     }
 
     /// Whether a new dump begins with this line.
@@ -49,29 +44,66 @@ impl<'a> HexLine<'a> {
     }
 }
 
-/// A space, two digits, and what is behind them.
-fn first_byte(digits: &[u8]) -> Option<(u8, &[u8])> {
-    let [b' ', high, low, rest @ ..] = digits else {
-        return None;
-    };
-    if rest.first().is_some_and(|next| *next != b' ') {
-        return None;
+/// The bytes in ` 86 80 10`, up to 16, and how many they are.
+fn bytes(digits: &[u8]) -> ([u8; PER_LINE], usize) {
+    if let Some(bytes) = digits.try_into().ok().and_then(whole_line) {
+        return (bytes, PER_LINE);
     }
-    Some((nibble(*high)? << 4 | nibble(*low)?, rest))
+    let mut bytes = [0; PER_LINE];
+    let mut digits = digits;
+    let mut count = 0;
+    for byte in &mut bytes {
+        let [b' ', high, low, rest @ ..] = digits else {
+            break;
+        };
+        let (high, low) = (nibble(*high), nibble(*low));
+        if high | low > 15 || rest.first().is_some_and(|next| *next != b' ') {
+            break;
+        }
+        *byte = high << 4 | low;
+        count += 1;
+        digits = rest;
+    }
+    (bytes, count)
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// Nearly every line is whole, and there are sixteen and more to a function: this takes no branch a byte.
+fn whole_line(digits: &[u8; 3 * PER_LINE]) -> Option<[u8; PER_LINE]> {
+    let mut bytes = [0; PER_LINE];
+    let mut wrong = 0;
+    let (digits, _) = digits.as_chunks();
+    for (byte, [space, high, low]) in bytes.iter_mut().zip(digits) {
+        let (high, low) = (nibble(*high), nibble(*low));
+        wrong |= (space ^ b' ') | ((high | low) & 0xf0);
+        *byte = high << 4 | low;
     }
+    (wrong == 0).then_some(bytes)
 }
 
-/// The configuration space of a dump; none when nothing was dumped.
-pub(super) fn config(dump: Vec<u8>) -> Option<ConfigSpace> {
-    (!dump.is_empty()).then(|| ConfigSpace::new(dump))
+/// The value of a hex digit; of anything else, more than 15.
+#[inline]
+fn nibble(digit: u8) -> u8 {
+    VALUES.get(usize::from(digit)).copied().unwrap_or(NONE)
+}
+
+const NONE: u8 = 0xff;
+static VALUES: [u8; 256] = values();
+
+const fn values() -> [u8; 256] {
+    let mut values = [NONE; 256];
+    let mut rest: &mut [u8] = &mut values;
+    let mut digit: u8 = 0;
+    while let [value, behind @ ..] = rest {
+        *value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => NONE,
+        };
+        digit = digit.wrapping_add(1);
+        rest = behind;
+    }
+    values
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(super) enum Line<'a> {
     /// `IOMMU Group 7:` over the functions that are in it.
     Heading(u32),
     /// `10: 00 00 00 f6 0c 00 00 e0 ...`
-    Hex(HexLine<'a>),
+    Hex(HexLine),
     /// Anything else.
     Text(&'a str),
     /// Nothing.
@@ -30,6 +30,10 @@ pub(super) struct Header<'a> {
 
 impl<'a> Line<'a> {
     pub fn of(line: &'a str) -> Self {
+        // Most lines of a dump are hex, and nearly all of those begin with their first digit.
+        if let Some(hex) = HexLine::of(line) {
+            return Self::Hex(hex);
+        }
         // Quoted mail and forum text has `>` in front.
         let line = line.trim_start_matches([' ', '\t', '>', '\u{feff}', '\u{a0}']);
         let line = line.trim_end();

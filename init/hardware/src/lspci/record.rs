@@ -1,4 +1,4 @@
-use pci::{AcsBits, Address, BridgeBuses, FunctionId, PortType};
+use pci::{AcsBits, Address, BridgeBuses, ConfigSpace, FunctionId, PortType};
 
 use super::attribute;
 use super::hex::HexLine;
@@ -14,8 +14,8 @@ pub(super) struct Record {
     /// The first line without the address.
     pub header: String,
     /// The longest hex dump.
-    pub dump: Vec<u8>,
-    dump_here: Vec<u8>,
+    pub config: Option<ConfigSpace>,
+    dump: Vec<u8>,
     /// There are lines that only `-v` prints.
     pub verbose: bool,
     pub capabilities: Capabilities,
@@ -83,26 +83,30 @@ impl Record {
         }
     }
 
-    /// Ends a dump: the longer one is kept.
+    /// Ends a dump: the longest one is kept.
     pub fn end(&mut self) {
-        if self.dump_here.len() > self.dump.len() {
-            self.dump = std::mem::take(&mut self.dump_here);
+        let known = self
+            .config
+            .as_ref()
+            .map_or(0, |config| config.bytes().len());
+        let dump = std::mem::take(&mut self.dump);
+        if dump.len() > known {
+            self.config = Some(ConfigSpace::new(dump));
         }
-        self.dump_here.clear();
     }
 
-    pub fn hex(&mut self, line: HexLine) {
+    pub fn hex(&mut self, line: &HexLine) {
         if line.is_first() {
             self.end();
-            self.dump_here.reserve(256);
+            self.dump.reserve(256);
         }
-        line.append_to(&mut self.dump_here);
+        line.append_to(&mut self.dump);
     }
 
     /// A line of words. One that says nothing known may be the rest of a first line that was wrapped
     /// before its ids.
     pub fn text(&mut self, line: &str) {
-        if attribute::read(self, line) || self.verbose || !self.dump_here.is_empty() {
+        if attribute::read(self, line) || self.verbose || !self.dump.is_empty() {
             return;
         }
         if self.header.len() + line.len() < MAX_HEADER

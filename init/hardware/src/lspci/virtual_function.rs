@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
 
-use pci::{Address, ConfigSpace};
+use pci::Address;
 
 use super::config;
 use super::record::{Record, Sriov};
 
 /// Gives every virtual function its physical one: the address of the first is that of the physical
 /// function plus the offset, each next one a stride further (9.2.1.2).
-pub(super) fn resolve(records: &mut BTreeMap<Address, Record>) {
-    let owners: Vec<(Address, Sriov)> = records
+pub(super) fn resolve(records: &mut [Record], places: &BTreeMap<Address, usize>) {
+    let owners: Vec<(Address, Sriov)> = places
         .iter()
-        .map(|(address, record)| (*address, registers(record)))
+        .filter_map(|(address, place)| Some((*address, registers(records.get(*place)?))))
         .filter(|(_, sriov)| sriov.enabled.is_some_and(|enabled| enabled > 0))
         .collect();
     for (owner, sriov) in owners {
@@ -24,7 +24,8 @@ pub(super) fn resolve(records: &mut BTreeMap<Address, Record>) {
             if address == owner {
                 continue;
             }
-            if let Some(record) = records.get_mut(&address) {
+            let place = places.get(&address);
+            if let Some(record) = place.and_then(|place| records.get_mut(*place)) {
                 record.physical_function = Some(owner);
             }
             if stride == 0 {
@@ -35,12 +36,12 @@ pub(super) fn resolve(records: &mut BTreeMap<Address, Record>) {
 }
 
 /// The printed registers, else the dumped ones.
-pub(super) fn registers(record: &Record) -> Sriov {
-    if record.sriov.total.is_some() || record.dump.len() <= 256 {
-        return record.sriov;
+fn registers(record: &Record) -> Sriov {
+    let dumped = || config::sriov(record.config.as_ref()?).known().copied();
+    match record.sriov.total {
+        Some(_) => record.sriov,
+        None => dumped().unwrap_or(record.sriov),
     }
-    let config = ConfigSpace::new(record.dump.clone());
-    config::sriov(&config).known().copied().unwrap_or_default()
 }
 
 /// Bus, device and function as the 16 bits of a requester id.

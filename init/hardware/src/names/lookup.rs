@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -6,12 +6,12 @@ use pci::{ClassCode, DeviceId, FunctionId, VendorId};
 
 use super::{Names, entries, heading};
 
-/// The list of names the other way round, from a printed name to ids. Made once a text, as it indexes
-/// every vendor; devices are indexed by vendor as they are asked for.
+/// The list of names the other way round, from a printed name to ids. Each part is indexed when it is
+/// first asked for: a text with ids asks for none.
 pub(crate) struct Lookup<'a> {
     names: &'a Names,
-    classes: HashMap<String, Option<ClassCode>>,
-    vendors: HashMap<&'a str, Vec<VendorId>>,
+    classes: OnceCell<HashMap<String, Option<ClassCode>>>,
+    vendors: OnceCell<HashMap<&'a str, Vec<VendorId>>>,
     devices: RefCell<HashMap<VendorId, Devices<'a>>>,
 }
 
@@ -19,18 +19,12 @@ pub(crate) struct Lookup<'a> {
 type Devices<'a> = Rc<HashMap<&'a str, Vec<DeviceId>>>;
 
 impl Names {
-    /// Turns the list round.
+    /// The list the other way round.
     pub(crate) fn lookup(&self) -> Lookup<'_> {
-        let mut vendors: HashMap<&str, Vec<VendorId>> = HashMap::new();
-        for id in self.vendors.keys().map(|id| VendorId(*id)) {
-            if let Some(name) = self.vendor(id) {
-                vendors.entry(name).or_default().push(id);
-            }
-        }
         Lookup {
             names: self,
-            classes: classes(self),
-            vendors,
+            classes: OnceCell::new(),
+            vendors: OnceCell::new(),
             devices: RefCell::default(),
         }
     }
@@ -39,17 +33,19 @@ impl Names {
 impl<'a> Lookup<'a> {
     /// Base class and subclass that are called so; none where two are.
     pub fn class(&self, name: &str) -> Option<ClassCode> {
-        *self.classes.get(&name.trim().to_lowercase())?
+        let classes = self.classes.get_or_init(|| classes(self.names));
+        *classes.get(&name.trim().to_lowercase())?
     }
 
     /// The vendors whose name a text begins with, and the rest of it. Of two names that fit, the longer.
     pub fn vendors<'t>(&self, text: &'t str) -> Option<(&Vec<VendorId>, &'t str)> {
+        let vendors = self.vendors.get_or_init(|| vendors(self.names));
         let ends = text.match_indices(' ').map(|(end, _)| end);
         let mut ends: Vec<usize> = ends.chain([text.len()]).collect();
         ends.reverse();
         ends.into_iter().find_map(|end| {
             let (name, rest) = text.split_at_checked(end)?;
-            Some((self.vendors.get(name)?, rest.trim_start()))
+            Some((vendors.get(name)?, rest.trim_start()))
         })
     }
 
@@ -69,6 +65,16 @@ impl<'a> Lookup<'a> {
             })
             .collect()
     }
+}
+
+fn vendors(names: &Names) -> HashMap<&str, Vec<VendorId>> {
+    let mut index: HashMap<&str, Vec<VendorId>> = HashMap::new();
+    for id in names.vendors.keys().map(|id| VendorId(*id)) {
+        if let Some(name) = names.vendor(id) {
+            index.entry(name).or_default().push(id);
+        }
+    }
+    index
 }
 
 fn devices(names: &Names, vendor: VendorId) -> HashMap<&str, Vec<DeviceId>> {

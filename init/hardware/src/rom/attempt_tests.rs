@@ -1,150 +1,27 @@
-//! Every way in which the steps of a read can fail, on a function made of memory: what matters is that
-//! it is left as it was found.
+//! Every way in which the steps of a read can fail: what matters is that the function is left as it was
+//! found, at once or by the next run.
 
 use std::cell::{Cell, RefCell};
 
-use pci::{Address, ClassCode, FunctionId};
-
+use super::super::journal::put_back;
+use super::super::testing::{Card, UNSET, function};
 use super::*;
 
-const ROM_BAR: usize = 0x30;
-const UNSET: u64 = 0x2000_0000;
-
-/// A function with a ROM that behaves as the kernel's does.
-struct Card {
-    config: RefCell<Vec<u8>>,
-    rom: Vec<u8>,
-    enabled: Cell<bool>,
-    reads: Cell<u32>,
-    driver: Option<&'static str>,
-    power: &'static str,
-    locked_down: bool,
-    fails_at_read: Option<u32>,
-    changes: bool,
-}
-
-impl Card {
-    fn new(command: u16) -> Self {
-        let mut config = vec![0; 256];
-        config[0..4].copy_from_slice(&[0xde, 0x10, 0xc6, 0x0f]);
-        config[4..6].copy_from_slice(&command.to_le_bytes());
-        Self {
-            config: RefCell::new(config),
-            rom: [&[0x55, 0xaa, 1][..], &[7; 509]].concat(),
-            enabled: Cell::new(false),
-            reads: Cell::new(0),
-            driver: None,
-            power: "D0",
-            locked_down: false,
-            fails_at_read: None,
-            changes: false,
-        }
-    }
-
-    fn read(&self) -> Outcome {
-        attempt(self, &function(0xfe00_0000, 0x4200), RomSource::Sysfs)
-    }
-
-    fn decodes(&self) -> bool {
-        self.config.borrow()[4] & 2 != 0
-    }
-}
-
-impl Device for Card {
-    fn driver(&self) -> Reading<String> {
-        self.driver
-            .map_or(Reading::Absent, |driver| Reading::Known(driver.to_owned()))
-    }
-
-    fn power_state(&self) -> Reading<String> {
-        Reading::Known(self.power.to_owned())
-    }
-
-    fn config(&self) -> io::Result<Vec<u8>> {
-        Ok(self.config.borrow().clone())
-    }
-
-    fn write_config(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        if self.locked_down {
-            return Err(Errno::EPERM.into());
-        }
-        self.config.borrow_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn enable_rom(&self, on: bool) -> io::Result<()> {
-        self.enabled.set(on);
-        Ok(())
-    }
-
-    fn read_rom(&self) -> io::Result<Vec<u8>> {
-        assert!(self.enabled.get(), "read without being enabled");
-        self.reads.set(self.reads.get() + 1);
-        // As `pci_enable_rom` does: the address stays when the kernel takes the enable bit back.
-        self.config.borrow_mut()[ROM_BAR..ROM_BAR + 4].copy_from_slice(&[0, 0, 0, 0xfe]);
-        if self.fails_at_read == Some(self.reads.get()) {
-            return Err(Errno::EIO.into());
-        }
-        let mut rom = if self.decodes() {
-            self.rom.clone()
-        } else {
-            vec![0xff; 512]
-        };
-        if self.changes {
-            rom[9] = u8::try_from(self.reads.get()).unwrap();
-        }
-        Ok(rom)
-    }
-}
-
-fn function(rom_start: u64, bar_flags: u64) -> Function {
-    let address = "0000:01:00.0".parse::<Address>().unwrap();
-    let nothing = || Reading::Unknown("not asked".to_owned());
-    let bar = Bar {
-        index: 1,
-        start: 0xd000_0000,
-        end: 0xdfff_ffff,
-        flags: bar_flags | 0x200,
-    };
-    Function {
-        id: FunctionId::new(0x10de, 0x0fc6),
-        subsystem: Reading::Absent,
-        class: ClassCode(0x03_00_00),
-        revision: Reading::Absent,
-        driver: Reading::Absent,
-        numa_node: Reading::Absent,
-        link: Reading::Absent,
-        reset_methods: Reading::Absent,
-        power_state: nothing(),
-        boot_vga: Reading::Absent,
-        bars: Reading::Known(vec![bar]),
-        rom_region: Reading::Known(Bar {
-            index: 6,
-            start: rom_start,
-            end: rom_start + 0x7ffff,
-            flags: 0x46200,
-        }),
-        has_rom_file: true,
-        config: Reading::Absent,
-        slot: Reading::Absent,
-        group: Reading::Absent,
-        parent: Reading::Absent,
-        physical_function: Reading::Absent,
-        total_virtual_functions: Reading::Absent,
-        ..Function::unknown(address, "not part of this test")
-    }
+fn failed(outcome: Outcome) -> RomFailure {
+    outcome.bytes.unwrap_err()
 }
 
 #[test]
 fn a_rom_is_read_twice_and_the_function_is_as_before() {
     for command in [0x0000, 0x0002, 0x0007] {
         let card = Card::new(command);
-        let before = card.config.borrow().clone();
+        let before = card.config_now();
         let outcome = card.read();
         assert_eq!(outcome.bytes, Ok(card.rom.clone()));
         assert_eq!(outcome.not_restored, [""; 0]);
         assert_eq!((card.reads.get(), card.enabled.get()), (2, false));
-        assert_eq!(*card.config.borrow(), before, "command {command:#x}");
+        assert_eq!(card.config_now(), before, "command {command:#x}");
+        assert!(card.journal().records().is_empty());
     }
 }
 
@@ -155,27 +32,116 @@ fn a_read_that_fails_leaves_the_function_as_before() {
             fails_at_read: Some(at),
             ..Card::new(0)
         };
-        let before = card.config.borrow().clone();
+        let before = card.config_now();
         let outcome = card.read();
-        assert!(outcome.bytes.unwrap_err().starts_with("input/output error"));
         assert_eq!(outcome.not_restored, [""; 0]);
+        let failure = failed(outcome);
+        assert_eq!(failure.kind, FailureKind::InputOutput);
+        assert!(failure.why.starts_with("input/output error"));
         assert!(!card.enabled.get());
-        assert_eq!(*card.config.borrow(), before);
+        assert_eq!(card.config_now(), before);
     }
+}
+
+#[test]
+fn the_kernels_own_word_says_what_stands_in_place_of_a_rom() {
+    for (found, kind, words) in [
+        (Signature::Image(0xffff), FailureKind::AllOnes, "ff ff"),
+        (Signature::Image(0x5a00), FailureKind::NoSignature, "00 5a"),
+        (Signature::Pcir, FailureKind::NoPcir, "no PCIR"),
+    ] {
+        let card = Card {
+            fails_at_read: Some(1),
+            rejected: Some(found),
+            ..Card::new(2)
+        };
+        let failure = failed(card.read());
+        assert_eq!(failure.kind, kind);
+        assert!(failure.why.contains(words), "{}", failure.why);
+    }
+}
+
+/// What a process that is killed leaves: nothing of it runs any more.
+fn killed_half_way(card: &Card, function: &Function) {
+    let journal = card.journal();
+    let mut restore = Restore::new(card, &journal, function);
+    let config = awake(&mut restore).unwrap();
+    restore.note(&config).unwrap();
+    decode(&restore, &config, function).unwrap();
+    restore.read_rom().unwrap();
+    card.enabled.set(true);
+    std::mem::forget(restore);
+}
+
+#[test]
+fn what_a_killed_process_left_is_put_back_by_the_next() {
+    let card = Card {
+        power: Cell::new("D3hot"),
+        power_control: RefCell::new("auto".to_owned()),
+        ..Card::new(0)
+    };
+    let before = card.config_now();
+    killed_half_way(&card, &function(0xfe00_0000, 0));
+    assert_ne!(card.config_now(), before);
+    assert_eq!(*card.power_control.borrow(), "on");
+
+    let records = card.journal().records();
+    let [record] = records.as_slice() else {
+        panic!("{records:?}")
+    };
+    let told = put_back(&card, record);
+    assert!(told.contains("put back as it was found"), "{told}");
+    assert_eq!(card.config_now(), before);
+    assert_eq!(*card.power_control.borrow(), "auto");
+    assert!(!card.enabled.get());
+}
+
+#[test]
+fn another_card_or_one_with_a_driver_is_left_alone_by_the_next_run() {
+    let card = Card::new(0);
+    killed_half_way(&card, &function(0xfe00_0000, 0));
+    let record = card.journal().records().remove(0);
+    let taken = Card {
+        driver: Some("nouveau"),
+        ..Card::new(7)
+    };
+    let other = Card::new(7);
+    other.config.borrow_mut()[2] = 0x99;
+    for (card, words) in [(taken, "nouveau has it now"), (other, "is not 10de:0fc6")] {
+        let before = card.config_now();
+        let told = put_back(&card, &record);
+        assert!(told.contains(words), "{told}");
+        assert_eq!(card.config_now(), before);
+    }
+}
+
+#[test]
+fn a_function_is_not_touched_when_that_cannot_be_noted() {
+    let card = Card::new(0);
+    std::fs::write(card.records.path().join("records"), "a file").unwrap();
+    let before = card.config_now();
+    let failure = failed(card.read());
+    assert!(
+        failure.why.contains("could not be noted in"),
+        "{}",
+        failure.why
+    );
+    assert_eq!((card.config_now(), card.reads.get()), (before, 0));
 }
 
 #[test]
 fn a_panic_half_way_leaves_the_function_as_before() {
     let card = Card::new(0);
-    let before = card.config.borrow().clone();
-    let config = ConfigSpace::new(before.clone());
+    let before = card.config_now();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let restore = Restore::note(&card, &config).unwrap();
+        let journal = card.journal();
+        let mut restore = Restore::new(&card, &journal, &function(0xfe00_0000, 0));
+        restore.note(&ConfigSpace::new(before.clone())).unwrap();
         restore.decode_memory().unwrap();
         panic!("half-way");
     }));
     assert!(panicked.is_err());
-    assert_eq!(*card.config.borrow(), before);
+    assert_eq!(card.config_now(), before);
 }
 
 #[test]
@@ -183,12 +149,13 @@ fn under_lockdown_decode_stays_as_found_and_what_the_kernel_changed_is_said() {
     let off = Card {
         locked_down: true,
         ..Card::new(0)
-    }
-    .read();
-    let why = off.bytes.unwrap_err();
+    };
+    let failure = failed(off.read());
+    assert_eq!(failure.kind, FailureKind::LockedDown);
     assert!(
-        why.contains("cannot be switched on") && why.contains("locked down"),
-        "{why}"
+        failure.why.contains("cannot be switched on") && failure.why.contains("locked down"),
+        "{}",
+        failure.why
     );
 
     let on = Card {
@@ -204,103 +171,100 @@ fn under_lockdown_decode_stays_as_found_and_what_the_kernel_changed_is_said() {
 }
 
 #[test]
-fn a_bound_driver_or_a_sleeping_function_is_not_touched() {
-    let asleep = |power| Card {
-        power,
+fn a_function_with_a_driver_is_not_touched() {
+    let card = Card {
+        driver: Some("nvidia"),
         ..Card::new(0)
     };
-    for (card, reason) in [
-        (
-            Card {
-                driver: Some("nvidia"),
-                ..Card::new(0)
-            },
-            "the driver nvidia is bound",
-        ),
-        (asleep("D3hot"), "is in D3hot"),
-        (asleep("D3cold"), "is in D3cold"),
-    ] {
-        let outcome = card.read();
-        let why = outcome.bytes.unwrap_err();
-        assert!(why.contains(reason), "{why}");
-        assert_eq!(card.reads.get(), 0);
+    let failure = failed(card.read());
+    assert_eq!(failure.kind, FailureKind::Driver);
+    assert!(failure.why.contains("the driver nvidia is bound"));
+    assert_eq!(card.reads.get(), 0);
+}
+
+fn asleep(state: &'static str, control: &str) -> Card {
+    Card {
+        power: Cell::new(state),
+        power_control: RefCell::new(control.to_owned()),
+        ..Card::new(0)
     }
+}
+
+#[test]
+fn a_function_that_the_kernel_lets_sleep_is_woken_and_may_sleep_again() {
+    for state in ["D3hot", "D3cold"] {
+        let card = asleep(state, "auto");
+        let outcome = card.read();
+        assert!(outcome.bytes.is_ok(), "{:?}", outcome.bytes);
+        assert_eq!(outcome.not_restored, [""; 0]);
+        assert_eq!(*card.power_control.borrow(), "auto");
+    }
+    let unknown = asleep("unknown", "on");
     assert!(
-        asleep("unknown").read().bytes.is_ok(),
+        unknown.read().bytes.is_ok(),
         "no power management: always in D0"
     );
 }
 
 #[test]
-fn decode_stays_off_while_a_bar_has_no_address() {
-    let card = Card::new(0);
-    let outcome = attempt(&card, &function(0xfe00_0000, UNSET), RomSource::Sysfs);
-    assert!(outcome.bytes.unwrap_err().contains("BAR 1 has no address"));
-    assert_eq!(card.reads.get(), 0);
-    let outcome = attempt(&Card::new(2), &function(0, 0), RomSource::Sysfs);
-    assert!(
-        outcome
-            .bytes
-            .unwrap_err()
-            .contains("no address for the ROM BAR")
+fn a_function_that_does_not_wake_is_not_read() {
+    let stuck = Card {
+        wakes_to: "D3hot",
+        ..asleep("D3hot", "auto")
+    };
+    let failure = failed(stuck.read());
+    assert_eq!(failure.kind, FailureKind::Asleep);
+    assert!(failure.why.contains("still in D3hot"), "{}", failure.why);
+    assert_eq!(
+        (stuck.reads.get(), &**stuck.power_control.borrow()),
+        (0, "auto")
     );
+
+    let held = asleep("D3hot", "on");
+    let failure = failed(held.read());
+    assert!(failure.why.contains("is in D3hot"), "{}", failure.why);
+    assert_eq!(held.reads.get(), 0);
 }
 
 #[test]
-fn what_is_no_copy_is_refused() {
-    let why = Card {
-        changes: true,
-        ..Card::new(2)
-    }
-    .read()
-    .bytes
-    .unwrap_err();
+fn decode_stays_off_while_a_bar_has_no_address() {
+    let card = Card::new(0);
+    let outcome = card.attempt(&function(0xfe00_0000, UNSET), RomSource::RomBar);
+    assert!(failed(outcome).why.contains("BAR 0 has no address"));
+    assert_eq!(card.reads.get(), 0);
+    let outcome = Card::new(2).attempt(&function(0, 0), RomSource::RomBar);
+    assert!(failed(outcome).why.contains("no address for the ROM BAR"));
+}
+
+#[test]
+fn reads_that_differ_are_unstable() {
+    let failure = failed(
+        Card {
+            changes: true,
+            ..Card::new(2)
+        }
+        .read(),
+    );
+    assert_eq!(failure.kind, FailureKind::Unstable);
     assert_eq!(
-        why,
+        failure.why,
         "two reads differ, first at offset 0x9: this is no copy"
     );
-    let why = Card {
-        rom: vec![0xff; 512],
-        ..Card::new(2)
-    }
-    .read()
-    .bytes
-    .unwrap_err();
-    assert!(why.starts_with("every byte is 0xff"), "{why}");
-    let why = Card {
-        rom: vec![],
-        ..Card::new(2)
-    }
-    .read()
-    .bytes
-    .unwrap_err();
-    assert_eq!(why, "it is empty");
-    let why = Card {
-        rom: vec![1; LIMIT + 1],
-        ..Card::new(2)
-    }
-    .read()
-    .bytes
-    .unwrap_err();
-    assert!(why.contains("does not end"), "{why}");
 }
 
 #[test]
 fn the_shadow_is_read_without_asking_the_function() {
-    let card = Card {
-        power: "D3hot",
-        ..Card::new(2)
-    };
-    let outcome = attempt(&card, &function(0xc_0000, 0), RomSource::Shadow);
+    let card = asleep("D3hot", "auto");
+    card.config.borrow_mut()[4] = 2;
+    let outcome = card.attempt(&function(0xc_0000, 0), RomSource::Shadow);
     assert!(outcome.bytes.is_ok());
-    let card = Card {
+    assert_eq!(card.power.get(), "D3hot");
+    let failing = Card {
         fails_at_read: Some(1),
         ..Card::new(2)
     };
-    let why = attempt(&card, &function(0xc_0000, 0), RomSource::Shadow)
-        .bytes
-        .unwrap_err();
-    assert!(why.contains("0xC0000"), "{why}");
+    let outcome = failing.attempt(&function(0xc_0000, 0), RomSource::Shadow);
+    assert!(failed(outcome).why.contains("0xC0000"));
 }
 
 #[test]

@@ -2,34 +2,70 @@ use std::io;
 
 use pci::ConfigSpace;
 
+use super::bar0::Registers;
 use super::device::Device;
+use super::journal::Journal;
+use super::record::{Record, Register, RegisterName, refusal};
+use super::{FailureKind, RomFailure};
 use crate::tree::why;
+use crate::{Function, Reading};
 
 /// Offset of the command register (PCI Express 7.5.1.1.3).
 const COMMAND: usize = 0x04;
 /// Command register: memory space enable.
 const MEMORY: u16 = 1 << 1;
 
-/// Puts a function back as it was found, also when reading its ROM fails half-way. A process that is killed,
-/// or that panics where a panic aborts, leaves it as it is.
+/// Puts a function back as it was found, also when reading its ROM fails half-way. Everything is in the
+/// journal before it is changed: when the process is killed, the next one puts it back.
 pub(super) struct Restore<'a, D: Device> {
     device: &'a D,
-    registers: Vec<Register>,
+    journal: &'a Journal,
+    record: Record,
     command: u16,
     rom_is_enabled: bool,
+    shadow: Option<Shadow<D::Registers>>,
+    is_recorded: bool,
     done: bool,
 }
 
-/// A register and what was in it.
-struct Register {
-    name: &'static str,
-    offset: usize,
-    before: Vec<u8>,
+/// NVIDIA's ROM shadow register, reached through BAR 0.
+struct Shadow<R> {
+    registers: R,
+    offset: u32,
+    before: u32,
 }
 
 impl<'a, D: Device> Restore<'a, D> {
-    /// Notes how the function is now; `None` when its configuration space does not reach so far.
-    pub(super) fn note(device: &'a D, config: &ConfigSpace) -> Option<Self> {
+    /// Nothing is changed yet.
+    pub(super) fn new(device: &'a D, journal: &'a Journal, function: &Function) -> Self {
+        Self {
+            device,
+            journal,
+            record: Record {
+                address: function.address,
+                id: function.id,
+                power_control: None,
+                registers: Vec::new(),
+            },
+            command: 0,
+            rom_is_enabled: false,
+            shadow: None,
+            is_recorded: false,
+            done: false,
+        }
+    }
+
+    pub(super) fn device(&self) -> &'a D {
+        self.device
+    }
+
+    fn write_record(&mut self) -> Result<(), RomFailure> {
+        self.is_recorded = true;
+        self.journal.write(&self.record).map_err(RomFailure::other)
+    }
+
+    /// Notes how the function is now.
+    pub(super) fn note(&mut self, config: &ConfigSpace) -> Result<(), RomFailure> {
         let register = |name, offset, length| {
             let before = config.bytes().get(offset..offset + length)?.to_vec();
             Some(Register {
@@ -38,26 +74,67 @@ impl<'a, D: Device> Restore<'a, D> {
                 before,
             })
         };
-        let mut registers = vec![register("the command register", COMMAND, 2)?];
         // The kernel writes the ROM's address as it maps it (`pci_enable_rom`), and does not take back
         // an address that firmware had not written.
-        if let Some(offset) = config.rom_bar_offset() {
-            registers.insert(0, register("the expansion ROM base address", offset, 4)?);
-        }
-        let command = config.command()?;
-        Some(Self {
-            device,
-            registers,
-            command,
-            rom_is_enabled: false,
-            done: false,
-        })
+        let rom_bar = config
+            .rom_bar_offset()
+            .map(|offset| register(RegisterName::RomBar, offset, 4));
+        let registers = rom_bar
+            .into_iter()
+            .chain([register(RegisterName::Command, COMMAND, 2)]);
+        let (Some(registers), Some(command)) =
+            (registers.collect::<Option<Vec<_>>>(), config.command())
+        else {
+            return Err(RomFailure::other(
+                "not root: the configuration space cannot be read",
+            ));
+        };
+        self.record.registers = registers;
+        self.command = command;
+        self.write_record()
+    }
+
+    /// Keeps a function awake that the kernel's power management has put to sleep. One that sleeps for
+    /// another reason is left alone.
+    pub(super) fn wake(&mut self, state: &str) -> Result<(), RomFailure> {
+        let asleep = |more: &str| {
+            let why =
+                format!("not read: the function is in {state}, and only one in D0 answers; {more}");
+            RomFailure::new(FailureKind::Asleep, why)
+        };
+        let control = match self.device.power_control() {
+            Reading::Known(control) if control == "auto" => control,
+            Reading::Known(control) => {
+                return Err(asleep(&format!(
+                    "power/control is '{control}', so it is not the kernel that lets it sleep"
+                )));
+            }
+            Reading::Absent => return Err(asleep("it has no power/control")),
+            Reading::Unknown(why) => return Err(asleep(&why)),
+        };
+        self.record.power_control = Some(control);
+        self.write_record()?;
+        self.device
+            .set_power_control("on")
+            .map_err(|error| asleep(&format!("it could not be woken: {}", why(&error))))
     }
 
     /// Switches memory decode on.
-    pub(super) fn decode_memory(&self) -> io::Result<()> {
+    pub(super) fn decode_memory(&self) -> Result<(), RomFailure> {
+        let command = (self.command | MEMORY).to_le_bytes();
         self.device
-            .write_config(COMMAND, &(self.command | MEMORY).to_le_bytes())
+            .write_config(COMMAND, &command)
+            .map_err(|error| {
+                let kind = match error.kind() {
+                    io::ErrorKind::PermissionDenied => FailureKind::LockedDown,
+                    _ => FailureKind::Other,
+                };
+                let why = format!(
+                    "not read: memory decode is off and cannot be switched on: {}",
+                    refusal(&error)
+                );
+                RomFailure::new(kind, why)
+            })
     }
 
     /// Reads the ROM once.
@@ -68,6 +145,32 @@ impl<'a, D: Device> Restore<'a, D> {
         self.device.enable_rom(false)?;
         self.rom_is_enabled = false;
         Ok(bytes)
+    }
+
+    /// Clears the bit in NVIDIA's ROM shadow register, at `mirror` in BAR 0 and at `offset` in
+    /// configuration space, that hides the flash. The registers are given back for reading.
+    pub(super) fn lift_shadow(
+        &mut self,
+        registers: D::Registers,
+        mirror: u32,
+        offset: usize,
+    ) -> Result<&D::Registers, RomFailure> {
+        let before = registers.read(mirror);
+        self.record.registers.push(Register {
+            name: RegisterName::RomShadow,
+            offset,
+            before: before.to_le_bytes().to_vec(),
+        });
+        self.write_record()?;
+        let shadow = self.shadow.insert(Shadow {
+            registers,
+            offset: mirror,
+            before,
+        });
+        if before & 1 != 0 {
+            shadow.registers.write(mirror, before & !1);
+        }
+        Ok(&shadow.registers)
     }
 
     /// Restores, and says what is not as it was.
@@ -86,11 +189,17 @@ impl<'a, D: Device> Restore<'a, D> {
                 why(&error)
             ));
         }
-        left.extend(
-            self.registers
-                .iter()
-                .filter_map(|register| register.put_back(self.device)),
-        );
+        // Through the mirror first, as long as memory decode is on; where that did not help, the record
+        // has the same register in configuration space.
+        if let Some(shadow) = &self.shadow
+            && shadow.registers.read(shadow.offset) != shadow.before
+        {
+            shadow.registers.write(shadow.offset, shadow.before);
+        }
+        if self.is_recorded {
+            left.extend(self.record.put_back(self.device));
+            self.journal.remove(&self.record);
+        }
         left
     }
 }
@@ -100,57 +209,5 @@ impl<D: Device> Drop for Restore<'_, D> {
         if !self.done {
             self.restore();
         }
-    }
-}
-
-impl Register {
-    /// Writes it back when it differs, and looks again. Writing what is already there could only harm.
-    fn put_back(&self, device: &impl Device) -> Option<String> {
-        let now = || {
-            let config = device.config().ok()?;
-            Some(
-                config
-                    .get(self.offset..self.offset + self.before.len())?
-                    .to_vec(),
-            )
-        };
-        if now().as_ref() == Some(&self.before) {
-            return None;
-        }
-        let refused = match device.write_config(self.offset, &self.before) {
-            Ok(()) => String::new(),
-            Err(error) => format!(" ({})", refusal(&error)),
-        };
-        let now = now();
-        if now.as_ref() == Some(&self.before) {
-            return None;
-        }
-        let now = now.map_or("unreadable".to_owned(), |now| hex(&now));
-        Some(format!(
-            "{} was {} and is {now}{refused}",
-            self.name,
-            hex(&self.before)
-        ))
-    }
-}
-
-/// A little-endian register as people write it.
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes
-        .iter()
-        .rev()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("0x{digits}")
-}
-
-/// Why a write to configuration space failed. Root is refused only by lockdown.
-pub(super) fn refusal(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        "the kernel refuses writes to configuration space: it is locked down, as with Secure Boot, or \
-         this is not root"
-            .to_owned()
-    } else {
-        error.to_string()
     }
 }

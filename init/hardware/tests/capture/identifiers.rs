@@ -69,6 +69,14 @@ fn what_is_left_out_changes_nothing_else() {
     assert_eq!(again.kernel.log, plain.kernel.log);
     assert_eq!(again.board.name, plain.board.name);
     assert_eq!(again.groups, plain.groups);
+    assert_eq!(again.iommu_unit_registers, plain.iommu_unit_registers);
+    assert!(
+        plain
+            .iommu_unit_registers
+            .known()
+            .is_some_and(|units| !units.is_empty())
+    );
+    assert_eq!(again.functions[1].slot, Reading::Known("3".to_owned()));
     let device = |machine: &hardware::Machine| machine.host_devices.known().unwrap()[0].clone();
     let (before, after) = (device(&plain), device(&again));
     // The second one: the log names another before.

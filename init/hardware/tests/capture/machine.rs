@@ -82,6 +82,20 @@ pub fn folder() -> TempDir {
         &format!("../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/net/{interface}"),
     );
     file(&format!("{card}/net/{interface}/operstate"), b"up\n");
+    file(
+        &format!("{card}/net/{interface}/address"),
+        format!("{MAC}\n").as_bytes(),
+    );
+    file("sys/bus/pci/slots/3/address", b"0000:01:00\n");
+    link("sys/class/iommu/dmar0", "../../devices/virtual/iommu/dmar0");
+    for (name, text) in [
+        ("address", "fed90000"),
+        ("cap", "d2008c40660462"),
+        ("ecap", "f050da"),
+    ] {
+        let unit = "sys/devices/virtual/iommu/dmar0/intel-iommu";
+        file(&format!("{unit}/{name}"), format!("{text}\n").as_bytes());
+    }
     link("sys/class/dmi/id", "../../devices/virtual/dmi/id");
     for (name, text) in [
         ("board_name", "B550"),

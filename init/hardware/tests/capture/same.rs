@@ -2,7 +2,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use hardware::capture::{Capture, Details};
-use hardware::{Names, Reading, RomReading, RomSource, Source, kernel_log, load, read};
+use hardware::{
+    FailureKind, Names, Reading, RomFailure, RomReading, RomSource, Source, kernel_log, load, read,
+};
 
 use crate::machine::{folder, unpack};
 use crate::{captured, machine_in, unpacked};
@@ -31,8 +33,6 @@ fn this_machine_captured_is_this_machine() {
 #[test]
 fn a_copied_folder_captured_is_that_machine_in_the_same_words() {
     let folder = folder();
-    // What cannot be read and what is not there must be told again as it was.
-    fs::create_dir(folder.path().join("sys/bus/pci/slots")).unwrap();
     let plain = read(&Source::folder(folder.path()).unwrap()).unwrap();
     let (recorded, packed) = captured(Source::folder(folder.path()).unwrap(), true);
     assert_eq!(recorded, plain);
@@ -92,12 +92,20 @@ fn option_roms_and_names_come_along() {
     let address = "0000:01:00.0".parse().unwrap();
     let rom = |bytes| RomReading {
         address,
+        id: None,
         source: RomSource::Shadow,
+        place: "resource, line 7".to_owned(),
         taint: Some("a copy".to_owned()),
         bytes,
         not_restored: vec!["command".to_owned()],
     };
-    let roms = [rom(Ok(vec![0x55, 0xaa, 1])), rom(Err("EIO".to_owned()))];
+    let roms = [
+        rom(Ok(vec![0x55, 0xaa, 1])),
+        rom(Err(RomFailure {
+            kind: FailureKind::InputOutput,
+            why: "EIO".to_owned(),
+        })),
+    ];
     let names = Names::from_text("8086  Intel\n\t1234  A card\n\t1235  Another\n".to_owned());
     let (source, recording) = Source::folder(folder.path()).unwrap().record();
     let machine = read(&source).unwrap();

@@ -220,6 +220,7 @@ fn virtual_functions_are_found_by_their_owners_registers() {
     );
     let owner = at(&machine, "0000:01:00.0");
     assert_eq!(owner.total_virtual_functions, Reading::Known(8));
+    assert_eq!(owner.enabled_virtual_functions, Reading::Known(2));
     assert_eq!(owner.physical_function, Reading::Absent);
     for address in ["0000:01:10.0", "0000:01:10.2"] {
         assert_eq!(

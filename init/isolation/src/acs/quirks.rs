@@ -2,7 +2,7 @@
 //! (`pci_dev_acs_enabled`, drivers/pci/quirks.c).
 
 use hardware::Reading;
-use pci::{AcsBits, Address, FunctionId, PortType};
+use pci::{AcsBits, Address, FunctionId, PortType, extended};
 
 use super::{Isolation, Judge};
 use crate::topology::Facts;
@@ -301,8 +301,7 @@ fn double_words(judge: &Judge, address: Address, facts: &Facts) -> Option<Outcom
     }
     let config = judge.topology.function(address)?.config.known();
     let control = config.and_then(|config| {
-        let list = config.extended_capabilities()?;
-        let entry = list.iter().find(|entry| entry.id == EXT_ACS)?;
+        let entry = config.find_extended(extended::ACCESS_CONTROL_SERVICES)??;
         config.u16(entry.offset + 8)
     });
     let control = control.map_or_else(
@@ -315,6 +314,3 @@ fn double_words(judge: &Judge, address: Address, facts: &Facts) -> Option<Outcom
     );
     Some(Outcome::Control(control))
 }
-
-/// Extended capability id of ACS.
-const EXT_ACS: u16 = 0x000d;

@@ -142,6 +142,28 @@ fn a_kernel_that_uses_its_iommu_shows_in_units_or_groups() {
 }
 
 #[test]
+fn what_the_kernel_has_yet_to_switch_on_is_not_known_to_be_on_now() {
+    let now = |machine: &Machine, place: &str| {
+        let state = state(machine, place);
+        AcsService::ALL.map(|service| state.now(service))
+    };
+    let unknown = || Isolation::Unknown(IOMMU_OFF.to_owned());
+    let port = || root_port("00:01.0", 1).acs(0x0d, 0x0d);
+    // Upstream forwarding is hard-wired there.
+    let off = [unknown(), unknown(), unknown(), Isolation::Yes];
+    assert_eq!(now(&machine([port()]), "00:01.0"), off);
+    let on = [const { Isolation::Yes }; 4];
+    assert_eq!(now(&in_use([port()]), "00:01.0"), on);
+    let without = [const { Isolation::No }; 4];
+    assert_eq!(now(&machine([root_port("00:01.0", 1)]), "00:01.0"), without);
+    // No register decides about a function alone in its device, or one that a quirk vouches for.
+    let alone = endpoint("00:05.0").acs(0x0d, 0);
+    assert_eq!(now(&machine([alone.clone()]), "00:05.0"), on);
+    let vouched = alone.multifunction().id(0x8086, 0x1521);
+    assert_eq!(now(&machine([vouched]), "00:05.0"), on);
+}
+
+#[test]
 fn registers_that_were_not_read_leave_every_service_unknown() {
     let state = state(&in_use([root_port("00:01.0", 1).short()]), "00:01.0");
     for service in AcsService::ALL {

@@ -273,25 +273,35 @@ fn what_looks_like_every_function_of_a_bus_takes_all_of_it() {
 }
 
 #[test]
+fn functions_that_use_each_others_ids_share_a_group() {
+    let machine = in_use([
+        root_port("00:01.0", 1).buses(1, 9).acs(ALL, ALL),
+        upstream("01:00.0", 2).buses(2, 9),
+        endpoint("02:01.0").id(0x8086, 0x2954),
+        endpoint("02:02.0").id(0x8086, 0x2955),
+    ]);
+    assert_eq!(groups(&machine), "00:01.0 | 01:00.0 | 02:01.0 02:02.0");
+}
+
+#[test]
 fn above_the_bridge_where_translation_sits_nothing_gives_an_alias() {
+    // The unit sits behind the bridge, and does not cover the bridge itself.
+    let covers = |function: &hardware::Function| short(function.address) != "00:01.0";
     let below = |id: u16| {
-        groups(&in_use([
-            express_to_pci("00:01.0", 1).id(0x14e4, id),
-            conventional("01:00.0"),
-            conventional("01:01.0"),
-        ]))
-    };
-    assert_eq!(below(0x9001), "00:01.0 01:00.0 01:01.0");
-    // The way up still ends at a bridge that does not isolate.
-    assert_eq!(below(0x9000), "00:01.0 01:00.0 01:01.0");
-    let root = |id: u16| {
-        groups(&in_use([
+        let machine = in_use([
             express("00:01.0", 1, 8).id(0x14e4, id).buses(1, 2),
             root_port("01:00.0", 2).acs(ALL, ALL),
             endpoint("02:00.0"),
-        ]))
+        ]);
+        let platform = Platform {
+            covers: &covers,
+            ..Platform::default()
+        };
+        text(&Predictor::new(&machine, &Override::NONE, &platform).prediction())
     };
-    assert_eq!(root(0x9084), "00:01.0 01:00.0 02:00.0");
+    assert_eq!(below(0x9000), "01:00.0 02:00.0");
+    assert_eq!(below(0x9084), "01:00.0 02:00.0");
+    assert_eq!(below(0x9001), "01:00.0 | 02:00.0");
 }
 
 #[test]

@@ -71,6 +71,24 @@ fn a_card_shares_in_each_slot_with_the_ports_group_but_for_what_leaves_the_slot(
 }
 
 #[test]
+fn neither_a_port_further_up_nor_one_that_holds_the_chipset_is_another_slot() {
+    let ports = |switch: u16, card: &str| -> Vec<String> {
+        let mut functions = board();
+        functions[3] = functions[3].clone().slot(4);
+        functions[7] = functions[7].clone().id(0x1022, switch);
+        let landings = landings(&in_use(functions), &[card]).into_iter();
+        landings.map(|landing| short(landing.port)).collect()
+    };
+    assert_eq!(ports(0x43e9, "06:00.0"), ["00:01.0", "00:01.1", "00:03.0"]);
+    assert_eq!(ports(0x43e9, "01:00.0"), ["00:01.1", "00:03.0", "05:00.0"]);
+    // A card's own switch leaves with it.
+    assert_eq!(
+        ports(0x1478, "01:00.0"),
+        ["00:01.1", "00:03.0", "00:04.0", "05:00.0"]
+    );
+}
+
+#[test]
 fn a_landing_says_what_leaves_and_what_the_slot_is() {
     let mut functions = board();
     let link = |width| Link {
@@ -84,6 +102,7 @@ fn a_landing_says_what_leaves_and_what_the_slot_is() {
         .clone()
         .id(0x8086, 0x1905)
         .change(|port| port.link = Reading::Known(link(8)));
+    functions[8] = functions[8].clone().words(0x4c, &[0x0043, 0]);
     functions[6] = functions[6]
         .clone()
         .change(|card| card.slot = Reading::Known("PCIEX16_2".into()));
@@ -96,6 +115,8 @@ fn a_landing_says_what_leaves_and_what_the_slot_is() {
     assert_eq!(second.link.unwrap().width, 8);
     assert_eq!(second.attachment, Attachment::Processor);
     let empty = &landings[1];
+    let in_switch = landings[2].link.unwrap();
+    assert_eq!((in_switch.speed, in_switch.width), (8.0, 4));
     assert_eq!((&empty.slot, empty.slot_number), (&None, Some(3)));
     assert_eq!((empty.occupants.len(), empty.link), (0, None));
     assert_eq!(empty.attachment, Attachment::Unknown);
@@ -161,6 +182,22 @@ fn a_card_with_a_switch_of_its_own_moves_as_a_whole() {
 }
 
 #[test]
+fn a_cards_own_switch_isolates_only_as_far_as_the_port_above_it_does() {
+    let machine = in_use([
+        root_port("00:01.0", 1).buses(1, 3).slot(1).acs(ALL, ALL),
+        upstream("01:00.0", 2).buses(2, 3).id(0x1002, 0x1478),
+        downstream("02:00.0", 3).id(0x1002, 0x1479).acs(ALL, ALL),
+        endpoint("03:00.0"),
+        root_port("00:02.0", 4).slot(2).acs(ALL, ALL),
+        root_port("00:03.0", 5).slot(3),
+    ]);
+    assert_eq!(
+        shares(&machine, &["03:00.0"]),
+        expected(&[("00:02.0", &[]), ("00:03.0", &["00:03.0"])])
+    );
+}
+
+#[test]
 fn what_is_in_no_slot_of_pci_express_cannot_be_moved() {
     let machine = in_use([
         integrated("00:02.0"),
@@ -197,6 +234,19 @@ fn a_slot_whose_port_was_not_read_is_uncertain_and_others_are_not() {
         .collect();
     assert_eq!(doubts, [vec!["00:02.0".to_owned()], vec![]]);
     assert_eq!(landings[0].shares_with, [address("00:02.0")]);
+}
+
+#[test]
+fn a_slot_whose_group_is_uncertain_is_uncertain() {
+    let machine = machine([
+        root_port("00:01.0", 1).slot(1).acs(ALL, 0),
+        root_port("00:02.0", 2).slot(2).multifunction(),
+        root_port("00:02.1", 3).short(),
+        endpoint("01:00.0"),
+    ]);
+    let landings = landings(&machine, &["01:00.0"]);
+    assert_eq!(landings[0].shares_with, ["00:02.0", "00:02.1"].map(address));
+    assert_eq!(landings[0].doubts[0].function, address("00:02.1"));
 }
 
 #[test]

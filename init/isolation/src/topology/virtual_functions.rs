@@ -1,10 +1,7 @@
 use std::collections::BTreeMap;
 
 use hardware::Function;
-use pci::{Address, ConfigSpace};
-
-/// Extended capability id of SR-IOV (PCI Express Base specification, 9.3.3).
-const SR_IOV: u16 = 0x0010;
+use pci::{Address, ConfigSpace, SrIov};
 
 /// Virtual functions and the physical function of each. Where sysfs does not tell, the SR-IOV capability of
 /// the physical function does.
@@ -22,18 +19,18 @@ pub(super) fn physical_functions(functions: &[&Function]) -> BTreeMap<Address, A
         return found;
     }
     for function in functions {
-        let ids = function.config.known().and_then(SrIov::of);
+        let ids = function.config.known().and_then(enabled);
         let (Some(ids), (domain, own)) = (ids, routing(function.address)) else {
             continue;
         };
-        let Some(first) = own.checked_add(ids.offset) else {
+        let Some(first) = own.checked_add(ids.first_vf_offset) else {
             continue;
         };
-        let last = ids.stride.saturating_mul(ids.count.saturating_sub(1));
+        let last = ids.vf_stride.saturating_mul(ids.num_vfs.saturating_sub(1));
         let last = first.saturating_add(last);
         for ((_, id), address) in untold.range((domain, first)..=(domain, last)) {
             let on_stride = (id - first)
-                .checked_rem(ids.stride)
+                .checked_rem(ids.vf_stride)
                 .is_none_or(|rest| rest == 0);
             if on_stride && *address != function.address {
                 found.insert(*address, function.address);
@@ -49,27 +46,9 @@ fn routing(address: Address) -> (u32, u16) {
     (address.domain, u16::from_be_bytes([address.bus, devfn]))
 }
 
-/// Where the virtual functions of a physical one are, while they are enabled.
-struct SrIov {
-    count: u16,
-    offset: u16,
-    stride: u16,
-}
-
-impl SrIov {
-    fn of(config: &ConfigSpace) -> Option<Self> {
-        if config.is_gone() {
-            return None;
-        }
-        let list = config.extended_capabilities()?;
-        let at = list.iter().find(|entry| entry.id == SR_IOV)?.offset;
-        let enabled = config.u16(at + 0x08)? & 1 != 0;
-        let count = config.u16(at + 0x10)?;
-        let found = Self {
-            count,
-            offset: config.u16(at + 0x14)?,
-            stride: config.u16(at + 0x16)?,
-        };
-        (enabled && count > 0 && found.offset > 0).then_some(found)
-    }
+/// The SR-IOV capability of a function whose virtual functions are enabled.
+fn enabled(config: &ConfigSpace) -> Option<SrIov> {
+    let found = config.sriov()??;
+    let any = found.control.enabled() && found.num_vfs > 0 && found.first_vf_offset > 0;
+    any.then_some(found)
 }

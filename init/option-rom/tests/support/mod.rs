@@ -65,13 +65,25 @@ pub fn pe_file(length: usize) -> Vec<u8> {
     put16(&mut pe, 0x46, 1);
     put16(&mut pe, 0x54, 0xf0);
     put16(&mut pe, 0x58, 0x020b);
+    let raw = 0x180_u32;
+    let put32 = |pe: &mut Vec<u8>, at: usize, value: u32| {
+        pe[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    };
+    put32(&mut pe, 0x58 + 0x10, raw);
+    put32(&mut pe, 0x58 + 0x38, length as u32);
+    put32(&mut pe, 0x58 + 0x3c, raw);
     put16(&mut pe, 0x58 + 0x44, 0x0b);
     pe[0x58 + 0x6c] = 16;
     let section = 0x58 + 0xf0;
     pe[section..section + 5].copy_from_slice(b".text");
-    let raw = 0x180_u32;
-    pe[section + 16..section + 20].copy_from_slice(&(length as u32 - raw).to_le_bytes());
-    pe[section + 20..section + 24].copy_from_slice(&raw.to_le_bytes());
+    for (offset, value) in [
+        (8, length as u32 - raw),
+        (12, raw),
+        (16, length as u32 - raw),
+        (20, raw),
+    ] {
+        put32(&mut pe, section + offset, value);
+    }
     pe
 }
 

@@ -2,6 +2,7 @@
 
 mod assess;
 mod capture;
+mod rom;
 mod systems;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Capture(capture::Arguments),
     /// Read an installed system: how it starts, what is set, its guests, and what does not fit together
     Systems(systems::Arguments),
+    /// Option ROMs: read them from a machine; show, check, mend and build files
+    Rom(rom::Arguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -34,12 +37,13 @@ enum Command {
     },
 }
 
-/// Runs what the arguments ask for. 0 done, 1 a finding blocks, 2 bad usage or unreadable input.
+/// Runs what the arguments ask for. 0 done, 1 a finding blocks or a check failed, 2 bad usage or unreadable input.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Systems(arguments) => systems::run(&arguments),
+        Command::Rom(arguments) => rom::run(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

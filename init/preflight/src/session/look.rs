@@ -1,4 +1,5 @@
 use assess::{Assessment, Naming, NoNames, Options};
+use hardware::rom::{self, Progress};
 use hardware::{Machine, Names, RomReading, Source};
 use storage::DataPlace;
 
@@ -26,20 +27,22 @@ pub struct Basis<'a> {
     pub options: &'a Options,
 }
 
-/// Reads every option ROM there is. This comes before any module is loaded, so that nothing has touched a
-/// card yet.
+/// Reads every copy of every option ROM. This comes before any module is loaded, so that nothing has
+/// touched a card yet. `prom`: NVIDIA's flash through the cards' registers, too.
 pub fn read_roms(
     source: &Source,
-    progress: &mut dyn FnMut(&str),
+    prom: bool,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<RomReading>, hardware::Error> {
-    let machine = hardware::read(source)?;
-    Ok(hardware::rom::read_all(
-        source,
-        &machine.functions,
-        &mut |address| {
-            progress(&format!("reading the option ROM of {address}"));
-        },
-    ))
+    let functions = hardware::read(source)?.functions;
+    let mut readings = rom::read_all(source, &functions, progress);
+    if prom {
+        let windows = functions
+            .iter()
+            .filter_map(|function| rom::read_prom(source, &functions, function, progress));
+        readings.extend(windows);
+    }
+    Ok(readings)
 }
 
 /// Reads and judges the machine.

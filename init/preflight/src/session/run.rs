@@ -3,6 +3,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use assess::Assessment;
+use hardware::rom::Progress;
 use hardware::{Reading, RomReading, Source};
 use serde::Serialize;
 
@@ -120,8 +121,23 @@ impl Session {
 
     fn read_roms(&mut self, source: &Source) -> Option<Vec<RomReading>> {
         self.say("Reading option ROMs, before anything else touches a card ...");
-        let consoles = &mut self.consoles;
-        let read = look::read_roms(source, &mut |step| consoles.line(&format!("  {step}")));
+        let fault = self.fault();
+        let prom = self.options.prom;
+        let (consoles, messages) = (&mut self.consoles, &mut self.messages);
+        let read = look::read_roms(source, prom, &mut |progress| match progress {
+            Progress::Copying(address, rom) => {
+                consoles.line(&format!(
+                    "  copying the option ROM of {address}: {}",
+                    rom.words()
+                ));
+                fault::while_copying(fault, rom);
+            }
+            Progress::Note(text) => {
+                tracing::warn!("{text}");
+                consoles.line(&format!("Preflight: {text}"));
+                messages.push(text);
+            }
+        });
         match read {
             Ok(roms) => Some(roms),
             Err(error) => {
@@ -194,7 +210,7 @@ impl Session {
         roms: &[RomReading],
         capture: Option<Vec<u8>>,
     ) -> anyhow::Result<Saved> {
-        let mut files = save::rom_files(roms, &look.machine.functions);
+        let mut files = save::rom_files(&look.machine, roms);
         let mut text = look.text.clone();
         for message in &self.messages {
             text.push_str(&report::paragraph(

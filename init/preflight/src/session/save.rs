@@ -2,10 +2,12 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use hardware::{Board, Reading, RomReading};
+use hardware::{Board, Machine, Reading, RomReading};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use storage::{DataPlace, ResultsMount};
+
+use crate::rom_files;
 
 /// Where the stick's file system is mounted.
 const MOUNT_POINT: &str = "/run/preflight/stick";
@@ -44,21 +46,12 @@ pub struct SavedFile {
 /// A file to be saved: path inside the run's folder, and its bytes.
 pub type NewFile = (String, Vec<u8>);
 
-/// Files for the ROMs that were read: `roms/<address>-<vendor>-<device>.rom`, the address with `-` for `:`
-/// since FAT allows none.
-pub fn rom_files(readings: &[RomReading], functions: &[hardware::Function]) -> Vec<NewFile> {
-    readings
-        .iter()
-        .filter_map(|reading| {
-            let bytes = reading.bytes.as_ref().ok()?;
-            let function = functions
-                .iter()
-                .find(|function| function.address == reading.address)?;
-            let address = reading.address.to_string().replace(':', "-");
-            let id = function.id;
-            let path = format!("roms/{address}-{}-{}.rom", id.vendor, id.device);
-            Some((path, bytes.clone()))
-        })
+/// Files for the ROMs that were read, in `roms/`: as `preflight rom dump` writes them.
+pub fn rom_files(machine: &Machine, readings: &[RomReading]) -> Vec<NewFile> {
+    let dumped = rom_files::dump(machine, readings);
+    let files = dumped.into_iter().flat_map(|rom| rom.files);
+    files
+        .map(|file| (format!("roms/{}", file.name), file.bytes))
         .collect()
 }
 

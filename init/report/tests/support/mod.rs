@@ -4,10 +4,10 @@
 
 use assess::{
     AcsSummary, Answer, Assessment, Card, Finding, FunctionSummary, GroupSource, GroupSummary,
-    Iommu, IommuVendor, IsolationSummary, KernelSummary, MachineSummary, RomCopy, RomSummary,
-    Severity, Verdict,
+    Iommu, IommuVendor, IsolationSummary, KernelSummary, MachineSummary, RomChoice, RomCopy,
+    RomSummary, Severity, Verdict,
 };
-use hardware::{FirmwareKind, Link, LinkRate};
+use hardware::{FirmwareKind, Link, LinkRate, RomSource};
 use option_rom::Rom;
 use pci::{Address, ClassCode, FunctionId};
 
@@ -31,14 +31,7 @@ pub fn function(address: &str, id: &str, class: u32, name: &str) -> FunctionSumm
         driver: None,
         group: None,
         acs: AcsSummary::Absent,
-        isolation: IsolationSummary {
-            sv: Answer::Yes,
-            rr: Answer::Yes,
-            cr: Answer::Yes,
-            uf: Answer::Yes,
-            quirk: None,
-            declared_by: None,
-        },
+        isolation: IsolationSummary::default(),
         reset: Some(vec!["pm".to_owned(), "bus".to_owned()]),
         link: None,
         boot_vga: false,
@@ -60,14 +53,20 @@ pub fn rom() -> Rom {
     Rom::parse(&bytes)
 }
 
-pub fn rom_copy(source: &str, taint: Option<&str>) -> RomSummary {
-    RomSummary::Read(RomCopy {
-        source: source.to_owned(),
+pub fn rom_copy(source: RomSource, taint: Option<&str>) -> RomSummary {
+    let copy = RomCopy {
+        source,
+        place: format!("/sys/bus/pci/devices/{GPU}/rom"),
         taint: taint.map(str::to_owned),
         length: 59_904,
         sha256: "4d3a1c0e".repeat(8),
         rom: rom(),
-    })
+    };
+    RomSummary::Read(Box::new(RomChoice {
+        copy,
+        why: "The ROM BAR is chosen: it is good.".to_owned(),
+        copies: Vec::new(),
+    }))
 }
 
 pub fn finding(id: &str, severity: Severity, about: Option<&str>, summary: &str) -> Finding {
@@ -90,7 +89,7 @@ pub fn machine() -> Assessment {
         0x03_00_00,
         "Advanced Micro Devices, Inc. [AMD/ATI] Rage 4 [Rage 128 PRO AGP 4X]",
     );
-    gpu.rom = rom_copy("sysfs", None);
+    gpu.rom = rom_copy(RomSource::RomBar, None);
     gpu.link = Some(Link {
         current: LinkRate {
             speed: 2.5,
@@ -104,7 +103,7 @@ pub fn machine() -> Assessment {
     let mut boot = function(BOOT_VGA, "1234:1111", 0x03_00_00, "Technical Corp.");
     boot.boot_vga = true;
     boot.rom = rom_copy(
-        "shadow",
+        RomSource::Shadow,
         Some("what the firmware left at 0xC0000 after it ran; it may differ from the flash"),
     );
     let mut disk = function(

@@ -1,6 +1,7 @@
 //! `make bench`: how fast we are, beside those who do the same work, in one run on one machine.
 
 mod image;
+mod rom;
 mod speed;
 
 use anyhow::Result;
@@ -14,11 +15,14 @@ enum Bench {
     Image(image::Arguments),
     /// Judging machines of 16 to 4096 functions, beside `lspci -vvv` printing them
     Speed(speed::Arguments),
+    /// Reading ROMs of 16 MiB, beside a walk in steps of 512 bytes and sha256sum
+    Rom(rom::Arguments),
 }
 
 fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Image(arguments) => image::run(&arguments),
         Bench::Speed(arguments) => speed::run(&arguments),
+        Bench::Rom(arguments) => rom::run(&arguments),
     }
 }

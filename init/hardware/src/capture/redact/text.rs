@@ -83,11 +83,20 @@ fn identifier(text: &[u8]) -> Option<Found> {
     if !text.first()?.is_ascii_alphanumeric() {
         return None;
     }
-    uuid(text)
+    let found = uuid(text)
         .or_else(|| mac_address(text))
         .or_else(|| world_wide_name(text))
         .or_else(|| interface(text))
-        .or_else(|| keyed(text))
+        .or_else(|| keyed(text))?;
+    let (_, start, end) = found;
+    (!is_blank(text.get(start..end)?)).then_some(found)
+}
+
+/// All zeros or all ones stand for none or for all, and are told by that: a default route is one to zero.
+fn is_blank(value: &[u8]) -> bool {
+    let mut digits = value.iter().filter(|byte| !b":-".contains(byte));
+    let first = digits.next();
+    first.is_none_or(|first| b"0fF".contains(first)) && digits.all(|digit| Some(digit) == first)
 }
 
 fn hex_digits(text: &[u8]) -> usize {
@@ -237,6 +246,8 @@ mod tests {
             "DMAR: DRHD base: 0x000000fed90000 flags: 0x0",
             "0x00000000fee00000 0x00000000feefffff msi",
             "ffff:ffff 12:34:56",
+            "ff:ff:ff:ff:ff:ff 00000000-0000-0000-0000-000000000000",
+            "00000000000000000000000000000000 00 00000000000000000000000000000000 00 eth0",
         ] {
             assert_eq!(replaced(text), text);
         }
