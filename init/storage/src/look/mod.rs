@@ -51,6 +51,14 @@ pub const MODULES: &[&str] = &[
     "dm_raid",
     "dm_mirror",
     "dm_crypt",
+    "aes_generic",
+    "aesni_intel",
+    "ecb",
+    "cbc",
+    "xts",
+    "essiv",
+    "algif_skcipher",
+    "algif_hash",
     "zfs",
 ];
 
