@@ -29,7 +29,7 @@ impl Look {
         };
         let members: Vec<&Path> = members.iter().map(PathBuf::as_path).collect();
         let groups = match lvm.groups(&members) {
-            Ok(groups) => groups,
+            Ok(groups) => self.with_own_names(groups),
             Err(why) => {
                 let what = "LVM".to_owned();
                 self.trouble(Trouble::NotAssembled { what, why });
@@ -42,6 +42,17 @@ impl Look {
             self.activate_group(&lvm, group);
         }
         self.nodes.len() > before
+    }
+
+    /// The groups by the names that their owner gave them, also where this look has given them another.
+    fn with_own_names(&self, mut groups: Vec<VolumeGroup>) -> Vec<VolumeGroup> {
+        for group in &mut groups {
+            let mut known = self.storage.volume_groups.iter();
+            if let Some(known) = known.find(|known| known.uuid == group.uuid) {
+                group.name.clone_from(&known.name);
+            }
+        }
+        groups
     }
 
     fn activate_group(&mut self, lvm: &Lvm, group: &VolumeGroup) {

@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::Look;
 use crate::model::{Trouble, VolumeId};
 use crate::program::Program;
@@ -40,8 +43,8 @@ impl Look {
         if !output.success {
             return Err(failed(&output.complaint));
         }
-        let mapped = std::fs::canonicalize(format!("/dev/mapper/{name}"))
-            .map_err(|error| failed(&error.to_string()))?;
+        let mapped = mapped(&self.options.sys, &name)
+            .ok_or_else(|| failed("the kernel has no device of what was opened"))?;
         let size = self.size(&mapped);
         self.cover(VolumeId::Opened { uuid }, &mapped, size, None);
         let closed = Trouble::Closed { volume: id.clone() };
@@ -69,4 +72,14 @@ impl Look {
             .collect();
         self.trouble_all(closed);
     }
+}
+
+/// The kernel's own node of a mapped device: sysfs knows no other name of it.
+fn mapped(sys: &Path, name: &str) -> Option<PathBuf> {
+    let mut entries = fs::read_dir(sys.join("block")).ok()?.flatten();
+    let found = entries.find(|entry| {
+        let own = fs::read_to_string(entry.path().join("dm/name"));
+        own.is_ok_and(|own| own.trim_end_matches('\n') == name)
+    })?;
+    Some(Path::new("/dev").join(found.file_name()))
 }
