@@ -58,10 +58,10 @@ impl LogicalVolume {
     pub fn access(&self) -> Access {
         let has = |word: &str| self.layout.split(',').any(|one| one == word);
         let role = |word: &str| self.role.split(',').any(|one| one == word);
-        if !role("public") {
-            Access::Never("it is a part of another volume")
-        } else if has("thin") {
+        if has("thin") {
             Access::Never("thin pools are never activated, since their check can write")
+        } else if !role("public") {
+            Access::Never("it is a part of another volume")
         } else if has("cache") || has("writecache") || has("vdo") || has("integrity") {
             Access::Never("its kind writes to its own metadata when it is activated")
         } else if role("snapshot") {
@@ -187,7 +187,7 @@ mod tests {
         let volumes = &parse(REPORT).unwrap()[0].logical_volumes;
         let access: Vec<Access> = volumes.iter().map(LogicalVolume::access).collect();
         assert_eq!(access[0], Access::Plain);
-        assert!(matches!(access[1], Access::Never(_)));
+        assert!(matches!(access[1], Access::Never(why) if why.contains("thin")));
         assert!(matches!(access[2], Access::Never(why) if why.contains("thin")));
         assert_eq!(access[3], Access::ReadOnly);
         assert!(matches!(access[4], Access::Never(why) if why.contains("not there")));
