@@ -65,13 +65,17 @@ $(PREFLIGHT): FORCE | setup
 $(BUILDER) $(LAB) &: FORCE | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
+# Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too;
+# zfs needs a kernel that has it and a mirror with zfsutils-linux.
+WITH ?= lvm,mdadm,btrfs
+
 .PHONY: image
 image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
 	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch --unpack kernel)" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment

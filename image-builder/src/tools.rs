@@ -12,8 +12,8 @@ pub struct Tool {
     pub programs: &'static [&'static str],
     /// Kernel modules.
     pub modules: &'static [&'static str],
-    /// The Debian package that has the programs.
-    pub package: &'static str,
+    /// The Debian packages that have the programs.
+    pub packages: &'static [&'static str],
 }
 
 /// All that there are.
@@ -28,37 +28,37 @@ pub const TOOLS: [Tool; 6] = [
             "dm_mirror",
             "dm_raid",
         ],
-        package: "lvm2",
+        packages: &["lvm2"],
     },
     Tool {
         name: "zfs",
-        programs: &["zpool", "zfs"],
+        programs: &["zpool", "zfs", "mount.zfs"],
         modules: &["zfs"],
-        package: "zfsutils-linux",
+        packages: &["zfsutils-linux"],
     },
     Tool {
         name: "btrfs",
         programs: &["btrfs"],
         modules: &["btrfs"],
-        package: "btrfs-progs",
+        packages: &["btrfs-progs"],
     },
     Tool {
         name: "mdadm",
         programs: &["mdadm"],
         modules: &["md_mod", "raid0", "raid1", "raid10", "raid456"],
-        package: "mdadm",
+        packages: &["mdadm"],
     },
     Tool {
         name: "cryptsetup",
         programs: &["cryptsetup"],
         modules: &["dm_crypt", "algif_skcipher", "algif_hash"],
-        package: "cryptsetup-bin",
+        packages: &["cryptsetup-bin"],
     },
     Tool {
         name: "fsck",
         programs: &["e2fsck", "fsck.fat"],
         modules: &[],
-        package: "e2fsprogs and dosfstools",
+        packages: &["e2fsprogs", "dosfstools"],
     },
 ];
 
@@ -78,7 +78,7 @@ pub enum ToolError {
     },
     /// The system lacks a program of it.
     #[error(
-        "the tool '{tool}' needs the program {program}; install the Debian package {package}, or \
+        "the tool '{tool}' needs the program {program}; install the Debian package {packages}, or \
          name a system that has it with --system"
     )]
     NoProgram {
@@ -86,8 +86,8 @@ pub enum ToolError {
         tool: &'static str,
         /// The program.
         program: &'static str,
-        /// The package.
-        package: &'static str,
+        /// The packages, as a person reads them.
+        packages: String,
     },
 }
 
@@ -114,7 +114,7 @@ impl Tool {
             Err(ToolError::NoProgram {
                 tool: self.name,
                 program,
-                package: self.package,
+                packages: self.packages.join(" and "),
             })
         };
         self.programs.iter().map(find).collect()

@@ -41,6 +41,7 @@ mod serial;
 mod served_card;
 mod showcase;
 pub mod stick;
+pub mod storage_guest;
 pub mod synthetic;
 mod topology;
 

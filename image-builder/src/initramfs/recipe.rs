@@ -25,8 +25,10 @@ pub struct Recipe {
     pub binaries: Vec<Binary>,
     /// Names of [`crate::tools::TOOLS`].
     pub tools: Vec<String>,
-    /// The system that programs, tools and libraries are taken from.
+    /// The system that programs and libraries are taken from.
     pub system: PathBuf,
+    /// Another system for the tools.
+    pub tools_system: Option<PathBuf>,
     /// The PCI device names, as text.
     pub pci_ids: Option<PathBuf>,
     /// A static busybox, or the .deb file of one.
@@ -60,6 +62,7 @@ impl Recipe {
             binaries: Vec::new(),
             tools: Vec::new(),
             system: PathBuf::from("/"),
+            tools_system: None,
             pci_ids: None,
             busybox: None,
             level: Level::Fast,
