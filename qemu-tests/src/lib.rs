@@ -18,6 +18,7 @@ pub mod disk;
 mod dmar;
 mod events;
 mod failure;
+pub mod golden;
 mod gpt;
 mod guests;
 mod images;
