@@ -8,8 +8,9 @@ SHELL := /bin/bash
 # Every system package that building and testing needs, and nothing else names any.
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
-#   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod
+#   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index;
+#             mmdebstrap makes the roots of installed systems
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod mmdebstrap
 # Only for `make bench`: the peers run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
@@ -54,6 +55,7 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 PREFLIGHT := $(TARGET)/release/preflight
 BUILDER := $(TARGET)/tools/image-builder
 LAB := $(TARGET)/tools/lab
+GOLDEN := $(TARGET)/tools/golden
 
 .PHONY: FORCE
 FORCE:
@@ -61,7 +63,7 @@ FORCE:
 $(PREFLIGHT): FORCE | setup
 	@cargo build --quiet --locked --release -p preflight $(REMAP)
 
-$(BUILDER) $(LAB) &: FORCE | setup
+$(BUILDER) $(LAB) $(GOLDEN) &: FORCE | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
 .PHONY: image
@@ -110,9 +112,14 @@ reproducible: image ## build the image again in another folder and compare the b
 	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
+# Their tests build them on first need too, and then one after the other.
+.PHONY: golden
+golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
+	@$(GOLDEN) build
+
 # In CI a test that cannot run is a failure, not a skip.
 .PHONY: test
-test: check deny image reproducible ## everything that CI runs
+test: check deny image reproducible $(if $(CI),golden) ## everything that CI runs
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench

@@ -22,7 +22,9 @@ common_settings() {
 	echo "$name" >/target/etc/hostname
 	systemd-machine-id-setup --root=/target >/dev/null
 	mkdir -p /target/var/log/journal
-	printf 'MODULES=dep\n' >/target/etc/initramfs-tools/conf.d/driver-policy 2>/dev/null || true
+	if [ -d /target/etc/initramfs-tools ]; then
+		printf 'MODULES=dep\nCOMPRESSLEVEL=1\n' >/target/etc/initramfs-tools/conf.d/driver-policy
+	fi
 }
 
 make_initrds() {

@@ -35,7 +35,7 @@ zfs_settings() {
 	cp /etc/hostid /target/etc/hostid
 	printf '# <file system> <mount point> <type> <options> <dump> <pass>\nproc /proc proc defaults 0 0\n' >/target/etc/fstab
 	# MODULES=dep looks for a block device behind the root and gives up when it is a dataset.
-	printf 'MODULES=list\n' >/target/etc/initramfs-tools/conf.d/driver-policy
+	printf 'MODULES=list\nCOMPRESSLEVEL=1\n' >/target/etc/initramfs-tools/conf.d/driver-policy
 	printf '%s\n' ahci sd_mod nvme vfat nls_cp437 nls_ascii >>/target/etc/initramfs-tools/modules
 }
 

@@ -1,12 +1,18 @@
 //! Installed systems for tests: lists them, and builds them into the cache.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use image_builder::cache::Cache;
 use qemu_tests::Qemu;
 use qemu_tests::golden::{self, Golden};
+
+/// As many as guests may run at once.
+const AT_ONCE: usize = 2;
 
 /// Installed systems for tests.
 #[derive(Parser)]
@@ -48,16 +54,28 @@ fn build(names: &[String]) -> Result<()> {
     };
     let wanted = match names {
         [] => Golden::all().collect(),
-        some => some.iter().map(named).collect::<Result<Vec<_>>>()?,
+        some => some.iter().map(named).collect::<Result<_>>()?,
     };
     let cache = Cache::open()?;
     let qemu = Qemu::obtain()?;
-    for golden in wanted {
-        let started = Instant::now();
-        let installed = golden::obtain(golden, &cache, &qemu)?;
-        let disks = installed.disks.iter().map(|disk| disk.display().to_string());
-        let seconds = started.elapsed().as_secs();
-        println!("{} ({seconds} s)", disks.collect::<Vec<_>>().join(" "));
-    }
-    Ok(())
+    let waiting: Mutex<VecDeque<Golden>> = Mutex::new(wanted);
+    let work = || -> Result<()> {
+        loop {
+            let next = waiting.lock().map_or(None, |mut queue| queue.pop_front());
+            let Some(golden) = next else { return Ok(()) };
+            let started = Instant::now();
+            let installed = golden::obtain(golden, &cache, &qemu)?;
+            let disks = installed
+                .disks
+                .iter()
+                .map(|disk| disk.display().to_string());
+            let seconds = started.elapsed().as_secs();
+            println!("{} ({seconds} s)", disks.collect::<Vec<_>>().join(" "));
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let mut results = workers.into_iter().map(ScopedJoinHandle::join);
+        results.try_for_each(|result| result.unwrap_or_else(|_| bail!("a build panicked")))
+    })
 }

@@ -148,9 +148,8 @@ impl Manifest {
     pub(super) fn of(golden: Golden, facts: &Facts) -> Result<Self> {
         let root = facts.pairs("root")?;
         let (root_source, root_kind) = root.into_iter().next().context("the guest had no root")?;
-        let lines = |name| -> Result<Vec<String>> {
-            Ok(facts.lines(name)?.map(str::to_owned).collect())
-        };
+        let lines =
+            |name| -> Result<Vec<String>> { Ok(facts.lines(name)?.map(str::to_owned).collect()) };
         let [real, shaped] = account(golden);
         let distribution = facts
             .lines("os-release")?
@@ -181,7 +180,10 @@ impl Manifest {
     pub fn partition(&self, uuid: &str) -> Option<(&Disk, &Partition)> {
         self.disks.iter().find_map(|disk| {
             let holds = |partition: &&Partition| {
-                let known = partition.holds.as_ref().and_then(|held| held.uuid.as_deref());
+                let known = partition
+                    .holds
+                    .as_ref()
+                    .and_then(|held| held.uuid.as_deref());
                 known == Some(uuid)
             };
             Some((disk, disk.partitions.iter().find(holds)?))
@@ -290,6 +292,7 @@ fn account(golden: Golden) -> [Vec<String>; 2] {
     if golden.is_proxmox() {
         real.push("ZFS's kernel modules, built by DKMS");
         shaped.extend([
+            "the package zfs-modules-ready, in place of zfs-dkms",
             "config.db, by sqlite3 in pmxcfs's schema, with its guests, mappings and storages",
             "entries of Proxmox's packages in dpkg's status; none of them is installed",
             "/etc/kernel/cmdline, proxmox-boot-uuids and the files on ESPs that proxmox-boot-tool would write",

@@ -24,7 +24,7 @@ pub use manifest::{Disk, FileSystem, Manifest, Partition, Pool, Volume, VolumeGr
 use root::Root;
 pub use system::{Bus, Firmware, Golden};
 
-use crate::{Machine, Ovmf, Qemu};
+use crate::{Device, Machine, Ovmf, Qemu};
 
 /// Counts changes of what is in an entry that neither scripts nor tables show.
 const FORMAT: u32 = 1;
@@ -87,11 +87,7 @@ impl Installed {
     pub fn overlays(&self, folder: &Path, qemu: &Qemu) -> Result<Vec<PathBuf>> {
         let overlay = |disk: &PathBuf| {
             let name = disk.file_name().context("a disk without a name")?;
-            let path = folder.join(format!(
-                "{}-{}",
-                self.golden.name(),
-                name.to_string_lossy()
-            ));
+            let path = folder.join(format!("{}-{}", self.golden.name(), name.to_string_lossy()));
             disks::overlay(qemu, disk, &path)?;
             Ok(path)
         };
@@ -118,7 +114,9 @@ fn attach(golden: Golden, machine: Machine, disks: &[PathBuf]) -> Machine {
 
 /// The machine of an installed system whose firmware's variables are kept in `kept`, if they are there.
 fn machine(golden: Golden, disks: &[PathBuf], kept: &Path, folder: &Path) -> Result<Machine> {
-    let machine = attach(golden, Machine::q35().memory(MEMORY), disks);
+    // Debian's GRUB does not get past its menu without any display.
+    let machine = Machine::q35().memory(MEMORY).display(Device::StandardVga);
+    let machine = attach(golden, machine, disks);
     if golden.firmware() == Firmware::Bios {
         return Ok(machine);
     }

@@ -19,7 +19,11 @@ pub(super) fn folder() -> PathBuf {
 
 /// The scripts and files that make this one, as entries of an archive below `golden/`.
 pub(super) fn of(golden: Golden) -> Result<Vec<Entry>> {
-    let files: &[&str] = if golden.is_proxmox() { &PROXMOX } else { &LIBVIRT };
+    let files: &[&str] = if golden.is_proxmox() {
+        &PROXMOX
+    } else {
+        &LIBVIRT
+    };
     let mut entries = Vec::new();
     for part in [SHARED].iter().chain(files) {
         collect(Path::new(part), &mut entries)?;
@@ -52,7 +56,8 @@ fn collect(part: &Path, entries: &mut Vec<Entry>) -> Result<()> {
         if path.is_dir() {
             collect(&name, entries)?;
         } else {
-            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes =
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             entries.push(Entry::file(&format!("golden/{}", name.display()), bytes));
         }
     }

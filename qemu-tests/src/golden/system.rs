@@ -85,12 +85,13 @@ const ALL: [Description; 7] = {
     }
     [
         row(Golden::LvmExt4Bios, "lvm-ext4-bios", "Proxmox on LVM and ext4, GRUB, BIOS", Bookworm, Bios, Sata, 1),
+        // Second, so that its root is made beside the other.
+        row(Golden::DebianDracut, "debian-dracut", "Debian 13 with dracut and libvirt, GRUB, UEFI", Trixie, Uefi, Nvme, 1),
         row(Golden::LvmExt4Uefi, "lvm-ext4-uefi", "Proxmox on LVM and ext4, GRUB, UEFI", Bookworm, Uefi, Nvme, 1),
         row(Golden::LvmXfsUefi, "lvm-xfs-uefi", "Proxmox on LVM and xfs, GRUB, UEFI", Bookworm, Uefi, Sata, 1),
         row(Golden::ZfsSystemdBoot, "zfs-systemd-boot", "Proxmox on a ZFS mirror, systemd-boot, UEFI", Bookworm, Uefi, Nvme, 2),
         row(Golden::ZfsGrub, "zfs-grub", "Proxmox on a ZFS mirror, GRUB on the ESPs, UEFI", Bookworm, Uefi, Sata, 2),
         row(Golden::BtrfsMirror, "btrfs-mirror", "Proxmox on btrfs RAID1, GRUB, BIOS", Bookworm, Bios, Sata, 2),
-        row(Golden::DebianDracut, "debian-dracut", "Debian 13 with dracut and libvirt, GRUB, UEFI", Trixie, Uefi, Nvme, 1),
     ]
 };
 
