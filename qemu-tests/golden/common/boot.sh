@@ -10,6 +10,16 @@ grub_settings() { # DISTRIBUTOR
 	printf 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX %s"\n' "$console" >/target/etc/default/grub.d/installer.cfg
 }
 
+# As `proxmox-boot-tool kernel pin` does.
+pin_kernel() { # RELEASE
+	local device
+	device=$(sed -n "s/.*'gnulinux-advanced-\([^']*\)'.*/\1/p" /target/boot/grub/grub.cfg | head -n 1)
+	echo "$1" >/target/etc/kernel/proxmox-boot-pin
+	printf 'GRUB_DEFAULT="gnulinux-advanced-%s>gnulinux-%s-advanced-%s"\n' "$device" "$1" "$device" \
+		>/target/etc/default/grub.d/proxmox-kernel-pin.cfg
+	inside update-grub
+}
+
 # The ESP at /boot/efi, as on LVM and ext4.
 mount_esp() { # DISK
 	mkdir -p /target/boot/efi

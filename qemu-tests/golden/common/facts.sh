@@ -6,7 +6,7 @@ facts() {
 	section lsblk
 	lsblk --json --bytes --output NAME,SERIAL,SIZE,START,PTUUID,PARTTYPE,PARTUUID,FSTYPE,UUID,LABEL,TYPE "${disks[@]}"
 	section volumes
-	vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,lv_name,lv_uuid,lv_attr,lv_size 2>/dev/null
+	if command -v vgs >/dev/null; then vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,lv_name,lv_uuid,lv_attr,lv_size; fi
 	section pool
 	if [ -e /sys/module/zfs ]; then
 		zpool get -H -o value guid rpool
@@ -18,6 +18,8 @@ facts() {
 	if [ -e /target/etc/hostid ]; then inside hostid; fi
 	section kernels
 	ls /target/lib/modules
+	section next-kernel
+	echo "$release"
 	section packages
 	inside dpkg-query -W -f '${Package} ${Version}\n'
 	section files

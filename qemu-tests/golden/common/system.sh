@@ -22,6 +22,8 @@ common_settings() {
 	echo "$name" >/target/etc/hostname
 	systemd-machine-id-setup --root=/target >/dev/null
 	mkdir -p /target/var/log/journal
+	# Only what has a pool gets an id, and one of its own.
+	rm -f /target/etc/hostid
 	if [ -d /target/etc/initramfs-tools ]; then
 		printf 'MODULES=dep\nCOMPRESSLEVEL=1\n' >/target/etc/initramfs-tools/conf.d/driver-policy
 	fi

@@ -3,7 +3,7 @@
 zfs_lay_out() {
 	local disk members=()
 	# The pool carries the id of the host that is to import it.
-	zgenhostid
+	zgenhostid -f
 	modprobe zfs
 	for disk in "${disks[@]}"; do
 		partition "$disk" BF01

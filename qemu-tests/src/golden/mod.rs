@@ -24,7 +24,7 @@ pub use manifest::{Disk, FileSystem, Manifest, Partition, Pool, Volume, VolumeGr
 use root::Root;
 pub use system::{Bus, Firmware, Golden};
 
-use crate::{Device, Machine, Ovmf, Qemu};
+use crate::{Device, Machine, Ovmf, Port, Qemu};
 
 /// Counts changes of what is in an entry that neither scripts nor tables show.
 const FORMAT: u32 = 1;
@@ -61,7 +61,7 @@ pub fn obtain(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<Installed> {
 
 fn golden_folder(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<PathBuf> {
     let root = Root::obtain(golden.debian(), cache, qemu)?;
-    let scripts = scripts::of(golden)?;
+    let scripts = scripts::with_packages(golden, cache)?;
     let inputs = format!(
         "{FORMAT} {:?} {} {}",
         golden.description(),
@@ -94,7 +94,8 @@ impl Installed {
         self.disks.iter().map(overlay).collect()
     }
 
-    /// The machine that it was installed on, with these images as its disks. The firmware's variables, with
+    /// The machine that it was installed on, with these images as its disks: a standard VGA as the display,
+    /// and a network card behind the first port, which the system calls enp1s0. The firmware's variables, with
     /// the boot entries that its boot loaders made, are copied into `folder`.
     pub fn machine(&self, disks: &[PathBuf], folder: &Path) -> Result<Machine> {
         machine(self.golden, disks, &self.folder, folder)
@@ -115,7 +116,10 @@ fn attach(golden: Golden, machine: Machine, disks: &[PathBuf]) -> Machine {
 /// The machine of an installed system whose firmware's variables are kept in `kept`, if they are there.
 fn machine(golden: Golden, disks: &[PathBuf], kept: &Path, folder: &Path) -> Result<Machine> {
     // Debian's GRUB does not get past its menu without any display.
-    let machine = Machine::q35().memory(MEMORY).display(Device::StandardVga);
+    let machine = Machine::q35()
+        .memory(MEMORY)
+        .display(Device::StandardVga)
+        .card(Port::RootPort, Device::E1000e { rom: None });
     let machine = attach(golden, machine, disks);
     if golden.firmware() == Firmware::Bios {
         return Ok(machine);

@@ -21,7 +21,7 @@ const PACKAGES: &str = "linux-image-amd64,systemd-sysv,udev,kmod,dbus,libpam-sys
 
 /// What a host in the layouts of Proxmox has beside.
 const PROXMOX_PACKAGES: &str = "initramfs-tools,lvm2,thin-provisioning-tools,xfsprogs,btrfs-progs,\
-    systemd-boot,zfsutils-linux,zfs-initramfs,sqlite3,mdadm";
+    systemd-boot,bridge-utils,zfsutils-linux,zfs-initramfs,sqlite3,mdadm";
 const DRACUT_PACKAGES: &str = "dracut";
 
 /// Nobody reads them in a test; the licences stay.

@@ -2,6 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use image_builder::apt::{self, Request};
+use image_builder::cache::Cache;
 
 use super::Golden;
 use crate::initramfs::Entry;
@@ -12,13 +14,29 @@ const SHARED: &str = "common";
 const PROXMOX: [&str; 3] = ["proxmox", "pve", "storage"];
 const LIBVIRT: [&str; 1] = ["libvirt"];
 
+/// A second kernel, for the one that has two: of the same version as the first, and much smaller.
+const SECOND_KERNEL: &str = "linux-image-cloud-amd64";
+
 /// Where the scripts and files of installed systems are.
 pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
+/// What makes this one, as entries of an archive below `golden/`: scripts and files, and what is fetched.
+pub(super) fn with_packages(golden: Golden, cache: &Cache) -> Result<Vec<Entry>> {
+    let mut entries = of(golden)?;
+    if golden == Golden::LvmExt4Uefi {
+        let request = Request::new([SECOND_KERNEL]).from_debian([golden.debian().suite()]);
+        let debs = apt::cached_debs(cache, &request)?;
+        let deb = debs.first().context("apt fetched no second kernel")?;
+        let bytes = fs::read(deb).with_context(|| format!("cannot read {}", deb.display()))?;
+        entries.push(Entry::file("golden/second-kernel.deb", bytes));
+    }
+    Ok(entries)
+}
+
 /// The scripts and files that make this one, as entries of an archive below `golden/`.
-pub(super) fn of(golden: Golden) -> Result<Vec<Entry>> {
+fn of(golden: Golden) -> Result<Vec<Entry>> {
     let files: &[&str] = if golden.is_proxmox() {
         &PROXMOX
     } else {

@@ -87,6 +87,23 @@ fn the_btrfs_system_is_one_file_system_on_two_disks() {
 }
 
 #[test]
+fn a_pinned_kernel_is_the_next_though_grub_would_prefer_the_other() {
+    let Some(manifest) = manifest(Golden::LvmExt4Uefi) else {
+        return;
+    };
+    assert_eq!(manifest.kernels.len(), 2);
+    assert!(
+        manifest
+            .kernels
+            .iter()
+            .any(|kernel| kernel.contains("cloud"))
+    );
+    assert!(!manifest.next_kernel.contains("cloud"));
+    let pin = "etc/default/grub.d/proxmox-kernel-pin.cfg";
+    assert!(manifest.files.contains_key(pin));
+}
+
+#[test]
 fn no_two_systems_share_an_identity() {
     let mut seen = std::collections::BTreeSet::new();
     for golden in Golden::all() {
