@@ -20,6 +20,8 @@ facts() {
 	ls /target/lib/modules
 	section next-kernel
 	echo "$release"
+	section peculiar
+	printf '%s\n' "${peculiar[@]}"
 	section packages
 	inside dpkg-query -W -f '${Package} ${Version}\n'
 	section files

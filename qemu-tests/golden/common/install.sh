@@ -24,6 +24,9 @@ say() { echo "golden: $(cut -d' ' -f1 /proc/uptime) s: $*"; }
 
 for part in disks system facts boot proxmox; do . "$here/common/$part.sh"; done
 
+# What a reader of the manifest would not expect of such a system, in sentences.
+peculiar=()
+
 start_udev
 . "$here/installs/$name.sh"
 

@@ -2,6 +2,7 @@
 
 pve_settings() { # STORAGE
 	put_files "$here/proxmox"
+	mkdir -p /target/etc/pve /target/usr/share/kvm
 	printf '127.0.0.1 localhost.localdomain localhost\n192.0.2.10 %s.example.com %s\n' "$name" "$name" >/target/etc/hosts
 	rm -f /target/etc/apt/sources.list.d/0000*
 	local package version

@@ -5,6 +5,7 @@
 settings() {
 	lvm_settings ext4 'errors=remount-ro'
 	leave_change_in_wal /target/var/lib/pve-cluster/config.db
+	peculiar+=('that guest 101 starts at boot stands in the WAL of config.db alone')
 }
 
 make_initrds() {
@@ -16,4 +17,5 @@ make_initrds() {
 boot_loader() {
 	lvm_boot_loader
 	pin_kernel "$release"
+	peculiar+=("kernel $release is pinned, GRUB would prefer the cloud kernel")
 }

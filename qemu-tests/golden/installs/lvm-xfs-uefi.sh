@@ -12,3 +12,9 @@ lay_out() {
 settings() {
 	lvm_settings xfs defaults
 }
+
+boot_loader() {
+	lvm_boot_loader
+	echo 'options vfio-pci ids=1002:67df,1002:aaf0' >/target/etc/modprobe.d/vfio.conf
+	peculiar+=('/etc/modprobe.d/vfio.conf was changed after the initrd was made')
+}

@@ -13,4 +13,6 @@ settings() {
 boot_loader() {
 	local disk
 	for disk in "${disks[@]}"; do systemd_boot_esp "$disk"; done
+	sed -i 's/boot=zfs/boot=zfs intel_iommu=on iommu=pt/' /target/etc/kernel/cmdline
+	peculiar+=('/etc/kernel/cmdline was changed after the ESPs were written')
 }

@@ -39,6 +39,8 @@ pub struct Manifest {
     pub kernels: Vec<String>,
     /// The one of them that the boot loader starts by itself.
     pub next_kernel: String,
+    /// What one would not expect of such a system, in sentences.
+    pub peculiar: Vec<String>,
     /// SHA-256 of files that boot loaders and initrds are made of, by path from the root.
     pub files: BTreeMap<String, String>,
     /// Installed packages and their versions, those that are shaped too.
@@ -171,6 +173,7 @@ impl Manifest {
             volume_group: volume_group(facts)?,
             pool: pool(facts)?,
             kernels: lines("kernels")?,
+            peculiar: lines("peculiar")?,
             next_kernel: facts.section("next-kernel")?.to_owned(),
             files: files.map(|(digest, path)| (path, digest)).collect(),
             packages: facts.pairs("packages")?,
