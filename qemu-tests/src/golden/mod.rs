@@ -1,10 +1,13 @@
 //! Installed systems as disk images: real Debian with real boot loaders, laid out once and kept in the cache.
 //!
-//! Each is built in three parts, each a cache entry of its own: a Debian root with its kernel ([`Root`]); the
-//! disks, laid out by that Debian's own tools in a guest, since a workstation's kernel need not have
-//! device-mapper, vfat or ZFS; and a first boot to a login prompt by nothing but the machine's firmware,
-//! ended by its power button. What did not boot is not kept.
+//! First a Debian root with its kernel is made, a cache entry of its own. Its tools then lay out the disks in a
+//! guest, since a workstation's kernel need not have device-mapper, vfat or ZFS. At last the system boots to
+//! its login prompt by nothing but the machine's firmware, and is ended by its power button. What did not boot
+//! is not kept.
+//!
+//! The scripts and files that make a system are in `qemu-tests/golden`.
 
+mod account;
 mod disks;
 mod facts;
 mod first_boot;
@@ -72,7 +75,7 @@ fn golden_folder(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<PathBuf> 
     let build = |staging: &Path| {
         let facts = installer::install(golden, &root, scripts, staging, qemu)?;
         first_boot::first_boot(golden, staging, qemu)?;
-        Manifest::of(golden, &facts)?.write(staging)
+        account::manifest(golden, &facts)?.write(staging)
     };
     Ok(cache.entry(&name, inputs, build)?)
 }
