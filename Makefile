@@ -9,8 +9,9 @@ SHELL := /bin/bash
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
-#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools
+#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables;
+#             strace shows which files a look opens; mmdebstrap makes the roots of installed systems
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap
 # Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
@@ -55,6 +56,7 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 PREFLIGHT := $(TARGET)/release/preflight
 BUILDER := $(TARGET)/tools/image-builder
 LAB := $(TARGET)/tools/lab
+GOLDEN := $(TARGET)/tools/golden
 
 .PHONY: FORCE
 FORCE:
@@ -62,7 +64,7 @@ FORCE:
 $(PREFLIGHT): FORCE | setup
 	@cargo build --quiet --locked --release -p preflight $(REMAP)
 
-$(BUILDER) $(LAB) &: FORCE | setup
+$(BUILDER) $(LAB) $(GOLDEN) &: FORCE | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
 # Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too;
@@ -140,9 +142,14 @@ reproducible: image ## build the image again in another folder and compare the b
 	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
+# Their tests build them on first need too, and then one after the other.
+.PHONY: golden
+golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
+	@$(GOLDEN) build
+
 # In CI a test that cannot run is a failure, not a skip.
 .PHONY: test
-test: check deny image reproducible ## everything that CI runs
+test: check deny image reproducible $(if $(CI),golden) ## everything that CI runs
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench

@@ -21,6 +21,7 @@ mod efi_rom;
 mod elsewhere;
 mod events;
 mod failure;
+pub mod golden;
 mod gpt;
 mod guests;
 mod images;

@@ -14,6 +14,8 @@ use std::process::Command;
 
 pub use error::AptError;
 use private::PrivateApt;
+pub use private::transport_settings;
+pub use sources::debian_source;
 
 use crate::cache::{Cache, CacheError};
 use crate::io::{self, Context};
