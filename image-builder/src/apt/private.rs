@@ -66,11 +66,9 @@ impl PrivateApt {
 
     /// Reads lists of its own of the source packages of this Debian suite, once they are updated.
     pub(super) fn with_debian_sources(suite: &str, place: &Path) -> Result<Self, AptError> {
-        let mirror = sources::debian_mirror()?;
-        let key = sources::debian_key()?;
         let apt = Self::create(place, &Lists::Private, &Sources::Private)?;
-        let line = format!("deb-src [signed-by={key}] {mirror} {suite} main\n");
-        io::write(&apt.folder.path().join("sources.list"), line)?;
+        let list = sources::debian_source_code(suite)? + "\n";
+        io::write(&apt.folder.path().join("sources.list"), list)?;
         Ok(apt)
     }
 

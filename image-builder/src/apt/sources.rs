@@ -79,9 +79,18 @@ fn debian_mirror() -> Result<String, AptError> {
 
 /// A line of sources.list for a suite of Debian, from the mirror that the machine uses.
 pub fn debian_source(suite: &str, components: &str) -> Result<String, AptError> {
+    line("deb", suite, components)
+}
+
+/// The same for the sources of packages.
+pub(super) fn debian_source_code(suite: &str) -> Result<String, AptError> {
+    line("deb-src", suite, "main")
+}
+
+fn line(kind: &str, suite: &str, components: &str) -> Result<String, AptError> {
     let (mirror, key) = (debian_mirror()?, debian_key()?);
     Ok(format!(
-        "deb [signed-by={key}] {mirror} {suite} {components}"
+        "{kind} [signed-by={key}] {mirror} {suite} {components}"
     ))
 }
 

@@ -34,8 +34,8 @@ part() { # DISK NUMBER
 
 # BIOS boot partition, ESP, and the rest with this type.
 partition() { # DISK TYPE
-	sgdisk --clear --set-alignment=1 --new=1:34:2047 --typecode=1:EF02 "$1" >/dev/null
-	sgdisk --new=2:1M:+512M --typecode=2:EF00 --new=3:0:0 --typecode=3:"$2" "$1" >/dev/null
+	sgdisk --clear --set-alignment=1 --new=1:34:2047 --typecode=1:EF02 --new=2:2048:+512M --typecode=2:EF00 \
+		--new=3:0:0 --typecode=3:"$2" "$1" >/dev/null
 	udevadm settle
 }
 
