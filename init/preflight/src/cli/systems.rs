@@ -8,9 +8,10 @@ use clap::ValueEnum;
 use hardware::{FirmwareKind, Machine, Names, Reading, Source};
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::{BootEntries, read_boot_entries};
-use proxmox::files::{Files, Folder, Kind};
+use proxmox::files::Kind;
 use proxmox::{Sources, System, Systems, look};
 use report::TextOptions;
+use storage::Root;
 
 /// Arguments of `preflight systems`.
 #[derive(clap::Args)]
@@ -45,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = arguments.root.as_deref().unwrap_or(Path::new("/"));
     let root = open(path)?;
     let mounted = mounted_esps(&root);
-    let mut esps: Vec<(String, Folder)> = mounted;
+    let mut esps: Vec<(String, Root)> = mounted;
     for path in &arguments.esp {
         esps.push((path.display().to_string(), open(path)?));
     }
@@ -82,8 +83,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(blocks)))
 }
 
-fn open(path: &Path) -> Result<Folder> {
-    Folder::open(path).with_context(|| {
+fn open(path: &Path) -> Result<Root> {
+    Root::open(path).with_context(|| {
         format!(
             "{} cannot be opened; give a folder that can be read",
             path.display()
@@ -91,7 +92,7 @@ fn open(path: &Path) -> Result<Folder> {
     })
 }
 
-fn source((name, files): &(String, Folder)) -> EspSource<'_> {
+fn source((name, files): &(String, Root)) -> EspSource<'_> {
     EspSource {
         name: name.clone(),
         volume_id: None,
@@ -101,10 +102,10 @@ fn source((name, files): &(String, Folder)) -> EspSource<'_> {
 }
 
 /// ESPs that are mounted inside the root: they have a folder EFI or loader.
-fn mounted_esps(root: &Folder) -> Vec<(String, Folder)> {
+fn mounted_esps(root: &Root) -> Vec<(String, Root)> {
     let mut found = Vec::new();
     for mount in ESP_MOUNTS {
-        let Ok(folder) = root.below(Path::new(mount)) else {
+        let Ok(folder) = root.folder(mount) else {
             continue;
         };
         let holds = |name: &str| folder.kind(Path::new(name)) == Ok(Kind::Folder);
@@ -127,7 +128,7 @@ fn machine(arguments: &Arguments) -> Result<Option<Machine>> {
 }
 
 fn boot_entries() -> Reading<BootEntries> {
-    Folder::open(Path::new(EFIVARS)).map_or(Reading::Absent, |files| read_boot_entries(&files))
+    Root::open(Path::new(EFIVARS)).map_or(Reading::Absent, |files| read_boot_entries(&files))
 }
 
 fn saved_firmware(machine: Option<&Machine>) -> (Reading<FirmwareKind>, Reading<BootEntries>) {
