@@ -30,7 +30,7 @@ fn each_half_is_enough(golden: Golden) {
 
 #[test]
 fn a_zfs_mirror() {
-    each_half_is_enough(Golden::ZfsSystemdBoot);
+    each_half_is_enough(Golden::ZfsGrub);
 }
 
 #[test]
