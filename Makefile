@@ -67,8 +67,9 @@ $(PREFLIGHT): FORCE | setup
 $(BUILDER) $(LAB) $(GOLDEN) &: FORCE | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
-# Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too;
-# zfs needs a kernel that has it and a mirror with zfsutils-linux.
+# Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too.
+# zfs needs a kernel that has it, such as Proxmox's (KERNEL=FILE.deb), or a folder with its modules, built for
+# the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
 WITH ?= lvm,mdadm,btrfs
 
 .PHONY: image
@@ -76,8 +77,9 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
-	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch --unpack kernel)" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) --kernel-out $(OUT)/vmlinuz -o $@
+	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
+	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment

@@ -66,6 +66,17 @@ pub fn obtain(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<Installed> {
     })
 }
 
+/// An empty qcow2 overlay at `path` over the qcow2 image `base`.
+pub fn overlay(qemu: &Qemu, base: &Path, path: &Path) -> Result<()> {
+    disks::overlay(qemu, base, path)
+}
+
+/// A folder with ZFS's modules for this release of Debian 12's kernel, built when the cache has none; that
+/// takes minutes and needs root.
+pub fn zfs_modules(cache: &Cache, release: &str) -> Result<PathBuf> {
+    Ok(zfs::modules(cache, release)?.folder())
+}
+
 fn golden_folder(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<PathBuf> {
     let root = Root::obtain(golden.debian(), cache, qemu)?;
     let scripts = scripts::with_packages(golden, cache)?;
