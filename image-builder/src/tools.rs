@@ -14,6 +14,8 @@ pub struct Tool {
     pub modules: &'static [&'static str],
     /// The Debian packages that have the programs.
     pub packages: &'static [&'static str],
+    /// Debian has them in its component contrib, which few machines' sources name.
+    pub contrib: bool,
 }
 
 /// All that there are.
@@ -29,36 +31,42 @@ pub const TOOLS: [Tool; 6] = [
             "dm_raid",
         ],
         packages: &["lvm2"],
+        contrib: false,
     },
     Tool {
         name: "zfs",
         programs: &["zpool", "zfs", "mount.zfs"],
         modules: &["zfs"],
         packages: &["zfsutils-linux"],
+        contrib: true,
     },
     Tool {
         name: "btrfs",
         programs: &["btrfs"],
         modules: &["btrfs"],
         packages: &["btrfs-progs"],
+        contrib: false,
     },
     Tool {
         name: "mdadm",
         programs: &["mdadm"],
         modules: &["md_mod", "raid0", "raid1", "raid10", "raid456"],
         packages: &["mdadm"],
+        contrib: false,
     },
     Tool {
         name: "cryptsetup",
         programs: &["cryptsetup"],
         modules: &["dm_crypt", "algif_skcipher", "algif_hash"],
         packages: &["cryptsetup-bin"],
+        contrib: false,
     },
     Tool {
         name: "fsck",
         programs: &["e2fsck", "fsck.fat"],
         modules: &[],
         packages: &["e2fsprogs", "dosfstools"],
+        contrib: false,
     },
 ];
 

@@ -52,10 +52,14 @@ impl PrivateApt {
     }
 
     /// Reads lists of its own of these Debian suites, once they are updated.
-    pub(super) fn with_debian_suites(suites: &[String], place: &Path) -> Result<Self, AptError> {
+    pub(super) fn with_debian_suites(
+        suites: &[String],
+        components: &str,
+        place: &Path,
+    ) -> Result<Self, AptError> {
         let lines: Vec<String> = suites
             .iter()
-            .map(|suite| sources::debian_source(suite, "main"))
+            .map(|suite| sources::debian_source(suite, components))
             .collect::<Result<_, _>>()?;
         let mut apt = Self::create(place, &Lists::Private, &Sources::Private)?;
         apt.target_release = suites.last().filter(|_| suites.len() > 1).cloned();

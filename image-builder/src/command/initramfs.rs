@@ -40,6 +40,10 @@ pub(crate) struct Arguments {
     /// More modules: names, or paths such as drivers/net/phy/*
     #[arg(long, num_args = 1..)]
     add_modules: Vec<String>,
+    /// A folder with .ko files built for this kernel outside its package, such as ZFS's
+    /// (/lib/modules/RELEASE/updates/dkms); what is carried of them --with and --add-modules say
+    #[arg(long, value_name = "FOLDER")]
+    modules_from: Vec<PathBuf>,
     /// More programs, with the libraries that they need; after a colon the path in the image
     #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
     add_binary: Vec<String>,
@@ -113,6 +117,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     });
     recipe.release = arguments.release;
     recipe.more_modules = arguments.add_modules;
+    recipe.module_folders = arguments.modules_from;
     if arguments.system.is_none() {
         recipe.tools_system = tools_system(&arguments.with)?;
     }
@@ -148,7 +153,8 @@ fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
     if packages.is_empty() {
         return Ok(None);
     }
-    let request = Request::new(packages).with_dependencies();
+    let mut request = Request::new(packages).with_dependencies();
+    request.contrib = tools.iter().any(|tool| tool.contrib);
     let tree = apt::cached_tree(&Cache::open()?, &request).with_context(
         || "cannot fetch the packages of the tools; name a system that has them with --system",
     )?;

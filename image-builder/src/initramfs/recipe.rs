@@ -21,6 +21,8 @@ pub struct Recipe {
     pub module_list: String,
     /// More entries, each as on a line of the list.
     pub more_modules: Vec<String>,
+    /// Folders with modules that were built for this kernel outside its package, such as ZFS's by DKMS.
+    pub module_folders: Vec<PathBuf>,
     /// More programs.
     pub binaries: Vec<Binary>,
     /// Names of [`crate::tools::TOOLS`].
@@ -59,6 +61,7 @@ impl Recipe {
             init: init.into(),
             module_list: MODULE_LIST.to_owned(),
             more_modules: Vec::new(),
+            module_folders: Vec::new(),
             binaries: Vec::new(),
             tools: Vec::new(),
             system: PathBuf::from("/"),

@@ -1,13 +1,14 @@
 # Boot loaders, by their own installers, and the layouts that proxmox-boot-tool makes of them.
 
-# The console of tests, in the file that Proxmox's installer uses for its own command line.
-console='console=tty0 console=ttyS0,115200 no_timer_check'
+# The console of tests, in the file that Proxmox's installer uses for its own command line. What systemd starts
+# is printed: a test takes a machine that says nothing for long for a dead one.
+console='console=tty0 console=ttyS0,115200 no_timer_check systemd.show_status=1'
 
 grub_settings() { # DISTRIBUTOR
 	mkdir -p /target/etc/default/grub.d
 	cp /target/usr/share/grub/default/grub /target/etc/default/grub
 	printf 'GRUB_DISTRIBUTOR="%s"\nGRUB_DISABLE_OS_PROBER=true\n' "$1" >/target/etc/default/grub.d/distribution.cfg
-	printf 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX %s"\n' "$console" >/target/etc/default/grub.d/installer.cfg
+	printf 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX %s"\nGRUB_TIMEOUT=1\n' "$console" >/target/etc/default/grub.d/installer.cfg
 }
 
 # As `proxmox-boot-tool kernel pin` does.

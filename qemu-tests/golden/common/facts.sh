@@ -2,6 +2,24 @@
 
 section() { printf '== %s\n' "$1"; }
 
+# GRUB's modules are many and say nothing. What is left out beside them changes with each boot.
+digests() { # FOLDER...
+	find "$@" -xdev -type f ! -path '*grub/*/*' ! -name grubenv ! -name random-seed -exec sha256sum {} + || true
+}
+
+# What is on each ESP, under the PARTUUID of its partition.
+esps() {
+	local partition kind id mounted=/run/esp
+	mkdir -p $mounted
+	while read -r partition kind id; do
+		if [ "$kind" != c12a7328-f81f-11d2-ba4b-00a0c93ec93b ]; then continue; fi
+		section "esp $id"
+		mount "$partition" $mounted
+		(cd $mounted && digests *)
+		umount $mounted
+	done < <(lsblk --noheadings --raw --paths --output NAME,PARTTYPE,PARTUUID "${disks[@]}")
+}
+
 facts() {
 	section lsblk
 	lsblk --json --bytes --output NAME,SERIAL,SIZE,START,PTUUID,PARTTYPE,PARTUUID,FSTYPE,UUID,LABEL,TYPE "${disks[@]}"
@@ -25,7 +43,10 @@ facts() {
 	section packages
 	inside dpkg-query -W -f '${Package} ${Version}\n'
 	section files
-	(cd /target && find boot etc/kernel etc/default/grub.d -type f -exec sha256sum {} +) || true
+	(cd /target && digests boot etc/kernel etc/default/grub.d)
+	esps
+	section boot-entries
+	if [ -d /sys/firmware/efi ]; then efibootmgr --verbose; fi
 	section os-release
 	cat /target/etc/os-release
 	section end

@@ -7,6 +7,9 @@ lay_out() {
 	done
 	mkfs.btrfs -q -f -d raid1 -m raid1 "$(part "${disks[0]}" 3)" "$(part "${disks[1]}" 3)"
 	udevadm settle
+	# The kernel must know of both before it mounts one.
+	modprobe btrfs
+	btrfs -q device scan
 	mount "$(part "${disks[0]}" 3)" /target
 }
 

@@ -1,15 +1,19 @@
 //! From what the tools of an installed system printed to its manifest.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::facts::Facts;
-use super::first_boot;
-use super::manifest::{Disk, FileSystem, Manifest, Partition, Pool, Volume, VolumeGroup};
+use super::first_boot::{self, Seen};
+use super::manifest::{
+    BootEntry, Disk, Esp, FileSystem, Manifest, Partition, Pool, Volume, VolumeGroup,
+};
 use super::system::Golden;
 
-/// The manifest of a system about which its tools said this.
-pub(super) fn manifest(golden: Golden, facts: &Facts) -> Result<Manifest> {
+/// The manifest of a system about which its tools said this, and of which this was seen when it booted.
+pub(super) fn manifest(golden: Golden, facts: &Facts, seen: Seen) -> Result<Manifest> {
     let root = facts.pairs("root")?;
     let (root_source, root_kind) = root.into_iter().next().context("the guest had no root")?;
     let lines =
@@ -19,8 +23,6 @@ pub(super) fn manifest(golden: Golden, facts: &Facts) -> Result<Manifest> {
         .lines("os-release")?
         .find_map(|line| line.strip_prefix("PRETTY_NAME="))
         .context("its os-release has no PRETTY_NAME")?;
-    // sha256sum(1) prints the digest first.
-    let files = facts.pairs("files")?.into_iter();
     Ok(Manifest {
         schema: "preflight.golden/1".to_owned(),
         name: golden.name().to_owned(),
@@ -35,7 +37,13 @@ pub(super) fn manifest(golden: Golden, facts: &Facts) -> Result<Manifest> {
         kernels: lines("kernels")?,
         peculiar: lines("peculiar")?,
         next_kernel: facts.section("next-kernel")?.to_owned(),
-        files: files.map(|(digest, path)| (path, digest)).collect(),
+        command_line: seen.command_line,
+        boot_entries: facts
+            .lines("boot-entries")?
+            .filter_map(boot_entry)
+            .collect(),
+        esps: esps(facts)?,
+        files: digests(facts, "files")?,
         packages: facts.pairs("packages")?,
         real,
         shaped,
@@ -61,7 +69,10 @@ fn disks(golden: Golden, facts: &Facts) -> Result<Vec<Disk>> {
             partitions,
         })
     };
-    devices.iter().enumerate().map(disk).collect()
+    // The kernel finds disks in any order; the lab's serial numbers count them.
+    let mut devices: Vec<&Value> = devices.iter().collect();
+    devices.sort_by_key(|device| device["serial"].as_str());
+    devices.into_iter().enumerate().map(disk).collect()
 }
 
 fn partition(child: &Value) -> Result<Partition> {
@@ -83,6 +94,44 @@ fn partition(child: &Value) -> Result<Partition> {
             uuid: optional("uuid"),
             label: optional("label"),
         }),
+    })
+}
+
+/// sha256sum(1) prints the digest first, and two files may have the same one.
+fn digests(facts: &Facts, section: &str) -> Result<BTreeMap<String, String>> {
+    let file = |line: &str| {
+        let (digest, path) = line.split_once("  ")?;
+        Some((path.to_owned(), digest.to_owned()))
+    };
+    Ok(facts.lines(section)?.filter_map(file).collect())
+}
+
+fn esps(facts: &Facts) -> Result<Vec<Esp>> {
+    let names = facts.names().filter_map(|name| name.strip_prefix("esp "));
+    let esp = |partition: &str| {
+        Ok(Esp {
+            partition: partition.to_owned(),
+            files: digests(facts, &format!("esp {partition}"))?,
+        })
+    };
+    names.map(esp).collect()
+}
+
+/// A line of `efibootmgr --verbose`: `Boot0002* proxmox`, a tab, `HD(2,GPT,GUID,0x800,0x100000)/File(PATH)`;
+/// since version 18 without `File()`. None for what does not name a file on a partition.
+fn boot_entry(line: &str) -> Option<BootEntry> {
+    let (name, path) = line.strip_prefix("Boot")?.split_once('\t')?;
+    let (number, label) = name.split_at_checked(4)?;
+    let (partition, file) = path.strip_prefix("HD(")?.split_once(")/")?;
+    let file = match file.strip_prefix("File(") {
+        Some(inner) => inner.split(')').next()?,
+        None => file,
+    };
+    Some(BootEntry {
+        number: number.to_owned(),
+        label: label.trim_start_matches('*').trim().to_owned(),
+        partition: partition.split(',').nth(2)?.to_ascii_lowercase(),
+        file: file.to_owned(),
     })
 }
 
@@ -133,10 +182,10 @@ fn account(golden: Golden) -> [Vec<String>; 2] {
         "partitions, file systems, volumes and pools, by the tools of the installed system",
         "GRUB by grub-install and update-grub, or systemd-boot by bootctl",
         "initrds, by update-initramfs or dracut for the machine that it was installed on",
-        "a first boot to the login prompt and an orderly end, with its journal",
+        "a first boot to the login prompt and an orderly end, with its journal; the command line of its kernel",
     ];
     let mut shaped = vec![
-        "the console on the command line, and the password of root",
+        "the console on the command line, GRUB's timeout, and the password of root",
         "apt's sources, which name hosts that do not exist",
         "/etc/network/interfaces, /etc/hosts, /etc/fstab",
     ];
@@ -202,6 +251,15 @@ rpool/ROOT/pve-1 zfs
 lvm2 2.03.16-2
 == files
 ab12  boot/vmlinuz-6.1.0-50-amd64
+ab12  boot/vmlinuz.old
+== esp 2b
+ab12  EFI/proxmox/6.1.0-50-amd64/vmlinuz-6.1.0-50-amd64
+== boot-entries
+BootCurrent: 0001
+BootOrder: 0001,0000
+Boot0000* UiApp	FvVol(7cb8bdc9)/FvFile(462caa21)
+Boot0001* Linux Boot Manager	HD(2,GPT,2B,0x800,0x100000)/File(\EFI\systemd\systemd-bootx64.efi)
+Boot0002  debian	HD(1,GPT,1b,0x22,0x7de)/\EFI\debian\grubx64.efi
 == os-release
 NAME="Debian GNU/Linux"
 PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -209,7 +267,10 @@ PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
 "#;
 
     fn of(facts: &str) -> Result<Manifest> {
-        manifest(Golden::ZfsSystemdBoot, &Facts::parse(facts)?)
+        let seen = Seen {
+            command_line: "root=ZFS=rpool/ROOT/pve-1 boot=zfs".to_owned(),
+        };
+        manifest(Golden::ZfsSystemdBoot, &Facts::parse(facts)?, seen)
     }
 
     #[test]
@@ -227,8 +288,30 @@ PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
         );
         assert_eq!(pool.datasets, ["rpool", "rpool/ROOT/pve-1"]);
         assert_eq!(made.files["boot/vmlinuz-6.1.0-50-amd64"], "ab12");
+        assert_eq!(made.files.len(), 2);
+        let [esp] = made.esps.as_slice() else {
+            panic!("{:?}", made.esps)
+        };
+        assert_eq!((esp.partition.as_str(), esp.files.len()), ("2b", 1));
         assert!(made.peculiar.is_empty());
         assert_eq!(made.volume_group, None);
+    }
+
+    #[test]
+    fn boot_entries_are_read_as_old_and_new_efibootmgr_print_them() {
+        let made = of(FACTS).unwrap().boot_entries;
+        let entry = |number: &str, label: &str, partition: &str, file: &str| BootEntry {
+            number: number.to_owned(),
+            label: label.to_owned(),
+            partition: partition.to_owned(),
+            file: file.to_owned(),
+        };
+        let systemd_boot = r"\EFI\systemd\systemd-bootx64.efi";
+        let wanted = [
+            entry("0001", "Linux Boot Manager", "2b", systemd_boot),
+            entry("0002", "debian", "1b", r"\EFI\debian\grubx64.efi"),
+        ];
+        assert_eq!(made, wanted);
     }
 
     #[test]
@@ -237,6 +320,20 @@ PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
         let (disk, partition) = made.partition("123").unwrap();
         assert_eq!((disk.serial.as_str(), partition.number), ("slot5", 3));
         assert_eq!(made.partition("456"), None);
+    }
+
+    #[test]
+    fn a_disk_leads_to_its_image_in_whichever_order_the_kernel_found_them() {
+        let first = r#"{"name":"nvme0n1","#;
+        let other = r#"{"name":"nvme1n1", "serial":"slot6", "size":1, "ptuuid":"5b"}, "#;
+        let made = of(&FACTS.replace(first, &format!("{other}{first}"))).unwrap();
+        let images = made.disks.iter().map(|disk| {
+            let names = (disk.serial.as_str(), disk.table.as_str());
+            (names, disk.file.clone())
+        });
+        let wanted = [("slot5", "5a"), ("slot6", "5b")].into_iter().enumerate();
+        let wanted = wanted.map(|(number, names)| (names, first_boot::disk(number)));
+        assert!(images.eq(wanted), "{:?}", made.disks);
     }
 
     #[test]

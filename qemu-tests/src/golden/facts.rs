@@ -27,6 +27,11 @@ impl Facts {
         Ok(Self(sections))
     }
 
+    /// The names of all sections.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// What stands in this section, without blanks at its ends.
     pub(super) fn section(&self, name: &str) -> Result<&str> {
         let text = self.0.get(name);

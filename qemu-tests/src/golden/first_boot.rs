@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::installer::run_name;
-use super::{Golden, disks};
+use super::{Console, Golden, disks};
 use crate::{Boot, Deadlines, Qemu};
 
 /// The firmware's variables of a system that is booted by UEFI.
@@ -31,9 +31,15 @@ pub(super) fn disk(number: usize) -> String {
     format!("disk{number}.qcow2")
 }
 
-/// Boots the system on the disks in `folder` by itself, waits for its login prompt, presses the power button,
+/// What was seen when the system booted.
+pub(super) struct Seen {
+    /// /proc/cmdline.
+    pub(super) command_line: String,
+}
+
+/// Boots the system on the disks in `folder` by itself to its login prompt, logs in, presses the power button,
 /// and packs the disks. So what is kept has run once and was shut down in order, as the disks of a host are.
-pub(super) fn first_boot(golden: Golden, folder: &Path, qemu: &Qemu) -> Result<()> {
+pub(super) fn first_boot(golden: Golden, folder: &Path, qemu: &Qemu) -> Result<Seen> {
     let work: Vec<PathBuf> = (0..golden.disk_count())
         .map(|number| work_disk(folder, number))
         .collect();
@@ -45,7 +51,8 @@ pub(super) fn first_boot(golden: Golden, folder: &Path, qemu: &Qemu) -> Result<(
     let mut run = Boot::from_disk(&run_name("first-boot", folder), machine)
         .deadlines(Deadlines::scaled(BUSY))
         .start(qemu)?;
-    run.wait_text(&format!("{} login:", golden.name()), PATIENCE)?;
+    let mut console = Console::log_in(&mut run, golden, PATIENCE)?;
+    let command_line = console.ask("cat /proc/cmdline")?;
     run.qmp("system_powerdown", json!({}))?;
     run.wait_end()?;
     drop(run);
@@ -56,7 +63,7 @@ pub(super) fn first_boot(golden: Golden, folder: &Path, qemu: &Qemu) -> Result<(
         disks::compress(qemu, path, "qcow2", &folder.join(disk(number)))?;
         fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    Ok(())
+    Ok(Seen { command_line })
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

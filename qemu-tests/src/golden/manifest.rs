@@ -36,9 +36,15 @@ pub struct Manifest {
     pub kernels: Vec<String>,
     /// The one of them that the boot loader starts by itself.
     pub next_kernel: String,
+    /// The command line that this kernel had when the system booted by itself: /proc/cmdline.
+    pub command_line: String,
+    /// What the installed boot loaders left in the firmware's variables; none without UEFI.
+    pub boot_entries: Vec<BootEntry>,
+    /// What is on its ESPs.
+    pub esps: Vec<Esp>,
     /// What one would not expect of such a system, in sentences.
     pub peculiar: Vec<String>,
-    /// SHA-256 of files that boot loaders and initrds are made of, by path from the root.
+    /// SHA-256 of the files of kernels, initrds and boot loaders on the root, by path from there.
     pub files: BTreeMap<String, String>,
     /// Installed packages and their versions, those that are shaped too.
     pub packages: BTreeMap<String, String>,
@@ -128,6 +134,28 @@ pub struct Pool {
     pub host: String,
     /// Its datasets when the root was installed.
     pub datasets: Vec<String>,
+}
+
+/// A boot entry of UEFI for a file on a partition (UEFI 2.10, 3.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootEntry {
+    /// The digits of `Boot####`.
+    pub number: String,
+    /// Its description.
+    pub label: String,
+    /// PARTUUID, lower case.
+    pub partition: String,
+    /// Path on the ESP, with backslashes.
+    pub file: String,
+}
+
+/// An EFI System Partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Esp {
+    /// PARTUUID, lower case.
+    pub partition: String,
+    /// SHA-256 of its files by path, but for what changes with each boot and GRUB's modules.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Manifest {

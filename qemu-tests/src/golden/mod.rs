@@ -8,6 +8,7 @@
 //! The scripts and files that make a system are in `qemu-tests/golden`.
 
 mod account;
+mod console;
 mod disks;
 mod facts;
 mod first_boot;
@@ -23,14 +24,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use image_builder::cache::Cache;
 
-pub use manifest::{Disk, FileSystem, Manifest, Partition, Pool, Volume, VolumeGroup};
+pub use console::Console;
+pub use manifest::{
+    BootEntry, Disk, Esp, FileSystem, Manifest, Partition, Pool, Volume, VolumeGroup,
+};
 use root::Root;
 pub use system::{Bus, Firmware, Golden};
 
 use crate::{Device, Machine, Ovmf, Port, Qemu};
 
 /// Counts changes of what is in an entry that neither scripts nor tables show.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Memory of a machine with an installed system, MiB.
 const MEMORY: u32 = 1024;
@@ -62,6 +66,17 @@ pub fn obtain(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<Installed> {
     })
 }
 
+/// An empty qcow2 overlay at `path` over the qcow2 image `base`.
+pub fn overlay(qemu: &Qemu, base: &Path, path: &Path) -> Result<()> {
+    disks::overlay(qemu, base, path)
+}
+
+/// A folder with ZFS's modules for this release of Debian 12's kernel, built when the cache has none; that
+/// takes minutes and needs root.
+pub fn zfs_modules(cache: &Cache, release: &str) -> Result<PathBuf> {
+    Ok(zfs::modules(cache, release)?.folder())
+}
+
 fn golden_folder(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<PathBuf> {
     let root = Root::obtain(golden.debian(), cache, qemu)?;
     let scripts = scripts::with_packages(golden, cache)?;
@@ -74,8 +89,8 @@ fn golden_folder(golden: Golden, cache: &Cache, qemu: &Qemu) -> Result<PathBuf> 
     let name = format!("golden-{}", golden.name());
     let build = |staging: &Path| {
         let facts = installer::install(golden, &root, scripts, staging, qemu)?;
-        first_boot::first_boot(golden, staging, qemu)?;
-        account::manifest(golden, &facts)?.write(staging)
+        let seen = first_boot::first_boot(golden, staging, qemu)?;
+        account::manifest(golden, &facts, seen)?.write(staging)
     };
     Ok(cache.entry(&name, inputs, build)?)
 }

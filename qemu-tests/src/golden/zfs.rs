@@ -42,6 +42,11 @@ pub(super) fn modules(cache: &Cache, release: &str) -> Result<Modules> {
 }
 
 impl Modules {
+    /// Where they are.
+    pub(super) fn folder(self) -> PathBuf {
+        self.folder
+    }
+
     /// Puts them where DKMS would have, and renews the module index.
     pub(super) fn copy_to(&self, tree: &Path) -> Result<()> {
         let into = tree.join(format!("usr/lib/modules/{}/updates/dkms", self.release));

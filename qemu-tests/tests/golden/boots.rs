@@ -3,49 +3,35 @@
 use std::time::Duration;
 
 use qemu_tests::Boot;
-use qemu_tests::golden::{Golden, PASSWORD};
+use qemu_tests::golden::{Console, Golden};
 
 use crate::lab::Lab;
 
 /// On the reference machine, some ten times what is seen there.
 const TO_LOGIN: Duration = Duration::from_secs(300);
-const A_COMMAND: Duration = Duration::from_secs(120);
 
-/// Boots the system to its login prompt, logs in, and holds the mounted root against the manifest.
+/// Boots the system to its login prompt, logs in, and holds what runs against the manifest.
 fn boots(golden: Golden) {
     let Some(lab) = Lab::with(golden) else { return };
+    let Some(deadlines) = lab.deadlines() else {
+        return;
+    };
     let disks = lab
         .installed
         .overlays(lab.folder.path(), &lab.qemu)
         .unwrap();
     let machine = lab.installed.machine(&disks, lab.folder.path()).unwrap();
     let mut run = Boot::from_disk(&format!("golden-boots-{}", golden.name()), machine)
-        .deadlines(lab.deadlines())
+        .deadlines(deadlines)
         .start(&lab.qemu)
         .unwrap();
-    let name = golden.name();
-    run.wait_text(&format!("{name} login:"), TO_LOGIN).unwrap();
-    run.type_text("root\r").unwrap();
-    run.wait_text("Password:", A_COMMAND).unwrap();
-    run.type_text(&format!("{PASSWORD}\r")).unwrap();
-    run.wait_text(&format!("root@{name}:"), A_COMMAND).unwrap();
-    run.type_text("echo ROOT=$(findmnt -no SOURCE,FSTYPE /)=; uname -r\r")
-        .unwrap();
-    let kernel = lab.installed.manifest.next_kernel.clone();
-    run.wait("the release of the next kernel", A_COMMAND, |run| {
-        let text = run.serial().text();
-        let same = |line: &str| line.trim() == kernel;
-        text.lines().any(same).then_some(Ok(()))
-    })
-    .unwrap();
-    let text = run.serial().text().into_owned();
-    let root = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("ROOT=")?.strip_suffix('='))
-        .next_back()
-        .unwrap();
-    let kind = root.split_whitespace().next_back().unwrap();
-    assert_eq!(kind, lab.installed.manifest.root_kind, "{root}");
+    let mut console = Console::log_in(&mut run, golden, TO_LOGIN).unwrap();
+    let mut ask = |command| console.ask(command).unwrap();
+    let manifest = &lab.installed.manifest;
+    assert_eq!(ask("uname -r"), manifest.next_kernel);
+    assert_eq!(ask("cat /proc/cmdline"), manifest.command_line);
+    assert_eq!(ask("findmnt -no FSTYPE /"), manifest.root_kind);
+    assert_eq!(ask("systemctl --failed --plain --no-legend"), "");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The manifest of an installed system says what is on its disks.
 
-use qemu_tests::golden::{Golden, Manifest, Partition};
+use qemu_tests::golden::{Firmware, Golden, Manifest, Partition};
 
 use crate::lab::Lab;
 
@@ -101,6 +101,72 @@ fn a_pinned_kernel_is_the_next_though_grub_would_prefer_the_other() {
     assert!(!manifest.next_kernel.contains("cloud"));
     let pin = "etc/default/grub.d/proxmox-kernel-pin.cfg";
     assert!(manifest.files.contains_key(pin));
+}
+
+#[test]
+fn each_esp_of_a_mirror_has_what_starts_the_system() {
+    for golden in [Golden::ZfsSystemdBoot, Golden::ZfsGrub] {
+        let Some(manifest) = manifest(golden) else {
+            return;
+        };
+        assert_eq!(manifest.esps.len(), 2);
+        let kernel = &manifest.next_kernel;
+        let initrd = &manifest.files[&format!("boot/initrd.img-{kernel}")];
+        for esp in &manifest.esps {
+            let entry = format!("loader/entries/proxmox-{kernel}.conf");
+            assert!(esp.files.contains_key(&entry), "{esp:?}");
+            let copy = &esp.files[&format!("EFI/proxmox/{kernel}/initrd.img-{kernel}")];
+            assert_eq!(copy, initrd);
+            let own = |path: &str| esp.files.get(path);
+            let started = own("EFI/BOOT/BOOTX64.EFI").unwrap();
+            let loader = match golden {
+                Golden::ZfsGrub => own("EFI/proxmox/grubx64.efi"),
+                _ => own("EFI/systemd/systemd-bootx64.efi"),
+            };
+            assert_eq!(Some(started), loader);
+            let menu = own("grub/grub.cfg");
+            assert_eq!(menu.is_some(), golden == Golden::ZfsGrub);
+        }
+    }
+}
+
+#[test]
+fn systems_that_uefi_starts_have_boot_entries_for_files_on_their_esps() {
+    for golden in Golden::all() {
+        let Some(manifest) = manifest(golden) else {
+            return;
+        };
+        let uefi = golden.firmware() == Firmware::Uefi;
+        assert_eq!(manifest.boot_entries.is_empty(), !uefi, "{}", golden.name());
+        for entry in &manifest.boot_entries {
+            let same = |esp: &&qemu_tests::golden::Esp| esp.partition == entry.partition;
+            let esp = manifest.esps.iter().find(same).unwrap();
+            let path = entry.file.trim_start_matches('\\').replace('\\', "/");
+            assert!(esp.files.contains_key(&path), "{entry:?}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_is_told_which_root_to_mount() {
+    for golden in Golden::all() {
+        let Some(manifest) = manifest(golden) else {
+            return;
+        };
+        let words = manifest.command_line.split_whitespace();
+        let root = words
+            .filter_map(|word| word.strip_prefix("root="))
+            .next_back();
+        let uuid = root.and_then(|root| root.strip_prefix("UUID="));
+        match (root, uuid) {
+            (Some(_), Some(uuid)) => assert!(manifest.partition(uuid).is_some(), "{uuid}"),
+            (Some(root), None) => {
+                let source = root.strip_prefix("ZFS=").unwrap_or(root);
+                assert_eq!(source, manifest.root_source);
+            }
+            (None, _) => panic!("{}", manifest.command_line),
+        }
+    }
 }
 
 #[test]

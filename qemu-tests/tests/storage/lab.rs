@@ -6,7 +6,7 @@ use std::process::Command;
 
 use gptman::{GPT, GPTPartitionEntry};
 use qemu_tests::probe::Answer;
-use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
+use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Reads, Request};
 use qemu_tests::{Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, baseline, skip};
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ pub const ROOT: &str = "mkdir -p etc usr/lib; ln -s ../usr/lib/os-release etc/os
 
 pub struct Lab {
     qemu: Qemu,
+    reads: Reads,
     deadlines: Deadlines,
     folder: TempDir,
 }
@@ -33,18 +34,28 @@ pub struct Told {
 impl Lab {
     /// The lab, or nothing and the reason printed.
     pub fn open() -> Option<Self> {
-        Self::try_open().map_err(|why| skip(&why)).ok()
+        Self::try_open(Reads::AllButZfs)
+            .map_err(|why| skip(&why))
+            .ok()
     }
 
-    fn try_open() -> Result<Self, String> {
+    /// The same with ZFS.
+    pub fn with_zfs() -> Option<Self> {
+        Self::try_open(Reads::Everything)
+            .map_err(|why| skip(&why))
+            .ok()
+    }
+
+    fn try_open(reads: Reads) -> Result<Self, String> {
         let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let images = image(&[], folder.path())?;
+        let images = image(reads, &[], folder.path())?;
         let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));
         let deadlines = baseline::deadlines(&qemu, &images.kernel, init)
             .map_err(|failure| failure.to_string())?;
         Ok(Self {
             qemu,
+            reads,
             deadlines,
             folder,
         })
@@ -86,7 +97,7 @@ impl Lab {
 
     /// Has a guest carry out requests, and cuts its power.
     pub fn ask(&self, name: &str, disks: &Disks, requests: &[Request]) -> Told {
-        let images = image(requests, self.folder.path()).unwrap();
+        let images = image(self.reads, requests, self.folder.path()).unwrap();
         let mut machine = Machine::q35().memory(768);
         for image in &disks.0 {
             let image = image.clone();
@@ -126,7 +137,8 @@ impl Lab {
             ..request
         };
         // What is there after the look: no mapped device, array or mount may have stayed.
-        let after = "ls /sys/block; ls /dev/mapper; cut -d' ' -f2 /proc/mounts";
+        let after = "ls /sys/block; ls /dev/mapper; cut -d' ' -f2 /proc/mounts; \
+            [ ! -e /dev/zfs ] || zpool list -H";
         let told = self.ask(
             name,
             disks,
@@ -141,7 +153,7 @@ impl Lab {
         }
         assert_eq!(answer.ended.writes.len(), disks.0.len());
         let stays = &told.answers[1];
-        for name in ["dm-", "md", "overlay-", "/run/preflight"] {
+        for name in ["dm-", "md", "overlay-", "/run/preflight", "rpool"] {
             assert!(!stays.contains(name), "{name} stays: {stays}");
         }
         answer
@@ -160,7 +172,7 @@ impl Disks {
     }
 }
 
-fn image(requests: &[Request], folder: &Path) -> Result<Images, String> {
+fn image(reads: Reads, requests: &[Request], folder: &Path) -> Result<Images, String> {
     let init = Path::new(env!("CARGO_BIN_EXE_storage-guest"));
-    storage_guest::image(init, requests, folder).map_err(|error| format!("{error:#}"))
+    storage_guest::image(init, reads, requests, folder).map_err(|error| format!("{error:#}"))
 }

@@ -4,4 +4,5 @@
 mod lab;
 mod lvm;
 mod partitions;
+mod pools;
 mod stacked;

@@ -1,0 +1,11 @@
+//! Looks at installed systems: each is found and told apart, in whatever state it was left, and no disk is
+//! written to.
+
+mod clean;
+mod control;
+mod degraded;
+mod killed;
+mod lab;
+mod several;
+mod thin_pool;
+mod untouched;
