@@ -9,10 +9,10 @@ use hardware::{Machine, Names, Source};
 use proxmox::{Found, Systems};
 use report::TextOptions;
 
-use crate::log;
 use crate::systems::{
     DiskOptions, ask_passphrase, in_folder, in_running_system, is_stick, on_disks,
 };
+use crate::{log, options};
 
 /// Arguments of `preflight systems`.
 #[derive(clap::Args)]
@@ -73,7 +73,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// What the session on the stick starts, so that it can end a look that does not end by itself: prints what was
 /// found and not yet compared with a machine, or why nothing could be looked at.
 pub fn look() -> Result<ExitCode> {
-    log::start(tracing::Level::INFO);
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    log::start(options::parse(&command_line).0.log);
     let found = on_disks(&DiskOptions::default()).map_err(|error| format!("{error:#}"));
     write_out(&serde_json::to_string(&found)?)?;
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use proxmox::system::storage::{FSTAB, parse_fstab};
 use proxmox::{Found, Sources};
 use storage::{
     DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Storage, Trouble,
-    VolumeId, look,
+    VolumeId, look_loading,
 };
 
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
@@ -40,21 +40,26 @@ struct Esp {
 /// nothing could be looked at.
 pub fn on_disks(options: &DiskOptions) -> Result<Found> {
     let started = Instant::now();
-    if let Err(error) = kernel_modules::load() {
+    let load = kernel_modules::loader().unwrap_or_else(|error| {
         tracing::warn!("no module can be loaded: {error:#}");
-    }
+        Box::new(|_| {})
+    });
     firmware::mount_variables();
     let stick = storage::find_stick(Path::new("/sys"), &DataPlace::Stick);
-    let mut look = look(LookOptions {
+    let look_options = LookOptions {
         stick: stick.ok().flatten().map(|stick| stick.disk),
         bound: options.bound,
         ..LookOptions::default()
-    })?;
+    };
+    let mut look = look_loading(look_options, load)?;
+    let passed = |what: &str| tracing::debug!("{what} after {} ms", started.elapsed().as_millis());
+    passed("the disks were looked at");
     let mut troubles = match &options.passphrase {
         Some(passphrase) => encrypted::open(&mut look, passphrase),
         None => Vec::new(),
     };
     let read = systems(&mut look, &mut troubles);
+    passed("the systems were read");
     let overflown = look.overflown();
     let written_over = look.written_over();
     let mut storage = look.storage().clone();
@@ -65,6 +70,7 @@ pub fn on_disks(options: &DiskOptions) -> Result<Found> {
         kernel_names.extend(name.map(|name| (disk.id.clone(), name)));
     }
     let ended = look.end();
+    passed("all was taken away");
     let done = LookDone {
         storage,
         overflown,

@@ -8,6 +8,7 @@ mod arrays;
 mod found;
 mod groups;
 mod luks;
+mod modules;
 mod mounts;
 mod pools;
 mod roots;
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use modules::MODULES;
+use modules::{BASE, needed_for};
 use serde::{Deserialize, Serialize};
 
 use crate::lvm::Lvm;
@@ -27,40 +30,6 @@ use crate::signature::content;
 use crate::writes::{Writes, writes};
 use crate::zfs::Zfs;
 use crate::{Error, Root, is_read_only, set_read_only, tear_down};
-
-/// Kernel modules that a look needs; those that a kernel has built in are fine, and so is one that does not
-/// have `zfs`.
-pub const MODULES: &[&str] = &[
-    "dm_mod",
-    "dm_snapshot",
-    "loop",
-    "crc32c_generic",
-    "ext4",
-    "xfs",
-    "btrfs",
-    "vfat",
-    "nls_cp437",
-    "nls_iso8859-1",
-    "nls_ascii",
-    "nls_utf8",
-    "md_mod",
-    "raid0",
-    "raid1",
-    "raid10",
-    "raid456",
-    "dm_raid",
-    "dm_mirror",
-    "dm_crypt",
-    "aes_generic",
-    "aesni_intel",
-    "ecb",
-    "cbc",
-    "xts",
-    "essiv",
-    "algif_skcipher",
-    "algif_hash",
-    "zfs",
-];
 
 /// Where a look works, and what it leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +76,7 @@ pub struct Look {
     set_read_only: Vec<PathBuf>,
     storage: Storage,
     ended: bool,
+    load: LoadModules,
 }
 
 /// Programs that the image may carry.
@@ -134,9 +104,19 @@ pub struct Ended {
     pub troubles: Vec<Trouble>,
 }
 
+/// Loads kernel modules that are not loaded yet. One that cannot be loaded is missed by what needs it.
+pub type LoadModules = Box<dyn FnMut(&[&'static str])>;
+
 /// Looks at all disks but the stick. What cannot be read is a [`Trouble`] in the result; an error means that
 /// nothing could be looked at. The modules of [`MODULES`] must be loaded.
 pub fn look(options: LookOptions) -> Result<Look, Error> {
+    look_loading(options, Box::new(|_| {}))
+}
+
+/// The same, which has modules loaded when something on the disks needs them: some try out which of their
+/// algorithms is the fastest, and that takes longer than all the rest.
+pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look, Error> {
+    load(BASE);
     // What an earlier look left, when its process died, would be in the way.
     tear_down(&options.sys, &options.folder);
     let folder = &options.folder;
@@ -169,6 +149,7 @@ pub fn look(options: LookOptions) -> Result<Look, Error> {
             ..Storage::default()
         },
         ended: false,
+        load,
         options,
     };
     look.find_disks()?;
@@ -344,6 +325,11 @@ impl Look {
             partition_type,
             content,
         });
+    }
+
+    /// Has the modules loaded that this kind of thing needs.
+    fn need(&mut self, kind: &str) {
+        (self.load)(needed_for(kind));
     }
 
     fn hold_read_only(&mut self, node: &Path) -> Result<(), Error> {

@@ -25,15 +25,17 @@ impl Look {
         let system = self
             .storage
             .file_system(id)
+            .cloned()
             .ok_or_else(|| failed("there is no such file system in this look".to_owned()))?;
+        self.need(&system.kind);
         let (device, options) = match id {
             FileSystemId::DataSet { pool, name } => self
                 .imported_name(*pool, name)
                 .map(|name| (name, String::new())),
-            _ => self.source(system),
+            _ => self.source(&system),
         }
         .ok_or_else(|| failed("what holds it could not be assembled".to_owned()))?;
-        let driver = driver(system);
+        let driver = driver(&system);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
         let flags =
