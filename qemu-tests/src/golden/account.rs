@@ -69,7 +69,10 @@ fn disks(golden: Golden, facts: &Facts) -> Result<Vec<Disk>> {
             partitions,
         })
     };
-    devices.iter().enumerate().map(disk).collect()
+    // The kernel finds disks in any order; the lab's serial numbers count them.
+    let mut devices: Vec<&Value> = devices.iter().collect();
+    devices.sort_by_key(|device| device["serial"].as_str());
+    devices.into_iter().enumerate().map(disk).collect()
 }
 
 fn partition(child: &Value) -> Result<Partition> {
@@ -317,6 +320,20 @@ PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
         let (disk, partition) = made.partition("123").unwrap();
         assert_eq!((disk.serial.as_str(), partition.number), ("slot5", 3));
         assert_eq!(made.partition("456"), None);
+    }
+
+    #[test]
+    fn a_disk_leads_to_its_image_in_whichever_order_the_kernel_found_them() {
+        let first = r#"{"name":"nvme0n1","#;
+        let other = r#"{"name":"nvme1n1", "serial":"slot6", "size":1, "ptuuid":"5b"}, "#;
+        let made = of(&FACTS.replace(first, &format!("{other}{first}"))).unwrap();
+        let images = made.disks.iter().map(|disk| {
+            let names = (disk.serial.as_str(), disk.table.as_str());
+            (names, disk.file.clone())
+        });
+        let wanted = [("slot5", "5a"), ("slot6", "5b")].into_iter().enumerate();
+        let wanted = wanted.map(|(number, names)| (names, first_boot::disk(number)));
+        assert!(images.eq(wanted), "{:?}", made.disks);
     }
 
     #[test]
