@@ -26,7 +26,7 @@ use crate::raid::Mdadm;
 use crate::signature::content;
 use crate::writes::{Writes, writes};
 use crate::zfs::Zfs;
-use crate::{Error, Root, set_read_only, tear_down};
+use crate::{Error, Root, is_read_only, set_read_only, tear_down};
 
 /// Kernel modules that a look needs; those that a kernel has built in are fine, and so is one that does not
 /// have `zfs`.
@@ -103,6 +103,8 @@ pub struct Look {
     examined: BTreeSet<FileSystemId>,
     mounts: usize,
     before: BTreeMap<String, Writes>,
+    /// Devices that were not read-only before this look.
+    set_read_only: Vec<PathBuf>,
     storage: Storage,
     ended: bool,
 }
@@ -161,6 +163,7 @@ pub fn look(options: LookOptions) -> Result<Look, Error> {
         examined: BTreeSet::new(),
         mounts: 0,
         before: BTreeMap::new(),
+        set_read_only: Vec::new(),
         storage: Storage {
             overlay_bound: bound,
             ..Storage::default()
@@ -212,6 +215,11 @@ impl Look {
     /// of overlays.
     pub fn node(&self, id: &VolumeId) -> Option<&Path> {
         self.nodes.get(id).map(PathBuf::as_path)
+    }
+
+    /// The kernel's name of a disk, which holds until the next boot.
+    pub fn kernel_name(&self, disk: &DiskId) -> Option<&str> {
+        self.names.get(disk).map(String::as_str)
     }
 
     /// Volumes whose overlay does not show the disk any more. To be asked after everything has been read:
@@ -284,7 +292,16 @@ impl Look {
     fn take_away(&mut self) -> Vec<Trouble> {
         self.ended = true;
         self.mounted.clear();
-        tear_down(&self.options.sys, &self.options.folder)
+        let mut troubles = tear_down(&self.options.sys, &self.options.folder);
+        for node in std::mem::take(&mut self.set_read_only) {
+            if let Err(error) = set_read_only(&node, false) {
+                troubles.push(Trouble::NotTakenDown {
+                    what: format!("the read-only flag of {}", node.display()),
+                    why: error.to_string(),
+                });
+            }
+        }
+        troubles
     }
 
     /// Everything that can be found with what is there now. Called again when there is more, such as an
@@ -303,7 +320,8 @@ impl Look {
     /// An overlay over a block device, as the place where this volume is from now on.
     fn cover(&mut self, id: VolumeId, origin: &Path, size: u64, partition_type: Option<String>) {
         // On its own the flag is no barrier, but nothing has to get that far.
-        let guarded = set_read_only(origin, true)
+        let guarded = self
+            .hold_read_only(origin)
             .and_then(|()| Overlay::over(origin, size, &self.mapper, &self.store));
         let content = match guarded {
             Ok(overlay) => {
@@ -326,6 +344,14 @@ impl Look {
             partition_type,
             content,
         });
+    }
+
+    fn hold_read_only(&mut self, node: &Path) -> Result<(), Error> {
+        if !is_read_only(node)? {
+            set_read_only(node, true)?;
+            self.set_read_only.push(node.to_owned());
+        }
+        Ok(())
     }
 
     fn trouble(&mut self, trouble: Trouble) {

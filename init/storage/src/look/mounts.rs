@@ -1,8 +1,11 @@
 use std::fs;
 
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::Look;
+use super::{Look, root_folder};
 use crate::Root;
 use crate::model::{FileSystem, FileSystemId, Trouble};
 
@@ -51,6 +54,37 @@ impl Look {
         })?;
         self.mounted.insert(id.clone(), root.clone());
         Ok(root)
+    }
+
+    /// Puts a folder of a file system over a mount point inside a root, as the installed system does when it
+    /// runs. The mount point is found inside the root, wherever its links lead.
+    pub fn join(
+        &mut self,
+        root: &Root,
+        mount_point: &str,
+        id: &FileSystemId,
+        folder: &str,
+    ) -> Result<(), Trouble> {
+        let failed = |why: String| Trouble::NotMounted {
+            file_system: id.clone(),
+            why,
+        };
+        let source = self
+            .mount(id)?
+            .folder(root_folder(folder))
+            .map_err(|error| failed(error.to_string()))?;
+        let target = root
+            .folder(mount_point)
+            .map_err(|error| failed(error.to_string()))?;
+        let place = |root: &Root| format!("/proc/self/fd/{}", root.as_fd().as_raw_fd());
+        mount(
+            Some(place(&source).as_str()),
+            Path::new(&place(&target)),
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .map_err(|errno| failed(format!("over {mount_point}: {}", errno.desc())))
     }
 
     /// Unmounts a file system that holds nothing of interest.
