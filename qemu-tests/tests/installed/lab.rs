@@ -6,8 +6,10 @@ use std::time::Duration;
 use image_builder::cache::Cache;
 use qemu_tests::golden::{self, Console, Golden, Installed};
 use qemu_tests::probe::Answer;
-use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Reads, Request};
-use qemu_tests::{Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, baseline, skip};
+use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
+use qemu_tests::{
+    Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Reads, baseline, skip,
+};
 use tempfile::TempDir;
 
 use crate::untouched::Harm;
