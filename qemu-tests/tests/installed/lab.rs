@@ -66,6 +66,15 @@ impl Lab {
         }
     }
 
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Deadlines for what says nothing for long.
+    pub fn patient(&self) -> Deadlines {
+        Deadlines::scaled(self.deadlines.factor().max(SILENT))
+    }
+
     /// An empty overlay over each of these disks.
     pub fn overlays(&self, name: &str, disks: &[PathBuf]) -> Vec<PathBuf> {
         let overlay = |(number, disk): (usize, &PathBuf)| {
@@ -143,8 +152,7 @@ impl Lab {
         let disks = self.overlays("killed", &installed.disks);
         let machine = installed.machine(&disks, self.folder.path()).unwrap();
         let boot = Boot::from_disk(&format!("installed-killed-{name}"), machine);
-        let patient = Deadlines::scaled(self.deadlines.factor().max(SILENT));
-        let mut run = boot.deadlines(patient).start(&self.qemu).unwrap();
+        let mut run = boot.deadlines(self.patient()).start(&self.qemu).unwrap();
         Console::log_in(&mut run, installed.golden(), TO_LOGIN).unwrap();
         let script = format!(
             "n=0; while n=$((n+1)); do {body}; [ $((n % 20)) != 0 ] || echo ROUND $n; done &\r"

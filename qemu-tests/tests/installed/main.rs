@@ -6,6 +6,7 @@ mod control;
 mod degraded;
 mod killed;
 mod lab;
+mod product;
 mod several;
 mod thin_pool;
 mod untouched;

@@ -18,9 +18,22 @@ pub struct Harm {
 impl Harm {
     /// By QEMU's counters, while it runs.
     pub fn counted(run: &mut Run) -> Self {
+        Self::counted_of(run, |_| true)
+    }
+
+    /// The same of all disks but the stick.
+    pub fn counted_but_for_the_stick(run: &mut Run) -> Self {
+        Self::counted_of(run, |node| node.starts_with("slot"))
+    }
+
+    fn counted_of(run: &mut Run, meant: impl Fn(&str) -> bool) -> Self {
         let stats = run.qmp("query-blockstats", json!({})).unwrap();
         let disks = stats.as_array().unwrap().iter();
-        let disks: Vec<&Value> = disks.filter(|disk| !disk["qdev"].is_null()).collect();
+        let disks: Vec<&Value> = disks
+            .filter(|disk| {
+                !disk["qdev"].is_null() && disk["node-name"].as_str().is_some_and(&meant)
+            })
+            .collect();
         assert!(!disks.is_empty(), "QEMU counts nothing: {stats}");
         let written = |disk: &&&Value| {
             let stats = &disk["stats"];
