@@ -16,7 +16,7 @@ pub enum Milestone {
     Settled,
     /// The machine is read.
     Read,
-    /// The disks were looked at for installed systems.
+    /// Installed systems were looked at.
     Systems,
     /// The machine is judged.
     Assessed,

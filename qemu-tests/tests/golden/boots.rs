@@ -13,13 +13,16 @@ const TO_LOGIN: Duration = Duration::from_secs(300);
 /// Boots the system to its login prompt, logs in, and holds what runs against the manifest.
 fn boots(golden: Golden) {
     let Some(lab) = Lab::with(golden) else { return };
+    let Some(deadlines) = lab.deadlines() else {
+        return;
+    };
     let disks = lab
         .installed
         .overlays(lab.folder.path(), &lab.qemu)
         .unwrap();
     let machine = lab.installed.machine(&disks, lab.folder.path()).unwrap();
     let mut run = Boot::from_disk(&format!("golden-boots-{}", golden.name()), machine)
-        .deadlines(lab.deadlines())
+        .deadlines(deadlines)
         .start(&lab.qemu)
         .unwrap();
     let mut console = Console::log_in(&mut run, golden, TO_LOGIN).unwrap();

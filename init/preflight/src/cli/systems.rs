@@ -9,6 +9,7 @@ use hardware::{Machine, Names, Source};
 use proxmox::{Found, Systems};
 use report::TextOptions;
 
+use crate::log;
 use crate::systems::{
     DiskOptions, ask_passphrase, in_folder, in_running_system, is_stick, on_disks,
 };
@@ -70,9 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// What the session on the stick starts, so that it can end a look that does not end by itself: prints what was
-/// found, not yet compared with a machine.
+/// found and not yet compared with a machine, or why nothing could be looked at.
 pub fn look() -> Result<ExitCode> {
-    let found = on_disks(&DiskOptions::default())?;
+    log::start(tracing::Level::INFO);
+    let found = on_disks(&DiskOptions::default()).map_err(|error| format!("{error:#}"));
     write_out(&serde_json::to_string(&found)?)?;
     Ok(ExitCode::SUCCESS)
 }
