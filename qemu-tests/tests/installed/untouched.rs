@@ -21,8 +21,8 @@ impl Harm {
         Self::counted_of(run, |_| true)
     }
 
-    /// The same of all disks but the stick.
-    pub fn counted_but_for_the_stick(run: &mut Run) -> Self {
+    /// The same of disks alone: the stick and the firmware's variables are written to.
+    pub fn counted_of_disks(run: &mut Run) -> Self {
         Self::counted_of(run, |node| node.starts_with("slot"))
     }
 
