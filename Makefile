@@ -156,7 +156,8 @@ test: check deny image reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden)
 
 .PHONY: bench
 bench: PACKAGES += $(BENCH_PACKAGES)
-bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, and our image, each beside its peers (as root)
+bench: image $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, our image, each beside its peers; looks at systems (as root)
+	@$(TARGET)/tools/bench look
 	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench speed --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench image --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \

@@ -1,7 +1,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::Qemu;
 
@@ -20,6 +21,19 @@ pub(super) fn overlay(qemu: &Qemu, base: &Path, path: &Path) -> Result<()> {
     let mut command = qemu.tool("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]);
     run(command.arg(base).arg(path))
+}
+
+/// Whether a cluster of the image is in the overlay itself.
+pub(super) fn holds_something(qemu: &Qemu, overlay: &Path) -> Result<bool> {
+    let mut command = qemu.tool("qemu-img");
+    command.args(["map", "--output=json", "-f", "qcow2"]);
+    let output = command.arg(overlay).output()?;
+    ensure!(output.status.success(), "{command:?} failed: {output:?}");
+    let extents: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    ensure!(!extents.is_empty(), "{command:?} said nothing");
+    // What neither has is not present, at whichever depth.
+    let own = |extent: &Value| extent["depth"] == 0 && extent["present"] == true;
+    Ok(extents.iter().any(own))
 }
 
 /// A compressed qcow2 copy of an image in `format`.

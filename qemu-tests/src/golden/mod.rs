@@ -71,6 +71,11 @@ pub fn overlay(qemu: &Qemu, base: &Path, path: &Path) -> Result<()> {
     disks::overlay(qemu, base, path)
 }
 
+/// Whether a cluster of the qcow2 image is in the overlay itself and not in what is below it.
+pub fn holds_something(qemu: &Qemu, overlay: &Path) -> Result<bool> {
+    disks::holds_something(qemu, overlay)
+}
+
 /// A folder with ZFS's modules for this release of Debian 12's kernel, built when the cache has none; that
 /// takes minutes and needs root.
 pub fn zfs_modules(cache: &Cache, release: &str) -> Result<PathBuf> {

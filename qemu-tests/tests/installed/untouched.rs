@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use qemu_tests::{Qemu, Run};
+use qemu_tests::{Qemu, Run, golden};
 use serde_json::{Value, json};
 
 /// What was done to disks; empty when nothing was.
@@ -52,27 +52,12 @@ impl Harm {
 
     /// And by what these overlays hold, when QEMU has ended.
     pub fn and_in(self, qemu: &Qemu, overlays: &[PathBuf]) -> Self {
-        let holds = |overlay: &&PathBuf| holds_something(qemu, overlay);
+        let holds = |overlay: &&PathBuf| golden::holds_something(qemu, overlay).unwrap();
         Self {
             allocated: overlays.iter().filter(holds).cloned().collect(),
             ..self
         }
     }
-}
-
-/// Whether a cluster of the image is in the overlay itself and not in what is below it.
-fn holds_something(qemu: &Qemu, overlay: &Path) -> bool {
-    let mut command = qemu.tool("qemu-img");
-    command
-        .args(["map", "--output=json", "-f", "qcow2"])
-        .arg(overlay);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let extents: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    // What neither has is not present, at whichever depth.
-    let own = |extent: &Value| extent["depth"] == 0 && extent["present"] == true;
-    assert!(!extents.is_empty());
-    extents.iter().any(own)
 }
 
 /// SHA-256 of what a machine sees of this disk.
