@@ -17,9 +17,11 @@ impl Look {
             .into_iter()
             .map(|(_, node)| node.to_owned())
             .collect();
-        if members.is_empty() {
+        // The same members say the same again, and asking takes a while.
+        if members == self.asked_for_groups {
             return false;
         }
+        self.asked_for_groups.clone_from(&members);
         let Some(lvm) = self.tools.lvm.clone() else {
             self.trouble(Trouble::NoProgram {
                 program: "lvm".to_owned(),
