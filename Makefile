@@ -91,6 +91,9 @@ ifdef MACHINE
 lab: image $(LAB) ## list the emulated machines and cards; with MACHINE=x CARD=y boot one here
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img \
 	  --machine $(MACHINE) $(if $(CARD),--card $(CARD))
+else ifdef INSTALLED
+lab: image $(LAB)
+	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img $(addprefix --installed ,$(INSTALLED))
 else
 lab: $(LAB)
 	@$(LAB) list

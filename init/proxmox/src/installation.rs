@@ -81,8 +81,9 @@ pub struct InitrdCopy {
 pub struct InitrdSeen {
     /// Bytes, packed.
     pub size: u64,
-    /// SHA-256 of the packed bytes, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of the packed bytes, lower-case hex, where it has other copies to be compared with: hashing takes
+    /// longer than reading.
+    pub sha256: Option<String>,
     /// What is in it.
     pub holds: InitrdContent,
 }

@@ -153,13 +153,12 @@ fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<Ini
         let paths = kernels.filter_map(|kernel| kernel.initrd.clone());
         places.extend(paths.map(|path| (reader, path, Some(index))));
     }
+    places.retain(|(reader, path, _)| !reader.is_absent(path));
+    let several = places.len() > 1;
     let mut copies: Vec<InitrdCopy> = Vec::new();
     for (reader, path, esp) in places {
         let bytes = reader.bytes(&path, INITRD);
-        if bytes == Reading::Absent {
-            continue;
-        }
-        let content = bytes.map(|bytes| seen(&bytes, &copies));
+        let content = bytes.map(|bytes| seen(&bytes, several, &copies));
         copies.push(InitrdCopy {
             path: reader.shown(&path),
             esp,
@@ -170,11 +169,11 @@ fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<Ini
 }
 
 /// Copies on ESPs are mostly the same bytes; those are unpacked once.
-fn seen(bytes: &[u8], before: &[InitrdCopy]) -> InitrdSeen {
-    let sha256: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+fn seen(bytes: &[u8], several: bool, before: &[InitrdCopy]) -> InitrdSeen {
+    let sha256 = several.then(|| {
+        let digest = Sha256::digest(bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    });
     let mut known = before.iter().filter_map(|copy| copy.content.known());
     if let Some(same) = known.find(|seen| seen.sha256 == sha256) {
         return same.clone();

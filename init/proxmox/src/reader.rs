@@ -127,6 +127,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether nothing is there, which is not the same as that it cannot be told.
+    pub(crate) fn is_absent(&self, path: &str) -> bool {
+        self.kept(self.files.kind(Path::new(path))) == Reading::Absent
+    }
+
     pub(crate) fn is_file(&self, path: &str) -> bool {
         self.kind(path) == Some(Kind::File)
     }

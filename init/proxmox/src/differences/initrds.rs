@@ -34,13 +34,13 @@ fn find(context: &Context) -> Vec<Finding> {
         if kernel.initrds.is_empty() {
             findings.push(missing(kernel));
         }
-        let mut told: BTreeSet<&str> = BTreeSet::new();
+        let mut told: BTreeSet<Option<&str>> = BTreeSet::new();
         for copy in &kernel.initrds {
             let Reading::Known(seen) = &copy.content else {
                 continue;
             };
             // Copies of the same bytes have the same faults.
-            if told.insert(&seen.sha256) {
+            if told.insert(seen.sha256.as_deref()) {
                 findings.extend(broken(kernel, copy, &seen.holds, starts));
                 findings.extend(stale(context, kernel, copy, &seen.holds, starts));
             }

@@ -17,9 +17,11 @@ impl Look {
             .into_iter()
             .map(|(_, node)| node.to_owned())
             .collect();
-        if members.is_empty() {
+        // The same members say the same again, and asking takes a while.
+        if members == self.asked_for_groups {
             return false;
         }
+        self.asked_for_groups.clone_from(&members);
         let Some(lvm) = self.tools.lvm.clone() else {
             self.trouble(Trouble::NoProgram {
                 program: "lvm".to_owned(),
@@ -72,6 +74,17 @@ impl Look {
                 return;
             }
         };
+        // One call for all that need nothing of their own; what it has not brought up is tried by itself.
+        let plain = group.logical_volumes.iter().filter(|volume| {
+            !volume.is_guest_disk() && volume.access() == Access::Plain && is_name(&volume.name)
+        });
+        let plain: Vec<&str> = plain
+            .map(|volume| volume.name.as_str())
+            .take(MOST_ACTIVE)
+            .collect();
+        if plain.len() > 1 {
+            let _ = lvm.activate(group, &name, &plain, false, &devices);
+        }
         for volume in &group.logical_volumes {
             let id = VolumeId::LogicalVolume {
                 group: group.uuid.clone(),
@@ -126,10 +139,13 @@ impl Look {
         for layout in volume.layout.split(',') {
             self.need(layout);
         }
-        lvm.activate(group, name, &volume.name, read_only, devices)
-            .map_err(failed)?;
-        let node = mapped(&self.options.sys, &group.uuid, &volume.uuid)
-            .ok_or_else(|| failed("the kernel has no device of its UUID".to_owned()))?;
+        let found = || mapped(&self.options.sys, &group.uuid, &volume.uuid);
+        if found().is_none() {
+            lvm.activate(group, name, &[&volume.name], read_only, devices)
+                .map_err(failed)?;
+        }
+        let node =
+            found().ok_or_else(|| failed("the kernel has no device of its UUID".to_owned()))?;
         if read_only {
             self.cover(id.clone(), &node, volume.size, None);
         } else {

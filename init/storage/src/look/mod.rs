@@ -68,6 +68,8 @@ pub struct Look {
     overlays: Vec<(VolumeId, Overlay)>,
     /// The names that volume groups have in this look, by UUID.
     group_names: BTreeMap<String, String>,
+    /// The LVM members whose groups are known.
+    asked_for_groups: Vec<PathBuf>,
     mounted: BTreeMap<FileSystemId, Root>,
     examined: BTreeSet<FileSystemId>,
     mounts: usize,
@@ -139,6 +141,7 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         nodes: BTreeMap::new(),
         overlays: Vec::new(),
         group_names: BTreeMap::new(),
+        asked_for_groups: Vec::new(),
         mounted: BTreeMap::new(),
         examined: BTreeSet::new(),
         mounts: 0,

@@ -76,12 +76,12 @@ impl Lvm {
             .map(drop)
     }
 
-    /// Activates one volume of the only group on these devices, which now has this name.
+    /// Activates volumes of the only group on these devices, which now has this name.
     pub fn activate(
         &self,
         group: &VolumeGroup,
         name: &str,
-        volume: &str,
+        volumes: &[&str],
         read_only: bool,
         devices: &[&Path],
     ) -> Result<(), String> {
@@ -91,9 +91,13 @@ impl Lvm {
                 " activation{{ read_only_volume_list=[\"{name}\"] }}"
             ));
         }
-        let path = format!("{name}/{volume}");
+        let paths: Vec<String> = volumes
+            .iter()
+            .map(|volume| format!("{name}/{volume}"))
+            .collect();
         // The flag that keeps a volume from being activated is the owner's choice for the owner's boots.
-        let words = ["lvchange", "-ay", "--ignoreactivationskip", &path];
+        let mut words = vec!["lvchange", "-ay", "--ignoreactivationskip"];
+        words.extend(paths.iter().map(String::as_str));
         self.call(&words, &extra, devices).map(drop)
     }
 
