@@ -9,8 +9,9 @@ SHELL := /bin/bash
 #   build:    gcc and friends for the bundled C of zstd and xz; libblkid and libclang for libblkid-rs
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
-#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils acpica-tools
+#             pciutils that of our configuration space parser, acpica-tools of our ACPI tables;
+#             strace shows which files a look opens; mmdebstrap makes the roots of installed systems
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap
 # Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
@@ -55,6 +56,7 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 PREFLIGHT := $(TARGET)/release/preflight
 BUILDER := $(TARGET)/tools/image-builder
 LAB := $(TARGET)/tools/lab
+GOLDEN := $(TARGET)/tools/golden
 
 .PHONY: FORCE
 FORCE:
@@ -62,16 +64,22 @@ FORCE:
 $(PREFLIGHT): FORCE | setup
 	@cargo build --quiet --locked --release -p preflight $(REMAP)
 
-$(BUILDER) $(LAB) &: FORCE | setup
+$(BUILDER) $(LAB) $(GOLDEN) &: FORCE | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
+
+# Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too.
+# zfs needs a kernel that has it, such as Proxmox's (KERNEL=FILE.deb), or a folder with its modules, built for
+# the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
+WITH ?= lvm,mdadm,btrfs
 
 .PHONY: image
 image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
-	@$(BUILDER) initramfs --kernel "$$($(BUILDER) fetch --unpack kernel)" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" --kernel-out $(OUT)/vmlinuz -o $@
+	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
+	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
@@ -85,6 +93,9 @@ lab: $(LAB) ## list the emulated machines and cards; with MACHINE=x CARD=y boot 
 	@$(MAKE) --no-print-directory image >/dev/null
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img \
 	  --machine $(MACHINE) $(if $(CARD),--card $(CARD))
+else ifdef INSTALLED
+lab: image $(LAB)
+	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img $(addprefix --installed ,$(INSTALLED))
 else
 lab: $(LAB)
 	@$(LAB) list
@@ -138,14 +149,20 @@ reproducible: image ## build the image again in another folder and compare the b
 	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
-# In CI a test that cannot run is a failure, not a skip.
+.PHONY: golden
+golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
+	@$(GOLDEN) build
+
+# In CI a test that cannot run is a failure, not a skip. Installed systems are there before the tests start,
+# so that no test's time is that of a build; who is not root is told which tests were left out.
 .PHONY: test
-test: check deny image reproducible ## everything that CI runs
+test: check deny image reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench
 bench: PACKAGES += $(BENCH_PACKAGES)
-bench: $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, and our image, each beside its peers (as root)
+bench: image $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, our image, each beside its peers; looks at systems (as root)
+	@$(TARGET)/tools/bench look
 	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench speed --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench image --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \

@@ -12,8 +12,10 @@ pub struct Tool {
     pub programs: &'static [&'static str],
     /// Kernel modules.
     pub modules: &'static [&'static str],
-    /// The Debian package that has the programs.
-    pub package: &'static str,
+    /// The Debian packages that have the programs.
+    pub packages: &'static [&'static str],
+    /// Debian has them in its component contrib, which few machines' sources name.
+    pub contrib: bool,
 }
 
 /// All that there are.
@@ -28,37 +30,43 @@ pub const TOOLS: [Tool; 6] = [
             "dm_mirror",
             "dm_raid",
         ],
-        package: "lvm2",
+        packages: &["lvm2"],
+        contrib: false,
     },
     Tool {
         name: "zfs",
-        programs: &["zpool", "zfs"],
+        programs: &["zpool", "zfs", "mount.zfs"],
         modules: &["zfs"],
-        package: "zfsutils-linux",
+        packages: &["zfsutils-linux"],
+        contrib: true,
     },
     Tool {
         name: "btrfs",
         programs: &["btrfs"],
         modules: &["btrfs"],
-        package: "btrfs-progs",
+        packages: &["btrfs-progs"],
+        contrib: false,
     },
     Tool {
         name: "mdadm",
         programs: &["mdadm"],
         modules: &["md_mod", "raid0", "raid1", "raid10", "raid456"],
-        package: "mdadm",
+        packages: &["mdadm"],
+        contrib: false,
     },
     Tool {
         name: "cryptsetup",
         programs: &["cryptsetup"],
         modules: &["dm_crypt", "algif_skcipher", "algif_hash"],
-        package: "cryptsetup-bin",
+        packages: &["cryptsetup-bin"],
+        contrib: false,
     },
     Tool {
         name: "fsck",
         programs: &["e2fsck", "fsck.fat"],
         modules: &[],
-        package: "e2fsprogs and dosfstools",
+        packages: &["e2fsprogs", "dosfstools"],
+        contrib: false,
     },
 ];
 
@@ -78,7 +86,7 @@ pub enum ToolError {
     },
     /// The system lacks a program of it.
     #[error(
-        "the tool '{tool}' needs the program {program}; install the Debian package {package}, or \
+        "the tool '{tool}' needs the program {program}; install the Debian package {packages}, or \
          name a system that has it with --system"
     )]
     NoProgram {
@@ -86,8 +94,8 @@ pub enum ToolError {
         tool: &'static str,
         /// The program.
         program: &'static str,
-        /// The package.
-        package: &'static str,
+        /// The packages, as a person reads them.
+        packages: String,
     },
 }
 
@@ -114,7 +122,7 @@ impl Tool {
             Err(ToolError::NoProgram {
                 tool: self.name,
                 program,
-                package: self.package,
+                packages: self.packages.join(" and "),
             })
         };
         self.programs.iter().map(find).collect()

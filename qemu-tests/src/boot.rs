@@ -23,7 +23,8 @@ const ARCHIVE_ALIGNMENT: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Boot {
     pub(crate) name: String,
-    images: Images,
+    /// Without, the machine starts what its firmware finds on its disks.
+    images: Option<Images>,
     options: Vec<String>,
     pub(crate) machine: Machine,
     pub(crate) deadlines: Deadlines,
@@ -43,9 +44,19 @@ pub(crate) struct Wiring {
 impl Boot {
     /// A boot of `images` on `machine`. `name` is the name of its folder of logs, `out/lab/NAME`.
     pub fn new(name: &str, images: &Images, machine: Machine) -> Self {
+        Self::of(name, Some(images.clone()), machine)
+    }
+
+    /// A boot of what the firmware of `machine` finds on its disks. It brings its own command line: options
+    /// and early files have no effect.
+    pub fn from_disk(name: &str, machine: Machine) -> Self {
+        Self::of(name, None, machine)
+    }
+
+    fn of(name: &str, images: Option<Images>, machine: Machine) -> Self {
         Self {
             name: name.to_owned(),
-            images: images.clone(),
+            images,
             options: Vec::new(),
             machine,
             deadlines: Deadlines::scaled(1.0),
@@ -145,20 +156,22 @@ impl Boot {
             command.args(["-chardev", monitor]);
             command.args(["-qmp", "chardev:monitor"]);
         }
-        command
-            .arg("-kernel")
-            .arg(&self.images.kernel)
-            .arg("-initrd")
-            .arg(self.initramfs())
-            .arg("-append")
-            .arg(self.command_line());
+        if let Some(images) = &self.images {
+            command
+                .arg("-kernel")
+                .arg(&images.kernel)
+                .arg("-initrd")
+                .arg(self.initramfs(images))
+                .arg("-append")
+                .arg(self.command_line());
+        }
         command
     }
 
     /// The initramfs that QEMU is given.
-    fn initramfs(&self) -> PathBuf {
+    fn initramfs(&self, images: &Images) -> PathBuf {
         if self.early.is_empty() {
-            self.images.initramfs.clone()
+            images.initramfs.clone()
         } else {
             self.logs().join("initramfs.img")
         }
@@ -166,13 +179,13 @@ impl Boot {
 
     /// Writes the initramfs with the archive in front, if there is one, into the folder of logs.
     pub(crate) fn write_early(&self) -> io::Result<()> {
-        if self.early.is_empty() {
+        let Some(images) = self.images.as_ref().filter(|_| !self.early.is_empty()) else {
             return Ok(());
-        }
+        };
         let mut image = initramfs::write(&with_parents(&self.early))?;
         image.resize(image.len().next_multiple_of(ARCHIVE_ALIGNMENT), 0);
-        image.extend(fs::read(&self.images.initramfs)?);
-        fs::write(self.initramfs(), image)
+        image.extend(fs::read(&images.initramfs)?);
+        fs::write(self.initramfs(images), image)
     }
 
     /// A failure of the lab before there is a guest.

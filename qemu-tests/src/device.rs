@@ -34,7 +34,7 @@ pub enum Device {
     UsbController,
     /// An NVMe controller with one namespace.
     Nvme {
-        /// Raw image.
+        /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
     /// An NVMe controller without a namespace. With virtual functions it has SR-IOV; the kernel's
@@ -45,19 +45,19 @@ pub enum Device {
     },
     /// A virtio disk.
     VirtioBlock {
-        /// Raw image.
+        /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
     /// A SCSI or RAID controller with one disk.
     ScsiDisk {
         /// Which controller.
         controller: ScsiController,
-        /// Raw image.
+        /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
     /// A SATA controller of its own, 8086:2922, with one disk.
     SataDisk {
-        /// Raw image.
+        /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
     /// A card in software, with all its functions.
@@ -185,10 +185,12 @@ impl Argument {
     }
 }
 
-/// The raw image at `path` as a block node `id`.
+/// The image at `path` as a block node `id`: qcow2 when its name ends so, else raw.
 pub(crate) fn block_node(id: &str, path: &Path, read_only: bool) -> Argument {
+    let is_qcow2 = path.extension().is_some_and(|end| end == "qcow2");
+    let format = if is_qcow2 { "qcow2" } else { "raw" };
     Argument::block(json!({
-        "driver": "raw", "node-name": id, "read-only": read_only,
+        "driver": format, "node-name": id, "read-only": read_only,
         "file": {"driver": "file", "filename": path, "read-only": read_only},
     }))
 }

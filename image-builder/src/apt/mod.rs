@@ -14,6 +14,8 @@ use std::process::Command;
 
 pub use error::AptError;
 use private::PrivateApt;
+pub use private::transport_settings;
+pub use sources::debian_source;
 
 use crate::cache::{Cache, CacheError};
 use crate::io::{self, Context};
@@ -42,6 +44,8 @@ pub struct Request {
     /// Also everything that they depend on, down to the C library, whether the machine has it
     /// installed or not. Recommended packages are left out.
     pub with_dependencies: bool,
+    /// They may be in Debian's component contrib, also where the machine's own sources do not name it.
+    pub contrib: bool,
     /// Fetch what is current even when the cache has an older answer.
     pub renew: bool,
 }
@@ -53,6 +57,7 @@ impl Request {
             suites: Suites::Machine,
             packages: packages.into_iter().map(str::to_owned).collect(),
             with_dependencies: false,
+            contrib: false,
             renew: false,
         }
     }
@@ -69,15 +74,27 @@ impl Request {
         self
     }
 
+    /// The same, also from contrib.
+    pub fn with_contrib(mut self) -> Self {
+        self.contrib = true;
+        self
+    }
+
+    fn components(&self) -> &'static str {
+        if self.contrib { "main contrib" } else { "main" }
+    }
+
     fn cache_key(&self) -> String {
         let codename = sources::codename();
         let Self {
             suites,
             packages,
             with_dependencies,
+            contrib,
             renew: _,
         } = self;
-        format!("{CACHE_FORMAT} {codename} {suites:?} {packages:?} {with_dependencies}")
+        let contrib = if *contrib { " contrib" } else { "" };
+        format!("{CACHE_FORMAT} {codename} {suites:?} {packages:?} {with_dependencies}{contrib}")
     }
 }
 
@@ -93,19 +110,33 @@ pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
             let apt = PrivateApt::with_machine_lists(into)?;
             // Lists that the machine has not renewed for long name files that are gone by now.
             download(&apt, request, into).or_else(|first| {
-                fetch_with_fresh_lists(request, into).map_err(|again| match again {
+                fetch_again(request, into).map_err(|again| match again {
                     AptError::Failed { .. } => first,
                     other => other,
                 })
             })
         }
-        Suites::Machine => fetch_with_fresh_lists(request, into),
-        Suites::Debian(suites) => {
-            let apt = PrivateApt::with_debian_suites(suites, into)?;
-            apt.update()?;
-            download(&apt, request, into)
-        }
+        Suites::Machine => fetch_again(request, into),
+        Suites::Debian(suites) => fetch_from_debian(suites, request, into),
     }
+}
+
+fn fetch_again(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+    if request.contrib {
+        fetch_from_debian(&[sources::codename()], request, into)
+    } else {
+        fetch_with_fresh_lists(request, into)
+    }
+}
+
+fn fetch_from_debian(
+    suites: &[String],
+    request: &Request,
+    into: &Path,
+) -> Result<Vec<PathBuf>, AptError> {
+    let apt = PrivateApt::with_debian_suites(suites, request.components(), into)?;
+    apt.update()?;
+    download(&apt, request, into)
 }
 
 /// One of the machine's sources may be broken without any harm to the others.

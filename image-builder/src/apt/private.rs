@@ -52,26 +52,27 @@ impl PrivateApt {
     }
 
     /// Reads lists of its own of these Debian suites, once they are updated.
-    pub(super) fn with_debian_suites(suites: &[String], place: &Path) -> Result<Self, AptError> {
-        let mirror = sources::debian_mirror()?;
-        let key = sources::debian_key()?;
+    pub(super) fn with_debian_suites(
+        suites: &[String],
+        components: &str,
+        place: &Path,
+    ) -> Result<Self, AptError> {
+        let lines: Vec<String> = suites
+            .iter()
+            .map(|suite| sources::debian_source(suite, components))
+            .collect::<Result<_, _>>()?;
         let mut apt = Self::create(place, &Lists::Private, &Sources::Private)?;
         apt.target_release = suites.last().filter(|_| suites.len() > 1).cloned();
-        let lines: String = suites
-            .iter()
-            .map(|suite| format!("deb [signed-by={key}] {mirror} {suite} main\n"))
-            .collect();
-        io::write(&apt.folder.path().join("sources.list"), lines)?;
+        let list = lines.join("\n") + "\n";
+        io::write(&apt.folder.path().join("sources.list"), list)?;
         Ok(apt)
     }
 
     /// Reads lists of its own of the source packages of this Debian suite, once they are updated.
     pub(super) fn with_debian_sources(suite: &str, place: &Path) -> Result<Self, AptError> {
-        let mirror = sources::debian_mirror()?;
-        let key = sources::debian_key()?;
         let apt = Self::create(place, &Lists::Private, &Sources::Private)?;
-        let line = format!("deb-src [signed-by={key}] {mirror} {suite} main\n");
-        io::write(&apt.folder.path().join("sources.list"), line)?;
+        let list = sources::debian_source_code(suite)? + "\n";
+        io::write(&apt.folder.path().join("sources.list"), list)?;
         Ok(apt)
     }
 
@@ -216,6 +217,12 @@ fn configuration(folder: &Path, lists: &Lists, sources: &Sources) -> Result<Stri
         text.push_str(&format!("{name} \"{value}\";\n"));
     }
     Ok(text)
+}
+
+/// The machine's settings of apt about proxies and the like, a line each in the format of apt.conf.
+pub fn transport_settings() -> Result<Vec<String>, AptError> {
+    let dump = run(Command::new("apt-config").arg("dump"))?;
+    Ok(reaching_the_mirror(&dump).map(str::to_owned).collect())
 }
 
 fn reaching_the_mirror(dump: &str) -> impl Iterator<Item = &str> {

@@ -66,7 +66,7 @@ fn debian_site(targets: &[Target]) -> Option<&str> {
 }
 
 /// The address of the Debian mirror that the machine uses.
-pub(super) fn debian_mirror() -> Result<String, AptError> {
+fn debian_mirror() -> Result<String, AptError> {
     let chosen = env::var(MIRROR_VARIABLE)
         .ok()
         .filter(|mirror| !mirror.is_empty());
@@ -77,8 +77,25 @@ pub(super) fn debian_mirror() -> Result<String, AptError> {
         })
 }
 
+/// A line of sources.list for a suite of Debian, from the mirror that the machine uses.
+pub fn debian_source(suite: &str, components: &str) -> Result<String, AptError> {
+    line("deb", suite, components)
+}
+
+/// The same for the sources of packages.
+pub(super) fn debian_source_code(suite: &str) -> Result<String, AptError> {
+    line("deb-src", suite, "main")
+}
+
+fn line(kind: &str, suite: &str, components: &str) -> Result<String, AptError> {
+    let (mirror, key) = (debian_mirror()?, debian_key()?);
+    Ok(format!(
+        "{kind} [signed-by={key}] {mirror} {suite} {components}"
+    ))
+}
+
 /// The file with Debian's archive keys.
-pub(super) fn debian_key() -> Result<String, AptError> {
+fn debian_key() -> Result<String, AptError> {
     KEY_FILES
         .iter()
         .map(|file| format!("{KEY_FOLDER}/{file}"))

@@ -1,11 +1,15 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
+use image_builder::apt::{self, Request};
+use image_builder::cache::Cache;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, Recipe};
+use image_builder::tools::Tool;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
 
@@ -36,15 +40,20 @@ pub(crate) struct Arguments {
     /// More modules: names, or paths such as drivers/net/phy/*
     #[arg(long, num_args = 1..)]
     add_modules: Vec<String>,
+    /// A folder with .ko files built for this kernel outside its package, such as ZFS's
+    /// (/lib/modules/RELEASE/updates/dkms); what is carried of them --with and --add-modules say
+    #[arg(long, value_name = "FOLDER")]
+    modules_from: Vec<PathBuf>,
     /// More programs, with the libraries that they need; after a colon the path in the image
     #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
     add_binary: Vec<String>,
     /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck
     #[arg(long, value_delimiter = ',')]
     with: Vec<String>,
-    /// The root folder of the system that --add-binary and --with take programs from
-    #[arg(long, default_value = "/")]
-    system: PathBuf,
+    /// The root folder of the system that --add-binary and --with take programs from [default: this
+    /// machine for --add-binary, packages from its mirror for --with]
+    #[arg(long)]
+    system: Option<PathBuf>,
     /// The list of PCI device names [default: that of the package pci.ids]
     #[arg(long)]
     pci_ids: Option<PathBuf>,
@@ -108,12 +117,17 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     });
     recipe.release = arguments.release;
     recipe.more_modules = arguments.add_modules;
+    recipe.module_folders = arguments.modules_from;
+    if arguments.system.is_none() {
+        recipe.tools_system = tools_system(&arguments.with)?;
+    }
+    let system = arguments.system.unwrap_or_else(|| PathBuf::from("/"));
     let binaries = arguments.add_binary.iter();
     recipe.binaries = binaries
-        .map(|text| binary(text, &arguments.system))
+        .map(|text| binary(text, &system))
         .collect::<anyhow::Result<_>>()?;
     recipe.tools = arguments.with;
-    recipe.system = arguments.system;
+    recipe.system = system;
     recipe.busybox = arguments.busybox;
     recipe.kernel_output = arguments.kernel_out;
     recipe.modified = source_date_epoch()?;
@@ -122,6 +136,29 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
         LevelName::Small => Level::Small,
     };
     Ok(recipe)
+}
+
+/// The packages of these tools with all they depend on, unpacked in the cache. What this machine has
+/// installed would make images that differ.
+fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
+    let tools: Vec<Tool> = names
+        .iter()
+        .map(|name| Tool::named(name))
+        .collect::<Result<_, _>>()?;
+    let packages: BTreeSet<&str> = tools
+        .iter()
+        .flat_map(|tool| tool.packages)
+        .copied()
+        .collect();
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    let mut request = Request::new(packages).with_dependencies();
+    request.contrib = tools.iter().any(|tool| tool.contrib);
+    let tree = apt::cached_tree(&Cache::open()?, &request).with_context(
+        || "cannot fetch the packages of the tools; name a system that has them with --system",
+    )?;
+    Ok(Some(tree))
 }
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>

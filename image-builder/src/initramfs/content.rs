@@ -150,6 +150,7 @@ impl Content {
             closure.add(&binary.path, binary.destination.as_deref())?;
         }
         self.add_items(&root, closure.into_items(), "added programs")?;
+        let root = SystemRoot::new(recipe.tools_system.as_deref().unwrap_or(&recipe.system));
         for tool in recipe.tools()? {
             let mut closure = Closure::new(&root);
             let programs = tool.programs_in(&root)?;

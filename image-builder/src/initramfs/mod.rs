@@ -43,7 +43,10 @@ pub struct Built {
 /// hears what is being done.
 pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
     progress(&format!("reading {}", recipe.kernel.display()));
-    let kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
+    let mut kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
+    for folder in &recipe.module_folders {
+        kernel.add_modules(folder)?;
+    }
     progress(&format!("choosing modules of {}", kernel.release()));
     let modules = Modules::close(&kernel, &recipe.modules()?)?;
     progress("collecting programs");

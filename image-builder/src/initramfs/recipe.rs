@@ -21,12 +21,16 @@ pub struct Recipe {
     pub module_list: String,
     /// More entries, each as on a line of the list.
     pub more_modules: Vec<String>,
+    /// Folders with modules that were built for this kernel outside its package, such as ZFS's by DKMS.
+    pub module_folders: Vec<PathBuf>,
     /// More programs.
     pub binaries: Vec<Binary>,
     /// Names of [`crate::tools::TOOLS`].
     pub tools: Vec<String>,
-    /// The system that programs, tools and libraries are taken from.
+    /// The system that programs and libraries are taken from.
     pub system: PathBuf,
+    /// Another system for the tools.
+    pub tools_system: Option<PathBuf>,
     /// The PCI device names, as text.
     pub pci_ids: Option<PathBuf>,
     /// A static busybox, or the .deb file of one.
@@ -57,9 +61,11 @@ impl Recipe {
             init: init.into(),
             module_list: MODULE_LIST.to_owned(),
             more_modules: Vec::new(),
+            module_folders: Vec::new(),
             binaries: Vec::new(),
             tools: Vec::new(),
             system: PathBuf::from("/"),
+            tools_system: None,
             pci_ids: None,
             busybox: None,
             level: Level::Fast,

@@ -9,7 +9,8 @@ pub enum ClosureError {
     /// Entries match nothing.
     #[error(
         "kernel {release} has nothing for these entries of the module list:\n  {}\n\
-         Mark an entry that some kernels lack with a ? at its end.",
+         Name a folder of modules that were built beside the kernel with --modules-from, or mark an entry \
+         that some kernels lack with a ? at its end.",
         entries.join("\n  ")
     )]
     Missing {

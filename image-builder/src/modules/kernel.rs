@@ -1,9 +1,10 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Builtin, ModInfo, ModuleName, alias_matches};
-use crate::package::{PackageError, Tree};
+use crate::io;
+use crate::package::{Compression, PackageError, Tree};
 
 /// Merged-/usr systems have one of them as a link to the other.
 const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
@@ -15,6 +16,8 @@ pub struct Kernel {
     /// Path of the release's module folder in the tree.
     folder: String,
     modules: BTreeMap<ModuleName, String>,
+    /// Files outside the tree, by the path that they have in the module folder.
+    added: BTreeMap<String, PathBuf>,
     builtin: Builtin,
     order: HashMap<String, usize>,
     aliases: OnceCell<Vec<(String, ModuleName)>>,
@@ -68,6 +71,22 @@ pub enum KernelError {
         /// Why.
         source: super::NotAModule,
     },
+    /// A folder of more modules has none.
+    #[error("{} has no kernel modules (.ko files)", folder.display())]
+    NothingToAdd {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A module was built for another kernel, which would refuse to load it.
+    #[error("{} was built for kernel {built_for}, and this image has kernel {release}", path.display())]
+    OtherRelease {
+        /// The module.
+        path: PathBuf,
+        /// What it says.
+        built_for: String,
+        /// The kernel's release.
+        release: String,
+    },
 }
 
 impl Kernel {
@@ -96,11 +115,44 @@ impl Kernel {
             release,
             folder,
             modules,
+            added: BTreeMap::new(),
             builtin,
             order,
             aliases: OnceCell::new(),
             tree,
         })
+    }
+
+    /// Takes the modules in a folder in, built for this release outside the kernel's package: as if they were
+    /// installed in `updates`, they replace others of their names.
+    pub fn add_modules(&mut self, folder: &Path) -> Result<(), KernelError> {
+        let mut some = false;
+        for file in io::list(folder).map_err(PackageError::from)? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let Some(module) = ModuleName::from_path(&name) else {
+                continue;
+            };
+            let path = format!("updates/{name}");
+            self.added.insert(path.clone(), file.clone());
+            let built_for = self.read(&path)?.1.release.unwrap_or_default();
+            if built_for != self.release {
+                return Err(KernelError::OtherRelease {
+                    path: file,
+                    built_for,
+                    release: self.release.clone(),
+                });
+            }
+            self.modules.insert(module, path);
+            some = true;
+        }
+        // What they serve is not in an index that was read before.
+        self.aliases = OnceCell::new();
+        if some {
+            Ok(())
+        } else {
+            let folder = folder.to_owned();
+            Err(KernelError::NothingToAdd { folder })
+        }
     }
 
     /// The release as `uname -r` says it.
@@ -145,7 +197,10 @@ impl Kernel {
 
     /// A module's bytes, decompressed, and what it says about itself.
     pub fn read(&self, path: &str) -> Result<(Vec<u8>, ModInfo), KernelError> {
-        let bytes = self.tree.read_plain(&format!("{}/{path}", self.folder))?;
+        let bytes = match self.added.get(path) {
+            Some(file) => plain(file)?,
+            None => self.tree.read_plain(&format!("{}/{path}", self.folder))?,
+        };
         let info = ModInfo::parse(&bytes).map_err(|source| KernelError::BadModule {
             origin: self.tree.origin().to_owned(),
             path: path.to_owned(),
@@ -198,6 +253,19 @@ impl Kernel {
             places: places.join(", "),
         })
     }
+}
+
+/// A file's bytes, decompressed when its name says that it is compressed.
+fn plain(file: &Path) -> Result<Vec<u8>, PackageError> {
+    let name = file.to_string_lossy();
+    let stored = io::read(file)?;
+    Compression::of(&name)
+        .decompress(stored)
+        .map_err(|source| PackageError::Damaged {
+            origin: file.parent().unwrap_or(file).to_owned(),
+            file: name.into_owned(),
+            source,
+        })
 }
 
 /// The folder of the tree that holds the releases, and their names.
@@ -298,6 +366,32 @@ mod tests {
         add(root.path(), "lib/modules/6.1.0/extra/nvme.ko", &[]);
         let kernel = open(root.path(), None).unwrap();
         assert_eq!(kernel.path(&ModuleName::new("nvme")), Some("extra/nvme.ko"));
+    }
+
+    #[test]
+    fn modules_from_outside_replace_the_kernels_own_when_they_are_for_this_release() {
+        let root = tempfile::tempdir().unwrap();
+        add(root.path(), "lib/modules/6.1.0/kernel/drivers/nvme.ko", &[]);
+        let mut kernel = open(root.path(), None).unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let error = kernel.add_modules(outside.path()).unwrap_err().to_string();
+        assert!(error.contains("no kernel modules"), "{error}");
+        let built_for = |release: &str| format!("vermagic={release} SMP mod_unload ");
+        add(
+            outside.path(),
+            "nvme.ko",
+            &[&built_for("6.1.0"), "alias=new"],
+        );
+        kernel.add_modules(outside.path()).unwrap();
+        let nvme = ModuleName::new("nvme");
+        assert_eq!(kernel.path(&nvme), Some("updates/nvme.ko"));
+        assert_eq!(kernel.serving("new").unwrap(), [nvme]);
+        add(outside.path(), "zfs.ko", &[&built_for("6.1.1")]);
+        let error = kernel.add_modules(outside.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("zfs.ko was built for kernel 6.1.1"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct ModInfo {
     pub softdeps: Vec<String>,
     /// Each as it is written: modules that it may ask for while it runs.
     pub weakdeps: Vec<String>,
+    /// The release of the kernel that it was built for (the first word of `vermagic`).
+    pub release: Option<String>,
 }
 
 /// The file is no kernel module.
@@ -36,6 +38,7 @@ impl ModInfo {
                 "alias" => info.aliases.push(value.to_owned()),
                 "softdep" => info.softdeps.push(value.to_owned()),
                 "weakdep" => info.weakdeps.push(value.to_owned()),
+                "vermagic" => info.release = value.split_whitespace().next().map(str::to_owned),
                 _ => {}
             }
         }
@@ -92,12 +95,14 @@ mod tests {
             "alias=fs-btrfs",
             "alias=devname:btrfs-control",
             "depends=libcrc32c,raid6-pq",
+            "vermagic=6.1.0-13-amd64 SMP preempt mod_unload modversions ",
         ]);
         let info = ModInfo::parse(&bytes).unwrap();
         let depends: Vec<_> = info.depends.iter().map(ModuleName::as_str).collect();
         assert_eq!(depends, ["libcrc32c", "raid6_pq"]);
         assert_eq!(info.aliases, ["fs-btrfs", "devname:btrfs-control"]);
         assert_eq!(info.softdeps, ["pre: crc32c post: zstd"]);
+        assert_eq!(info.release.as_deref(), Some("6.1.0-13-amd64"));
         assert_eq!(info.wanted().collect::<Vec<_>>(), ["crc32c", "zstd", "lz4"]);
     }
 

@@ -40,6 +40,16 @@ pub enum Error {
         /// Another one.
         second: PathBuf,
     },
+    /// A look needs memory to write to in place of the disks.
+    #[error(
+        "only {} MiB of memory are free, too little to protect the disks during a look; give the machine \
+         256 MiB more",
+        free >> 20
+    )]
+    NoMemory {
+        /// Bytes.
+        free: u64,
+    },
     /// Too little room on the stick.
     #[error(
         "{path} is full: {needed} bytes are needed and {free} are free; delete old reports from it"

@@ -3,6 +3,7 @@
 mod assess;
 mod capture;
 mod rom;
+mod systems;
 
 use std::process::ExitCode;
 
@@ -24,8 +25,13 @@ enum Command {
     Assess(assess::Arguments),
     /// Save all that is read of this machine in one file, for 'assess --from' elsewhere
     Capture(capture::Arguments),
+    /// Read an installed system: how it starts, what is set, its guests, and what does not fit together
+    Systems(systems::Arguments),
     /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
+    /// What the session starts on the stick: the installed systems, for itself
+    #[command(hide = true)]
+    LookAtDisks,
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -39,7 +45,9 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Systems(arguments) => systems::run(&arguments),
         Command::Rom(arguments) => rom::run(&arguments),
+        Command::LookAtDisks => systems::look(),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

@@ -1,6 +1,7 @@
 //! `make bench`: how fast we are, beside those who do the same work, in one run on one machine.
 
 mod image;
+mod look;
 mod rom;
 mod speed;
 
@@ -15,6 +16,8 @@ enum Bench {
     Image(image::Arguments),
     /// Judging machines of 16 to 4096 functions, beside `lspci -vvv` printing them
     Speed(speed::Arguments),
+    /// Looking at installed systems
+    Look(look::Arguments),
     /// Reading ROMs of 16 MiB, beside a walk in steps of 512 bytes and sha256sum
     Rom(rom::Arguments),
 }
@@ -23,6 +26,7 @@ fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Image(arguments) => image::run(&arguments),
         Bench::Speed(arguments) => speed::run(&arguments),
+        Bench::Look(arguments) => look::run(&arguments),
         Bench::Rom(arguments) => rom::run(&arguments),
     }
 }

@@ -1,0 +1,94 @@
+use std::io::Cursor;
+use std::time::{Duration, Instant};
+
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, MAIN_DB};
+
+/// A row of pmxcfs's table `tree` (pve-cluster, src/pmxcfs/database.c).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub inode: i64,
+    /// The folder it is in; 0 is the root.
+    pub parent: i64,
+    /// The version of the tree that it was changed in.
+    pub version: i64,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// 4 a folder, 8 a file (d_type).
+    pub kind: i64,
+    /// Its name.
+    pub name: String,
+    /// A file's content.
+    pub data: Vec<u8>,
+}
+
+/// Why a database could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite refuses it.
+    #[error("it is no database that pmxcfs could open: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// SQLite's own check finds faults.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// It holds more than pmxcfs would.
+    #[error("it holds more than {0} entries, which no host has")]
+    TooMany(usize),
+}
+
+/// No cluster has more files.
+const ROWS: usize = 100_000;
+/// pmxcfs keeps files up to 1 MiB.
+const FILE: i32 = 2 << 20;
+/// A damaged or hostile database may send SQLite round in circles.
+const PATIENCE: Duration = Duration::from_secs(3);
+const STEPS: i32 = 10_000;
+
+/// Every row of `tree`, from a database in memory that has no log any more.
+pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
+    let mut connection = Connection::open_in_memory()?;
+    let length = database.len();
+    connection.deserialize_read_exact(MAIN_DB, Cursor::new(database), length, true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, FILE)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    let end = Instant::now() + PATIENCE;
+    connection.progress_handler(STEPS, Some(move || Instant::now() > end))?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check != "ok" {
+        return Err(DatabaseError::Damaged(check.replace('\n', " ")));
+    }
+    let mut statement =
+        connection.prepare("SELECT inode, parent, version, mtime, type, name, data FROM tree")?;
+    let mut found = statement.query([])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        if rows.len() == ROWS {
+            return Err(DatabaseError::TooMany(ROWS));
+        }
+        rows.push(Row {
+            inode: number(row.get_ref(0)?),
+            parent: number(row.get_ref(1)?),
+            version: number(row.get_ref(2)?),
+            mtime: number(row.get_ref(3)?),
+            kind: number(row.get_ref(4)?),
+            name: String::from_utf8_lossy(&bytes(row.get_ref(5)?)).into_owned(),
+            data: bytes(row.get_ref(6)?),
+        });
+    }
+    Ok(rows)
+}
+
+/// A column may hold any type, whatever the table says; what is no number is one that no row has.
+fn number(value: ValueRef) -> i64 {
+    value.as_i64().unwrap_or(-1)
+}
+
+fn bytes(value: ValueRef) -> Vec<u8> {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Vec::new(),
+    }
+}

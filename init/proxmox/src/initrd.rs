@@ -1,0 +1,181 @@
+//! What an initrd holds, without unpacking it to anywhere.
+
+mod compression;
+mod cpio;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use compression::Compression;
+use cpio::{Budget, Entry};
+
+/// An initrd larger than this is not read.
+pub const INITRD: u64 = 1 << 30;
+/// A configuration file inside it is smaller.
+const KEPT: u32 = 256 << 10;
+/// And all of them together.
+const KEPT_ALL: usize = 4 << 20;
+
+/// The configuration in an initrd, and what else tells how the early boot goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitrdContent {
+    /// How its parts are packed, in order; the first ones are mostly microcode, unpacked.
+    pub parts: Vec<Compression>,
+    /// What made it.
+    pub tool: Option<InitramfsTool>,
+    /// Configuration files, by path without a leading slash.
+    pub files: BTreeMap<String, String>,
+    /// Of the kernel modules in it those that decide who gets a card, named with underscores.
+    pub modules: BTreeSet<String>,
+    /// Whether microcode stands before it.
+    pub microcode: bool,
+    /// Entries that it has.
+    pub entries: usize,
+    /// Why it could not be read to its end; none where it was.
+    pub broken: Option<String>,
+}
+
+/// The programs that make initrds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitramfsTool {
+    /// Debian's initramfs-tools.
+    InitramfsTools,
+    /// dracut.
+    Dracut,
+    /// mkinitcpio.
+    Mkinitcpio,
+}
+
+/// Files that only one tool puts into an initrd.
+const TOOLS: [(&str, InitramfsTool); 5] = [
+    ("conf/initramfs.conf", InitramfsTool::InitramfsTools),
+    ("scripts/functions", InitramfsTool::InitramfsTools),
+    ("usr/lib/dracut/dracut-util", InitramfsTool::Dracut),
+    ("usr/lib/dracut/build-parameter.txt", InitramfsTool::Dracut),
+    ("buildconfig", InitramfsTool::Mkinitcpio),
+];
+
+/// Where configuration that decides about passthrough lies in an initrd.
+const KEPT_FOLDERS: [&str; 7] = [
+    "etc/modprobe.d/",
+    "usr/lib/modprobe.d/",
+    "lib/modprobe.d/",
+    "etc/modules-load.d/",
+    "usr/lib/modules-load.d/",
+    "conf/",
+    "etc/cmdline.d/",
+];
+const KEPT_FILES: [&str; 2] = ["etc/modules", "etc/hostid"];
+
+/// Modules that bind cards for guests, and those that would take a display card before.
+const TOLD_MODULES: [&str; 13] = [
+    "amdgpu",
+    "ast",
+    "i915",
+    "mgag200",
+    "nouveau",
+    "nvidia",
+    "nvidia_drm",
+    "pci_stub",
+    "radeon",
+    "simpledrm",
+    "snd_hda_intel",
+    "xe",
+    "xhci_pci",
+];
+
+fn is_told(module: &str) -> bool {
+    module.starts_with("vfio") || TOLD_MODULES.contains(&module)
+}
+
+impl InitrdContent {
+    /// Reads an initrd, part by part. Never fails: how far it came is in `broken`.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut content = Self::default();
+        content.broken = content.read(bytes).err();
+        content
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut rest = bytes;
+        let mut budget = Budget::default();
+        loop {
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            rest = rest.get(zeros..).unwrap_or_default();
+            if rest.is_empty() {
+                return if self.parts.is_empty() {
+                    Err("it is empty".to_owned())
+                } else {
+                    Ok(())
+                };
+            }
+            let compression = Compression::of(rest)
+                .ok_or("a part of it begins like nothing that Linux unpacks")?;
+            self.parts.push(compression);
+            if compression == Compression::None {
+                self.archives(&mut rest, &mut budget)?;
+                continue;
+            }
+            // Everything behind the first packed part belongs to it: frames follow each other.
+            let mut unpacked = compression
+                .unpack(rest)
+                .map_err(|error| error.to_string())?;
+            return self.archives(&mut *unpacked, &mut budget);
+        }
+    }
+
+    fn archives(
+        &mut self,
+        input: &mut dyn std::io::BufRead,
+        budget: &mut Budget,
+    ) -> Result<(), String> {
+        let before = budget.entries;
+        let mut kept: usize = self.files.values().map(String::len).sum();
+        let result = cpio::read(input, budget, &is_kept, &mut |entry, bytes| {
+            kept += bytes.len();
+            self.take(&entry, &bytes, kept <= KEPT_ALL);
+        });
+        self.entries = budget.entries;
+        if result.is_ok() && before == budget.entries {
+            return Err("a part of it holds no archive".to_owned());
+        }
+        result
+    }
+
+    fn take(&mut self, entry: &Entry, bytes: &[u8], room: bool) {
+        if let Some((_, tool)) = TOOLS.iter().find(|(path, _)| *path == entry.name) {
+            self.tool.get_or_insert(*tool);
+        }
+        if entry.name.starts_with("kernel/x86/microcode/") {
+            self.microcode = true;
+        }
+        if let Some(module) = module_name(&entry.name).filter(|module| is_told(module)) {
+            self.modules.insert(module);
+        }
+        if is_kept(entry) && room {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            self.files.insert(entry.name.clone(), text);
+        }
+    }
+}
+
+fn is_kept(entry: &Entry) -> bool {
+    entry.is_file()
+        && entry.size <= KEPT
+        && (KEPT_FILES.contains(&entry.name.as_str())
+            || KEPT_FOLDERS
+                .iter()
+                .any(|folder| entry.name.starts_with(folder)))
+}
+
+/// The module that a path like `usr/lib/modules/6.8.12/kernel/drivers/vfio/vfio.ko.zst` holds.
+pub(crate) fn module_name(path: &str) -> Option<String> {
+    let (_, file) = path.rsplit_once('/')?;
+    let (name, ending) = file.split_once(".ko")?;
+    matches!(ending, "" | ".zst" | ".xz" | ".gz").then(|| name.replace('-', "_"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

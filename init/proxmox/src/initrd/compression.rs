@@ -1,0 +1,76 @@
+use std::io::{self, BufRead, BufReader};
+
+use serde::{Deserialize, Serialize};
+
+/// How a part of an initrd is packed (Linux, lib/decompress.c, by its first bytes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+    /// xz.
+    Xz,
+    /// The older format of the same.
+    Lzma,
+    /// LZ4, mostly in its legacy frame.
+    Lz4,
+    /// bzip2, which is not unpacked here.
+    Bzip2,
+    /// LZO, which is not unpacked here.
+    Lzo,
+}
+
+const MAGIC: [(&[u8], Compression); 10] = [
+    (b"070701", Compression::None),
+    (b"070702", Compression::None),
+    (b"\x1f\x8b", Compression::Gzip),
+    (b"\x28\xb5\x2f\xfd", Compression::Zstd),
+    (b"\xfd7zXZ\0", Compression::Xz),
+    (b"\x5d\0\0", Compression::Lzma),
+    (b"\x02\x21\x4c\x18", Compression::Lz4),
+    (b"\x04\x22\x4d\x18", Compression::Lz4),
+    (b"BZh", Compression::Bzip2),
+    (b"\x89LZO", Compression::Lzo),
+];
+
+/// Largest window that zstd may ask for, as a power of two: `zstd --long` and `--ultra` stay within.
+const ZSTD_WINDOW: u32 = 27;
+/// Memory that xz may take.
+const XZ_MEMORY: u64 = 256 << 20;
+
+impl Compression {
+    /// By the first bytes; none where they are of no kind that Linux unpacks.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let found = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
+        found.map(|(_, compression)| *compression)
+    }
+
+    /// Unpacks while it is read. Fails where it is packed in a way that is not unpacked here.
+    pub(super) fn unpack<'a>(self, bytes: &'a [u8]) -> io::Result<Box<dyn BufRead + 'a>> {
+        let xz = |stream: Result<liblzma::stream::Stream, liblzma::stream::Error>| {
+            let decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream?);
+            Ok::<_, io::Error>(Box::new(BufReader::new(decoder)))
+        };
+        Ok(match self {
+            Self::None => Box::new(bytes),
+            Self::Gzip => Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(bytes))),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+                decoder.window_log_max(ZSTD_WINDOW)?;
+                Box::new(BufReader::with_capacity(128 << 10, decoder))
+            }
+            Self::Xz => xz(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0))?,
+            Self::Lzma => xz(liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY))?,
+            Self::Lz4 => Box::new(BufReader::new(lz4_flex::frame::FrameDecoder::new(bytes))),
+            Self::Bzip2 | Self::Lzo => {
+                return Err(io::Error::other(format!(
+                    "it is packed with {self:?}, which Preflight does not unpack"
+                )));
+            }
+        })
+    }
+}

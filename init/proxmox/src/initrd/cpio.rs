@@ -1,0 +1,158 @@
+//! The archives of an initramfs, in the "new ASCII" format (Linux, Documentation/driver-api/early-userspace/
+//! buffer-format.rst).
+
+use std::io::{BufRead, ErrorKind, Read};
+
+/// Longer names are no path (PATH_MAX).
+const NAME: u32 = 4096;
+/// More entries than any initrd has.
+const ENTRIES: usize = 400_000;
+/// More than any initrd unpacks to; a bomb ends here.
+const UNPACKED: u64 = 4 << 30;
+
+const HEADER: u32 = 110;
+const TRAILER: &str = "TRAILER!!!";
+
+/// What is read of one archive after the other.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    pub(super) entries: usize,
+    pub(super) bytes: u64,
+}
+
+/// The head of one entry.
+pub(super) struct Entry {
+    /// Without a leading `/` or `./`.
+    pub(super) name: String,
+    /// As st_mode.
+    pub(super) mode: u32,
+    pub(super) size: u32,
+}
+
+impl Entry {
+    pub(super) fn is_file(&self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
+}
+
+/// Reads archives up to where no further one begins; zeros may stand between. `visit` says how many bytes of a
+/// file it wants, and is given them. Fails with the reason; all entries before were visited.
+pub(super) fn read(
+    input: &mut dyn BufRead,
+    budget: &mut Budget,
+    wanted: &dyn Fn(&Entry) -> bool,
+    visit: &mut dyn FnMut(Entry, Vec<u8>),
+) -> Result<(), String> {
+    while next_begins(input)? {
+        while let Some(entry) = header(input, budget)? {
+            let size = u64::from(entry.size);
+            budget.bytes += size;
+            if budget.bytes > UNPACKED {
+                return Err(format!("it unpacks to more than {} GiB", UNPACKED >> 30));
+            }
+            let padding = u64::from(entry.size.wrapping_neg() & 3);
+            if wanted(&entry) {
+                let mut content = Vec::new();
+                copy(input, size, &mut content)?;
+                skip(input, padding)?;
+                visit(entry, content);
+            } else {
+                skip(input, size + padding)?;
+                visit(entry, Vec::new());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Skips zeros, and says whether an archive begins behind them.
+fn next_begins(input: &mut dyn BufRead) -> Result<bool, String> {
+    loop {
+        let buffer = input.fill_buf().map_err(|error| error.to_string())?;
+        let Some(first) = buffer.iter().position(|byte| *byte != 0) else {
+            let length = buffer.len();
+            if length == 0 {
+                return Ok(false);
+            }
+            input.consume(length);
+            continue;
+        };
+        let begins = buffer.get(first) == Some(&b'0');
+        input.consume(first);
+        return Ok(begins);
+    }
+}
+
+/// The next entry's head; none at the trailer.
+fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>, String> {
+    let mut head = [0; HEADER as usize];
+    exact(input, &mut head)?;
+    let field = |index: usize| {
+        let at = 6 + index * 8;
+        let digits = head
+            .get(at..at + 8)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or("it holds an entry whose header is not hexadecimal")
+    };
+    if !head.starts_with(b"070701") && !head.starts_with(b"070702") {
+        return Err("it holds something else where an entry should begin".to_owned());
+    }
+    let (mode, size, name_size) = (field(1)?, field(6)?, field(11)?);
+    if name_size == 0 || name_size > NAME {
+        return Err(format!("it holds a name of {name_size} bytes"));
+    }
+    budget.entries += 1;
+    if budget.entries > ENTRIES {
+        return Err(format!("it holds more than {ENTRIES} entries"));
+    }
+    let mut name = Vec::new();
+    copy(input, u64::from(name_size), &mut name)?;
+    let unaligned = HEADER + name_size;
+    skip(input, u64::from(unaligned.wrapping_neg() & 3))?;
+    name.truncate(
+        name.iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(name.len()),
+    );
+    let name = String::from_utf8_lossy(&name).into_owned();
+    if name == TRAILER {
+        return Ok(None);
+    }
+    let name = name.trim_start_matches("./").trim_start_matches('/');
+    Ok(Some(Entry {
+        name: name.to_owned(),
+        mode,
+        size,
+    }))
+}
+
+fn exact(input: &mut dyn BufRead, bytes: &mut [u8]) -> Result<(), String> {
+    input.read_exact(bytes).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => "it ends in the middle of an entry".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+fn copy(input: &mut dyn BufRead, length: u64, into: &mut Vec<u8>) -> Result<(), String> {
+    let read = input.take(length).read_to_end(into);
+    let read = read.map_err(|error| error.to_string())?;
+    if (read as u64) < length {
+        return Err("it ends in the middle of an entry".to_owned());
+    }
+    Ok(())
+}
+
+fn skip(input: &mut dyn BufRead, mut length: u64) -> Result<(), String> {
+    while length > 0 {
+        let available = input.fill_buf().map_err(|error| error.to_string())?.len();
+        if available == 0 {
+            return Err("it ends in the middle of an entry".to_owned());
+        }
+        let step = available.min(usize::try_from(length).unwrap_or(usize::MAX));
+        input.consume(step);
+        length -= step as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// An archive in the new ASCII format, with its trailer.
+pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let trailer: (&str, &[u8]) = ("TRAILER!!!", b"");
+    for (name, content) in files.iter().chain([&trailer]) {
+        let mode = if *name == trailer.0 { 0 } else { 0o100_644 };
+        let fields = [
+            1,
+            mode,
+            0,
+            0,
+            1,
+            0,
+            content.len(),
+            0,
+            0,
+            0,
+            0,
+            name.len() + 1,
+            0,
+        ];
+        bytes.extend(b"070701");
+        for field in fields {
+            bytes.extend(format!("{field:08x}").bytes());
+        }
+        bytes.extend(name.bytes());
+        bytes.push(0);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(*content);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+fn main_archive() -> Vec<u8> {
+    archive(&[
+        ("./conf/initramfs.conf", b"MODULES=most\n"),
+        ("conf/modules", b"vfio\nvfio_pci\n"),
+        (
+            "etc/modprobe.d/vfio.conf",
+            b"options vfio-pci ids=10de:1b80\n",
+        ),
+        (
+            "usr/lib/modules/6.8.12-2-pve/kernel/drivers/vfio/pci/vfio-pci.ko",
+            b"\x7fELF",
+        ),
+        ("bin/busybox", b"many bytes"),
+    ])
+}
+
+fn early() -> Vec<u8> {
+    let mut bytes = archive(&[("kernel/x86/microcode/GenuineIntel.bin", b"microcode")]);
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::None => bytes.to_vec(),
+        Compression::Gzip => {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        }
+        Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+        Compression::Xz => {
+            let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 1);
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        }
+        Compression::Lz4 => {
+            let info = lz4_flex::frame::FrameInfo::new().legacy_frame(true);
+            let mut writer = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        }
+        other => panic!("no writer for {other:?}"),
+    }
+}
+
+#[test]
+fn microcode_and_a_packed_archive_behind_it_are_both_read() {
+    for compression in [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Zstd,
+        Compression::Xz,
+        Compression::Lz4,
+    ] {
+        let content =
+            InitrdContent::parse(&[early(), packed(compression, &main_archive())].concat());
+        assert_eq!(content.broken, None, "{compression:?}");
+        assert_eq!(
+            content.tool,
+            Some(InitramfsTool::InitramfsTools),
+            "{compression:?}"
+        );
+        assert!(content.microcode);
+        assert_eq!(content.modules.iter().collect::<Vec<_>>(), ["vfio_pci"]);
+        assert_eq!(
+            content.files["etc/modprobe.d/vfio.conf"],
+            "options vfio-pci ids=10de:1b80\n"
+        );
+        assert_eq!(content.files["conf/modules"], "vfio\nvfio_pci\n");
+        assert!(!content.files.contains_key("bin/busybox"));
+    }
+}
+
+#[test]
+fn an_initrd_that_was_cut_off_is_broken_and_what_stands_before_is_told() {
+    let whole = [early(), main_archive()].concat();
+    let content = InitrdContent::parse(&whole[..whole.len() - 200]);
+    assert!(content.broken.is_some());
+    assert!(content.microcode);
+}
+
+#[test]
+fn nothing_and_something_else_are_broken() {
+    assert!(InitrdContent::parse(b"").broken.is_some());
+    assert!(InitrdContent::parse(&[0; 4096]).broken.is_some());
+    assert!(InitrdContent::parse(b"\x7fELF").broken.is_some());
+    assert!(
+        InitrdContent::parse(&zstd::encode_all(&b"nothing"[..], 1).unwrap())
+            .broken
+            .is_some()
+    );
+}
+
+#[test]
+fn a_bomb_ends_at_the_limit() {
+    // One entry that says it is of almost 4 GiB, twice, in a few KiB of zeros.
+    let mut head = archive(&[("bomb", b"")]);
+    head.splice(6 + 48..6 + 56, *b"fffffff0");
+    let mut writer = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    for _ in 0..2 {
+        writer.write_all(&head[..116]).unwrap();
+        writer.write_all(&vec![0; 64 << 20]).unwrap();
+    }
+    assert!(
+        InitrdContent::parse(&writer.finish().unwrap())
+            .broken
+            .is_some()
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_broken(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0_usize..200) {
+        let _ = InitrdContent::parse(&bytes);
+        let mut whole = main_archive();
+        for (place, byte) in whole.iter_mut().skip(at).zip(&bytes) {
+            *place = *byte;
+        }
+        let _ = InitrdContent::parse(&whole);
+        let _ = InitrdContent::parse(&packed(Compression::Gzip, &whole));
+    }
+}

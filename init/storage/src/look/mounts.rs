@@ -1,0 +1,115 @@
+use std::fs;
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use super::{Look, root_folder};
+use crate::Root;
+use crate::model::{FileSystem, FileSystemId, Trouble};
+
+/// Kernel names of what libblkid calls otherwise: one driver mounts all three.
+const DRIVERS: [(&str, &str); 2] = [("ext2", "ext4"), ("ext3", "ext4")];
+
+impl Look {
+    /// Mounts a file system for reading, once.
+    pub(super) fn mount(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
+        if let Some(root) = self.mounted.get(id) {
+            return Ok(root.clone());
+        }
+        let failed = |why: String| Trouble::NotMounted {
+            file_system: id.clone(),
+            why,
+        };
+        let system = self
+            .storage
+            .file_system(id)
+            .cloned()
+            .ok_or_else(|| failed("there is no such file system in this look".to_owned()))?;
+        self.need(&system.kind);
+        let (device, options) = match id {
+            FileSystemId::DataSet { pool, name } => self
+                .imported_name(*pool, name)
+                .map(|name| (name, String::new())),
+            _ => self.source(&system),
+        }
+        .ok_or_else(|| failed("what holds it could not be assembled".to_owned()))?;
+        let driver = driver(&system);
+        let place = self.options.folder.join(format!("mounts/{}", self.mounts));
+        fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
+        let flags =
+            MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(
+            Some(device.as_str()),
+            &place,
+            Some(driver.as_str()),
+            flags,
+            Some(options.as_str()),
+        )
+        .map_err(|errno| failed(format!("the driver {driver} says: {}", errno.desc())))?;
+        self.mounts += 1;
+        let root = Root::open(&place).map_err(|error| {
+            // Nobody knows of it yet.
+            let _ = umount2(&place, MntFlags::MNT_DETACH);
+            failed(error.to_string())
+        })?;
+        self.mounted.insert(id.clone(), root.clone());
+        Ok(root)
+    }
+
+    /// Puts a folder of a file system over a mount point inside a root, as the installed system does when it
+    /// runs. The mount point is found inside the root, wherever its links lead.
+    pub fn join(
+        &mut self,
+        root: &Root,
+        mount_point: &str,
+        id: &FileSystemId,
+        folder: &str,
+    ) -> Result<(), Trouble> {
+        let failed = |why: String| Trouble::NotMounted {
+            file_system: id.clone(),
+            why,
+        };
+        let source = self
+            .mount(id)?
+            .folder(root_folder(folder))
+            .map_err(|error| failed(error.to_string()))?;
+        let target = root
+            .folder(mount_point)
+            .map_err(|error| failed(error.to_string()))?;
+        let place = |root: &Root| format!("/proc/self/fd/{}", root.as_fd().as_raw_fd());
+        mount(
+            Some(place(&source).as_str()),
+            Path::new(&place(&target)),
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .map_err(|errno| failed(format!("over {mount_point}: {}", errno.desc())))
+    }
+
+    /// Unmounts a file system that holds nothing of interest.
+    pub(super) fn unmount(&mut self, id: &FileSystemId) {
+        if let Some(root) = self.mounted.remove(id) {
+            let place = root.path().to_owned();
+            drop(root);
+            // One that stays is met again at the end.
+            let _ = umount2(&place, MntFlags::UMOUNT_NOFOLLOW);
+        }
+    }
+
+    /// The name that a data set has in this look.
+    fn imported_name(&self, pool: u64, name: &str) -> Option<String> {
+        let pool = self.storage.pools.iter().find(|one| one.guid == pool)?;
+        let inside = name.strip_prefix(&pool.name)?;
+        Some(format!("{}{inside}", pool.imported.as_deref()?))
+    }
+}
+
+fn driver(system: &FileSystem) -> String {
+    let found = DRIVERS.iter().find(|(kind, _)| *kind == system.kind);
+    found
+        .map_or(system.kind.as_str(), |(_, driver)| driver)
+        .to_owned()
+}

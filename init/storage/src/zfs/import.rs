@@ -1,0 +1,98 @@
+use std::path::{Path, PathBuf};
+
+use super::list::{Pool, data_sets, pools};
+use crate::program::Program;
+
+/// The programs `zpool` and `zfs`, and the folder below which pools would mount themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Zfs {
+    zpool: Program,
+    zfs: Program,
+    root: PathBuf,
+}
+
+impl Zfs {
+    /// The programs, when the image carries them. `folder` is that of the look.
+    pub fn find(folder: &Path) -> Option<Self> {
+        Some(Self {
+            zpool: Program::find("zpool")?,
+            zfs: Program::find("zfs")?,
+            root: folder.join("zfs"),
+        })
+    }
+
+    /// The pools on the devices that stand in `devices`.
+    pub fn pools(&self, devices: &Path) -> Result<Vec<Pool>, String> {
+        let devices = devices.display().to_string();
+        match self.zpool.text(&["import", "-d", &devices], &[]) {
+            Ok(text) => Ok(pools(&text)),
+            Err(why) if why.contains("no pools available") => Ok(Vec::new()),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Imports a pool for reading alone and mounts nothing; its file systems are then in it. Under
+    /// another name for the time of the look when it is to have one.
+    pub fn import(&self, pool: &mut Pool, name: &str, devices: &Path) -> Result<(), String> {
+        let (guid, root) = (pool.guid.to_string(), self.root.display().to_string());
+        let devices = devices.display().to_string();
+        // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
+        let mut words = vec![
+            "import",
+            "-f",
+            "-N",
+            "-o",
+            "readonly=on",
+            "-o",
+            "cachefile=none",
+        ];
+        words.extend(["-R", &root, "-d", &devices]);
+        if name != pool.name {
+            words.push("-t");
+        }
+        words.push(&guid);
+        if name != pool.name {
+            words.push(name);
+        }
+        self.zpool.text(&words, &[])?;
+        pool.imported = Some(name.to_owned());
+        let boots = self
+            .zpool
+            .text(&["get", "-H", "-o", "value", "bootfs", name], &[])?;
+        let listed = [
+            "list",
+            "-H",
+            "-t",
+            "filesystem",
+            "-o",
+            "name,mountpoint",
+            "-r",
+            name,
+        ];
+        let listed = self.zfs.text(&listed, &[])?;
+        pool.data_sets = data_sets(&listed, &pool.name, name, boots.trim(), &root);
+        Ok(())
+    }
+
+    /// Exports every pool that a look has imported: those that have its folder as their root.
+    pub fn export_all(&self) -> Result<(), String> {
+        let listed = self
+            .zpool
+            .text(&["list", "-H", "-o", "name,altroot"], &[])?;
+        let root = self.root.display().to_string();
+        let mut failed = Vec::new();
+        for line in listed.lines() {
+            if let Some((name, at)) = line.split_once('\t')
+                && at == root
+                && let Err(why) = self.zpool.text(&["export", name], &[])
+            {
+                failed.push(format!("{name}: {why}"));
+            }
+        }
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed.join("; "))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! ZFS, by its own programs, which see nothing but the overlays.
+
+mod import;
+mod list;
+
+pub(crate) use import::Zfs;
+pub use list::{DataSet, Pool};

@@ -1,0 +1,7 @@
+//! A guest with the tools of installed systems: it lays out disks, and looks at them with the crate `storage`.
+
+mod image;
+mod request;
+
+pub use image::image;
+pub use request::{LookAnswer, LookRequest, Request, RootFile};

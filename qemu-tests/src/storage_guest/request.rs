@@ -1,0 +1,73 @@
+use serde::{Deserialize, Serialize};
+use storage::{Ended, Storage};
+
+/// Something that the guest is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Run a shell script, in which a failing command ends the script; it answers with what it prints.
+    Shell(String),
+    /// Look at all disks; it answers with a [`LookAnswer`] as JSON.
+    Look(LookRequest),
+}
+
+/// How to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookRequest {
+    /// Bytes that all overlays together may fill.
+    pub bound: Option<u64>,
+    /// Files to read in every root that is found, with paths as that system has them.
+    pub files: Vec<String>,
+    /// The passphrase to open every LUKS volume with.
+    pub passphrase: Option<String>,
+}
+
+/// What a look brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookAnswer {
+    /// What is on the disks.
+    pub storage: Storage,
+    /// The files that were asked for.
+    pub files: Vec<RootFile>,
+    /// Bytes that were written over the disks, in memory.
+    pub written_over: u64,
+    /// How the look ended.
+    pub ended: Ended,
+    /// Milliseconds from beginning to end.
+    pub took: u64,
+}
+
+/// A file of a root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootFile {
+    /// Number of the root in the storage.
+    pub root: usize,
+    /// The path that was asked for.
+    pub path: String,
+    /// Its text, or why it could not be read.
+    pub text: Result<String, String>,
+}
+
+impl Request {
+    /// A script.
+    pub fn shell(script: &str) -> Self {
+        Self::Shell(script.to_owned())
+    }
+}
+
+impl LookAnswer {
+    /// The text of a file in the root with this number.
+    pub fn file(&self, root: usize, path: &str) -> Option<&str> {
+        let mut files = self.files.iter();
+        let file = files.find(|file| file.root == root && file.path == path)?;
+        file.text.as_deref().ok()
+    }
+
+    /// The texts of a file in all roots, sorted.
+    pub fn texts(&self, path: &str) -> Vec<&str> {
+        let roots = 0..self.storage.roots.len();
+        let mut texts: Vec<&str> = roots.filter_map(|root| self.file(root, path)).collect();
+        texts.sort_unstable();
+        texts
+    }
+}

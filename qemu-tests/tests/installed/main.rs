@@ -1,0 +1,15 @@
+//! Looks at installed systems: each is found and told apart, in whatever state it was left, and no disk is
+//! written to.
+
+mod clean;
+mod control;
+mod degraded;
+mod described;
+mod host;
+mod killed;
+mod lab;
+mod product;
+mod several;
+mod thin_pool;
+mod time;
+mod untouched;
