@@ -197,6 +197,7 @@ fn of_volume(
         let names_it = |name: &str| places.stores.iter().any(|store| store == name);
         if let Purpose::PhysicalVolume(name) | Purpose::PoolMember(name) = &own.purpose
             && names_it(name)
+            && is_only_one(storage, name)
         {
             own.systems.push(number);
         }
@@ -227,6 +228,13 @@ fn of_volume(
     }
     uses.push(own);
     uses.extend(parts);
+}
+
+/// Of two groups or pools of one name, only what stands on one tells whose it is.
+fn is_only_one(storage: &Storage, name: &str) -> bool {
+    let groups = storage.volume_groups.iter().map(|group| &group.name);
+    let pools = storage.pools.iter().map(|pool| &pool.name);
+    groups.chain(pools).filter(|other| *other == name).count() < 2
 }
 
 /// What a system uses, each with the volume that it is on, and its name where that is not a partition's.
@@ -354,6 +362,27 @@ mod tests {
         );
         let function = uses(&storage, &[])[0].function;
         assert_eq!(function, Some("0000:00:1f.2".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_store_says_nothing_where_two_groups_have_its_name() {
+        let mut storage = lvm();
+        storage.volume_groups[0].physical_volumes.clear();
+        let mut other = storage.volume_groups[0].clone();
+        other.uuid = "other".to_owned();
+        other.physical_volumes = vec!["pv-a".to_owned()];
+        storage.volume_groups.push(other);
+        let found = of(&storage, Vec::new(), &["pve"]);
+        assert!(
+            found.contains(&"3 physical volume of pve - []".to_owned()),
+            "{found:?}"
+        );
+        storage.volume_groups.remove(0);
+        let found = of(&storage, Vec::new(), &["pve"]);
+        assert!(
+            found.contains(&"3 physical volume of pve - [1]".to_owned()),
+            "{found:?}"
+        );
     }
 
     #[test]
