@@ -146,7 +146,7 @@ proptest! {
         cards in vec(vec(any_address(), 1..3), 2..5),
     ) {
         let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
-        let mut mover = predictor.mover();
+        let mut mover = predictor.mover(usize::MAX);
         for card in &cards {
             prop_assert_eq!(mover.landings(card), predictor.landings(card));
         }
@@ -156,7 +156,7 @@ proptest! {
     fn cards_of_a_board_are_moved_one_after_the_other(board in board()) {
         let machine = in_use(board.functions(None));
         let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
-        let mut mover = predictor.mover();
+        let mut mover = predictor.mover(usize::MAX);
         let once = mover.landings(&board.card());
         prop_assert_eq!(&once, &predictor.landings(&board.card()));
         for function in &machine.functions {

@@ -11,10 +11,18 @@ pub struct Look {
     pub machine: Machine,
     /// Kernel name of the disk that Preflight was booted from.
     pub boot_stick: Option<String>,
+}
+
+impl Look {
     /// The report in words.
-    pub text: String,
+    pub fn text(&self) -> String {
+        report::text(&self.assessment, &report::TextOptions::default())
+    }
+
     /// The report for programs.
-    pub json: String,
+    pub fn json(&self) -> String {
+        report::json(&self.assessment)
+    }
 }
 
 /// What a judgement stands on beside the machine.
@@ -62,14 +70,10 @@ pub fn look(source: &Source, data: &DataPlace, basis: &Basis) -> Result<Look, ha
 pub fn judge(machine: Machine, basis: &Basis) -> Look {
     let names = basis.names.map_or(&NoNames as &dyn Naming, |names| names);
     let assessment = assess::assess_with(&machine, basis.roms, names, basis.options);
-    let text = report::text(&assessment, &report::TextOptions::default());
-    let json = report::json(&assessment);
     Look {
         assessment,
         machine,
         boot_stick: None,
-        text,
-        json,
     }
 }
 

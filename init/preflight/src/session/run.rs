@@ -180,7 +180,7 @@ impl Session {
         self.milestone("saving");
         let saved = self.save(source, look, roms, capture);
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
-        let mut shown = format!("\n{}\n", look.text);
+        let mut shown = format!("\n{}\n", look.text());
         match &saved {
             Ok(saved) => shown.push_str(&saved_text(saved)),
             Err(error) => {
@@ -211,7 +211,7 @@ impl Session {
         capture: Option<Vec<u8>>,
     ) -> anyhow::Result<Saved> {
         let mut files = save::rom_files(&look.machine, roms);
-        let mut text = look.text.clone();
+        let mut text = look.text();
         for message in &self.messages {
             text.push_str(&report::paragraph(
                 &format!("During this run: {message}"),
@@ -219,7 +219,7 @@ impl Session {
             ));
         }
         files.push(("report.txt".to_owned(), text.into_bytes()));
-        files.push(("report.json".to_owned(), look.json.clone().into_bytes()));
+        files.push(("report.json".to_owned(), look.json().into_bytes()));
         let log = match hardware::kernel_log(source) {
             Reading::Known(text) => text,
             Reading::Absent => String::new(),
