@@ -155,6 +155,11 @@ pub fn vfio_ids(file: &[u8]) -> Vec<FunctionId> {
         .collect()
 }
 
+/// Whether a file sets an option of a module.
+pub fn has_option(file: &[u8], module: &str, option: &str) -> bool {
+    values(&Source::parse(file), module, option).is_ok_and(|found| !found.is_empty())
+}
+
 /// `vendor:device` of an item, which may go on with subsystem and class.
 fn first_two(item: &str) -> Option<FunctionId> {
     let mut fields = item.split(':');

@@ -1,0 +1,524 @@
+use std::collections::BTreeMap;
+
+use hardware::{Function, Reading};
+use proxmox::guests::{Guest, HostSelector};
+
+use super::{Step, rom};
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::edit::guest::GuestFile;
+use crate::edit::{EditError, Source};
+use crate::plan::Tree;
+
+/// The guest's own file.
+pub(super) const STEP: Step = Step {
+    refusals: &[
+        "guest-unreadable",
+        "guest-missing",
+        "guest-is-container",
+        "guest-is-template",
+        "igd-legacy-not-possible",
+        "mapping-not-possible",
+    ],
+    write,
+};
+
+const MAPPINGS: &str = "mapping/pci.cfg";
+
+fn write(draft: &mut Draft) {
+    let ctx = draft.ctx;
+    let Some(number) = ctx.choice.guest else {
+        return;
+    };
+    if ctx.is_asked("sriov") {
+        draft.notes.push(
+            "The guest is left as it is: the virtual functions are not there yet.".to_owned(),
+        );
+        return;
+    }
+    let files = match &ctx.files().pve {
+        Reading::Known(files) => files,
+        Reading::Absent => {
+            let evidence = vec!["/var/lib/pve-cluster/config.db is not there".to_owned()];
+            draft.refuse(
+                "guest-unreadable",
+                false,
+                "The system has no guests of Proxmox VE.",
+                evidence,
+            );
+            return;
+        }
+        Reading::Unknown(why) => {
+            draft.refuse(
+                "guest-unreadable",
+                false,
+                "The guests of the system cannot be read.",
+                vec![why.clone()],
+            );
+            return;
+        }
+    };
+    let (path, node) = match place(ctx, files, number) {
+        Ok(found) => found,
+        Err((id, summary)) => {
+            draft.refuse(
+                id,
+                false,
+                &summary,
+                vec![format!("/etc/pve has {} files", files.len())],
+            );
+            return;
+        }
+    };
+    let shown = format!("/etc/pve/{path}");
+    let content = draft.content(Tree::Pve, &path).unwrap_or_default();
+    let mut file = match GuestFile::parse(&content) {
+        Ok(file) => file,
+        Err(error) => {
+            draft.not_understood(&shown, &error.to_string());
+            return;
+        }
+    };
+    if file.guest(&node, number).template {
+        draft.refuse(
+            "guest-is-template",
+            false,
+            "A template never runs, so it is given no device.",
+            vec![shown],
+        );
+        return;
+    }
+    let mut reasons = Vec::new();
+    if let Err(error) = edit(draft, &mut file, &node, number, &mut reasons) {
+        draft.not_understood(&shown, &error.to_string());
+        return;
+    }
+    draft.put_for(Tree::Pve, &path, file.print(), &reasons);
+    let guest = file.guest(&node, number);
+    advice(draft, &guest);
+    checklist(draft, &guest, &file);
+}
+
+type Place = Result<(String, String), (&'static str, String)>;
+
+fn place(ctx: &Context, files: &BTreeMap<String, Vec<u8>>, number: u32) -> Place {
+    let own = ctx.system().node.known();
+    let find = |folder: &str| {
+        let ending = format!("/{folder}/{number}.conf");
+        let paths = files
+            .keys()
+            .filter(|path| path.starts_with("nodes/") && path.ends_with(&ending));
+        let nodes = paths.filter_map(|path| {
+            let node = path.split('/').nth(1)?;
+            own.is_none_or(|own| own == node)
+                .then(|| (path.clone(), node.to_owned()))
+        });
+        nodes.collect::<Vec<_>>().into_iter().next()
+    };
+    if let Some(found) = find("qemu-server") {
+        return Ok(found);
+    }
+    if find("lxc").is_some() {
+        return Err((
+            "guest-is-container",
+            format!("{number} is a container; PCI devices are given to virtual machines."),
+        ));
+    }
+    Err(("guest-missing", format!("The node has no guest {number}.")))
+}
+
+fn edit(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    node: &str,
+    number: u32,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    machine(draft, file, reasons)?;
+    let q35 = file
+        .value("machine")?
+        .is_some_and(|machine| machine.contains("q35"));
+    let legacy = legacy(draft, q35);
+    let mapping = mapping(draft, node);
+    for (selector, functions) in selectors(draft.ctx) {
+        let display = functions
+            .iter()
+            .find(|function| function.class.is_display());
+        let mut options = Vec::new();
+        if q35 {
+            options.push(("pcie".to_owned(), "1".to_owned()));
+        }
+        if let Some(display) = display {
+            options.extend(of_display(draft, file, display, legacy)?);
+        }
+        if let Some(kind) = draft
+            .ctx
+            .asked("mdev")
+            .filter(|_| draft.ctx.is_asked("mdev"))
+        {
+            options.push(("mdev".to_owned(), kind.to_owned()));
+        }
+        match draft.ctx.asked("rombar") {
+            Some("yes") => options.push(("rombar".to_owned(), "1".to_owned())),
+            Some("no") => options.push(("rombar".to_owned(), "0".to_owned())),
+            _ => {}
+        }
+        let guest = file.guest(node, number);
+        let held = guest.hostpci.iter().find(|device| {
+            device.mapping.is_some() && device.mapping == mapping
+                || device.hosts.iter().any(|host| {
+                    functions
+                        .iter()
+                        .any(|function| host.covers(function.address))
+                })
+        });
+        let key = match held {
+            Some(device) => format!("hostpci{}", device.index),
+            None => format!("hostpci{}", file.free_device()?),
+        };
+        let first = match &mapping {
+            Some(name) => format!("mapping={name}"),
+            None => selector.to_string(),
+        };
+        let value = joined(file.value(&key)?.as_deref(), &first, &options);
+        file.set(&key, &value)?;
+        reasons.push(format!("{key}: the guest is given {selector}."));
+        if let (Some(_), true) = (display, legacy) {
+            file.set("vga", "none")?;
+            let device = format!("device.{key}");
+            let wanted = format!("-set {device}.x-igd-opregion=on -set {device}.x-igd-gms=0x2");
+            let old = file.value("args")?;
+            match old {
+                Some(old) if old.contains("x-igd-opregion") => {}
+                Some(old) => file.set("args", &format!("{old} {wanted}"))?,
+                None => file.set("args", &wanted)?,
+            }
+            reasons.push("vga, args: legacy mode of Intel's display needs the guest without another one, and its OpRegion.".to_owned());
+        }
+    }
+    hide(draft, file, reasons)
+}
+
+/// The guest's machine type and firmware are never switched without being asked for.
+fn machine(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    for (option, key, words) in [
+        ("machine", "machine", [("q35", "q35"), ("i440fx", "pc")]),
+        ("bios", "bios", [("ovmf", "ovmf"), ("seabios", "seabios")]),
+    ] {
+        if !draft.ctx.is_asked(option) {
+            continue;
+        }
+        let value = draft.option(
+            option,
+            (
+                "leave",
+                "a guest's system may not start after such a change",
+            ),
+        );
+        let old = file.value(key)?;
+        let word = words
+            .iter()
+            .find(|(name, _)| *name == value)
+            .map_or("", |(_, word)| word);
+        if old
+            .as_deref()
+            .is_some_and(|old| old == word || old.contains("q35") && word == "q35")
+        {
+            continue;
+        }
+        file.set(key, word)?;
+        reasons.push(format!("{key}: asked for."));
+        draft.warnings.push(format!("The guest's {key} changes: a system that was installed before may need repair to start."));
+        if word == "ovmf" && file.value("efidisk0")?.is_none() {
+            draft.warnings.push("The guest has no EFI disk: OVMF forgets its settings at every stop. Add one in its hardware.".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn of_display(
+    draft: &mut Draft,
+    file: &GuestFile,
+    display: &Function,
+    legacy: bool,
+) -> Result<Vec<(String, String)>, EditError> {
+    let mut options = Vec::new();
+    let alone = file.value("vga")?.as_deref() == Some("none");
+    let default = if alone && !legacy {
+        ("yes", "the guest has no other display")
+    } else {
+        (
+            "no",
+            "the guest keeps its own display beside the card's, so that it can be seen without a screen",
+        )
+    };
+    if draft.option("x-vga", default) == "yes" {
+        options.push(("x-vga".to_owned(), "1".to_owned()));
+    }
+    if legacy {
+        options.push(("legacy-igd".to_owned(), "1".to_owned()));
+    }
+    if let Some(rom) = &draft.ctx.choice.rom {
+        options.push(("romfile".to_owned(), rom::name(&rom.path)));
+    }
+    let ovmf = file.value("bios")?.as_deref() == Some("ovmf");
+    if let Some(unfit) = rom::seen(draft, display).and_then(|rom| rom::unfit(rom, ovmf)) {
+        draft.warnings.push(unfit.to_owned());
+    }
+    Ok(options)
+}
+
+fn legacy(draft: &mut Draft, q35: bool) -> bool {
+    if !draft.ctx.is_asked("igd-legacy") {
+        return false;
+    }
+    draft.option("igd-legacy", ("no", "the guest reaches the integrated display as a second one, without its start being shown"));
+    let evidence = match draft.ctx.integrated_display() {
+        None => "Intel's integrated display (0000:00:02.0) is not given".to_owned(),
+        Some(_) if q35 => {
+            "the guest's machine type is q35, and legacy mode needs i440fx (--set machine=i440fx)"
+                .to_owned()
+        }
+        Some(_) => return true,
+    };
+    draft.refuse(
+        "igd-legacy-not-possible",
+        false,
+        "Legacy mode of Intel's integrated display is not possible so.",
+        vec![evidence],
+    );
+    false
+}
+
+/// One for each card that is given whole, else one for each function.
+fn selectors<'a>(ctx: &Context<'a>) -> Vec<(HostSelector, Vec<&'a Function>)> {
+    let mut found: Vec<(HostSelector, Vec<&Function>)> = Vec::new();
+    for function in &ctx.given {
+        let all = ctx
+            .machine()
+            .functions
+            .iter()
+            .filter(|other| other.address.slot() == function.address.slot());
+        let all: Vec<&Function> = all.collect();
+        let whole = all.len() > 1
+            && all
+                .iter()
+                .all(|other| ctx.given.iter().any(|given| given.address == other.address));
+        if whole
+            && found
+                .iter()
+                .any(|(selector, _)| selector.covers(function.address))
+        {
+            continue;
+        }
+        let mut address = function.address;
+        if whole {
+            address.function = 0;
+        }
+        let functions = if whole { all } else { vec![*function] };
+        found.push((HostSelector { address, whole }, functions));
+    }
+    found
+}
+
+/// The value with what is wanted, and everything else as it was.
+fn joined(old: Option<&str>, first: &str, options: &[(String, String)]) -> String {
+    let mut fields: Vec<String> = match old {
+        Some(old) => old.split(',').map(str::to_owned).collect(),
+        None => vec![first.to_owned()],
+    };
+    for (key, value) in options {
+        let wanted = format!("{key}={value}");
+        match fields
+            .iter_mut()
+            .find(|field| field.split('=').next() == Some(key))
+        {
+            Some(field) => *field = wanted,
+            None => fields.push(wanted),
+        }
+    }
+    fields.join(",")
+}
+
+/// A resource mapping, which names the device by what it is as well as by where.
+fn mapping(draft: &mut Draft, node: &str) -> Option<String> {
+    if !draft.ctx.is_asked("mapping") {
+        return None;
+    }
+    let name = draft.option(
+        "mapping",
+        ("none", "the guest names the device by its address"),
+    );
+    let selectors = selectors(draft.ctx);
+    let known = draft
+        .ctx
+        .system()
+        .guests
+        .known()
+        .map(|guests| guests.mappings.as_slice())
+        .unwrap_or_default();
+    let taken = known.iter().find(|mapping| mapping.id == name);
+    let [(selector, functions)] = selectors.as_slice() else {
+        let evidence = selectors
+            .iter()
+            .map(|(selector, _)| selector.to_string())
+            .collect();
+        draft.refuse(
+            "mapping-not-possible",
+            false,
+            "A mapping stands for one device.",
+            evidence,
+        );
+        return None;
+    };
+    if let Some(mapping) = taken {
+        let same = mapping
+            .devices
+            .iter()
+            .any(|device| device.node == node && device.paths == [*selector]);
+        if !same {
+            let evidence = vec![format!("'{name}' stands in /etc/pve/{MAPPINGS}")];
+            draft.refuse(
+                "mapping-not-possible",
+                false,
+                "A mapping of that name stands for something else.",
+                evidence,
+            );
+        }
+        return same.then_some(name);
+    }
+    let function = functions.first()?;
+    let group = draft
+        .ctx
+        .subject
+        .assessment
+        .groups
+        .iter()
+        .find(|group| group.functions.contains(&function.address));
+    let mut line = format!("\tmap id={}", function.id);
+    if let Some(group) = group {
+        line.push_str(&format!(",iommugroup={}", group.id));
+    }
+    line.push_str(&format!(",node={node},path={selector}"));
+    if let Reading::Known(subsystem) = &function.subsystem {
+        line.push_str(&format!(",subsystem-id={subsystem}"));
+    }
+    let why = format!(
+        "The mapping '{name}' stands for {selector}: a start fails when something else is there."
+    );
+    draft.edit(Tree::Pve, MAPPINGS, &why, |file| {
+        let mut source = Source::parse(file);
+        source.check()?;
+        if !file.is_empty() {
+            source.append_line("");
+        }
+        source.append_line(&name);
+        source.append_line(&line);
+        Ok(source.print())
+    });
+    Some(name)
+}
+
+/// Old drivers of NVIDIA look for a hypervisor.
+fn hide(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    if !draft.ctx.is_asked("hide-kvm") {
+        return Ok(());
+    }
+    draft.option(
+        "hide-kvm",
+        (
+            "no",
+            "drivers from version 465 on do not mind a virtual machine",
+        ),
+    );
+    let old = file.value("cpu")?;
+    let value = joined(
+        Some(old.as_deref().unwrap_or("host")),
+        "host",
+        &[
+            ("hidden".to_owned(), "1".to_owned()),
+            ("hv-vendor-id".to_owned(), "preflight".to_owned()),
+        ],
+    );
+    file.set("cpu", &value)?;
+    reasons.push(
+        "cpu: NVIDIA's drivers before version 465 stop with code 43 when they see a hypervisor."
+            .to_owned(),
+    );
+    Ok(())
+}
+
+fn advice(draft: &mut Draft, guest: &Guest) {
+    let q35 = guest
+        .machine
+        .as_deref()
+        .is_some_and(|machine| machine.contains("q35"));
+    if !q35 && !draft.ctx.is_asked("igd-legacy") {
+        draft.notes.push(
+            "The guest's machine type is i440fx, where a device is a conventional PCI one; with q35 (--set machine=q35) it \
+             would be PCI Express."
+                .to_owned(),
+        );
+    }
+    draft.notes.push(format!(
+        "The whole memory of guest {} is taken and locked when it starts: ballooning does not give any back.",
+        guest.number
+    ));
+}
+
+/// What is to be done inside the guest, for a person.
+fn checklist(draft: &mut Draft, guest: &Guest, file: &GuestFile) {
+    let windows = file
+        .value("ostype")
+        .ok()
+        .flatten()
+        .is_some_and(|kind| kind.starts_with('w'));
+    let mut lines = vec![
+        format!(
+            "Guest {}, after the host has started with the new configuration",
+            guest.number
+        ),
+        String::new(),
+        "On the host:".to_owned(),
+    ];
+    for function in &draft.ctx.given {
+        lines.push(format!(
+            "[ ] lspci -nnks {} shows vfio-pci",
+            function.address
+        ));
+    }
+    lines.push("[ ] the guest starts, and its log shows no error of vfio-pci".to_owned());
+    lines.push(String::new());
+    lines.push("In the guest:".to_owned());
+    lines
+        .push("[ ] the maker's driver is installed, and the device is without an error".to_owned());
+    if windows {
+        lines.push("[ ] Device Manager, View, Resources by type: interrupts of the device are negative numbers (MSI)".to_owned());
+        for function in &draft.ctx.given {
+            lines.push(format!(
+                "    else: HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\VEN_{:04X}&DEV_{:04X}...\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties, MSISupported (DWORD) = 1",
+                function.id.vendor.0, function.id.device.0
+            ));
+        }
+        lines.push(
+            "[ ] a remote desktop works before the guest's own display is taken away".to_owned(),
+        );
+    }
+    let text = format!("{}\n", lines.join("\n"));
+    let name = format!("guest-{}-checklist.txt", guest.number);
+    draft.put(
+        Tree::Stick,
+        &name,
+        text.into_bytes(),
+        None,
+        "What is left to do by hand.",
+    );
+}
