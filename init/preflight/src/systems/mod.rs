@@ -9,7 +9,7 @@ mod kernel_modules;
 pub use disks::{DiskOptions, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
-pub use folder::{in_folder, in_running_system};
+pub use folder::{in_folder, in_running_system, open};
 
 use std::os::unix::fs::MetadataExt;
 
