@@ -73,7 +73,7 @@ impl<'a> Context<'a> {
                         .iter()
                         .any(|members| members.contains(&function.address))
         };
-        Self {
+        let mut ctx = Self {
             given: functions
                 .iter()
                 .filter(|function| given.contains(&function.address))
@@ -82,7 +82,11 @@ impl<'a> Context<'a> {
             subject,
             choice,
             missing,
+        };
+        if ctx.stays_with_host() {
+            ctx.taken.clear();
         }
+        ctx
     }
 
     pub(crate) fn machine(&self) -> &'a Machine {
@@ -106,6 +110,11 @@ impl<'a> Context<'a> {
     pub(crate) fn is_asked(&self, option: &str) -> bool {
         self.asked(option)
             .is_some_and(|value| !matches!(value, "no" | "none" | "leave"))
+    }
+
+    /// Whether the guest is given parts of the device, so that the device itself stays.
+    pub(crate) fn stays_with_host(&self) -> bool {
+        self.is_asked("sriov") || self.is_asked("mdev")
     }
 
     /// How the system can start.
@@ -194,7 +203,16 @@ impl<'a> Context<'a> {
 fn whole_card(choice: &Choice, function: &Function) -> bool {
     match choice.settings.get("functions").map(String::as_str) {
         Some(value) => value == "card",
-        None => function.address.bus != 0 && function.physical_function.known().is_none(),
+        None => {
+            let is_set = |option: &&str| {
+                choice
+                    .settings
+                    .get(*option)
+                    .is_some_and(|value| value != "none")
+            };
+            let parts = ["mdev", "sriov"].iter().any(is_set);
+            !parts && function.address.bus != 0 && function.physical_function.known().is_none()
+        }
     }
 }
 

@@ -13,9 +13,10 @@ const LARGEST: u64 = 4 << 20;
 const ALIASES: u64 = 64 << 20;
 
 /// Files that a plan may change, by name.
-const SINGLE: [&str; 7] = [
+const SINGLE: [&str; 8] = [
     "/etc/default/grub",
     "/etc/kernel/cmdline",
+    "/etc/libvirt/hooks/qemu.d/preflight-rescan",
     "/etc/modules",
     "/etc/initramfs-tools/modules",
     "/etc/initramfs-tools/scripts/init-top/preflight-vfio",

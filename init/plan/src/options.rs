@@ -130,6 +130,11 @@ pub const OPTIONS: &[PlanOption] = &[
         "yes|no",
         "whether the guest is told that it runs on KVM: old NVIDIA drivers stop with code 43 when it is",
     ),
+    fixed(
+        "libvirt-hook",
+        "yes|no",
+        "whether the card is taken away and found again before a guest of libvirt starts",
+    ),
     free(
         "mapping",
         "none|NAME",

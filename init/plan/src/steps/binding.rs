@@ -28,7 +28,7 @@ const DRACUT: &str = "/etc/dracut.conf.d/preflight-vfio.conf";
 
 fn write(draft: &mut Draft) {
     let ctx = draft.ctx;
-    if ctx.given.is_empty() || ctx.is_asked("sriov") || ctx.is_asked("mdev") {
+    if ctx.given.is_empty() || ctx.stays_with_host() {
         return;
     }
     let (default, reason) = default(ctx);

@@ -11,6 +11,9 @@ pub(super) const STEP: Step = Step {
 };
 
 fn write(draft: &mut Draft) {
+    if draft.ctx.stays_with_host() {
+        return;
+    }
     let Some(display) = draft.ctx.boot_display() else {
         if draft.ctx.display().is_some() {
             draft.option(

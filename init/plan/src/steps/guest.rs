@@ -140,6 +140,13 @@ fn edit(
         .is_some_and(|machine| machine.contains("q35"));
     let legacy = legacy(draft, q35);
     let mapping = mapping(draft, node);
+    if draft.ctx.asked("rombar").is_some() {
+        let default = (
+            "leave",
+            "the guest sees the card's ROM unless its file says otherwise",
+        );
+        draft.option("rombar", default);
+    }
     for (selector, functions) in selectors(draft.ctx) {
         let display = functions
             .iter()
@@ -502,15 +509,24 @@ fn checklist(draft: &mut Draft, guest: &Guest, file: &GuestFile) {
         .push("[ ] the maker's driver is installed, and the device is without an error".to_owned());
     if windows {
         lines.push("[ ] Device Manager, View, Resources by type: interrupts of the device are negative numbers (MSI)".to_owned());
+        lines.push(format!(
+            "    else: run guest-{}-msi.ps1 as administrator, and start the guest anew",
+            guest.number
+        ));
         for function in &draft.ctx.given {
             lines.push(format!(
-                "    else: HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\VEN_{:04X}&DEV_{:04X}...\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties, MSISupported (DWORD) = 1",
+                "    which sets HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\VEN_{:04X}&DEV_{:04X}...\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties, MSISupported (DWORD) = 1",
                 function.id.vendor.0, function.id.device.0
             ));
         }
         lines.push(
             "[ ] a remote desktop works before the guest's own display is taken away".to_owned(),
         );
+    }
+    if windows {
+        let name = format!("guest-{}-msi.ps1", guest.number);
+        let why = "Interrupts by message (MSI) for drivers of Windows that do not switch them on.";
+        draft.put(Tree::Stick, &name, msi(draft.ctx).into_bytes(), None, why);
     }
     let text = format!("{}\n", lines.join("\n"));
     let name = format!("guest-{}-checklist.txt", guest.number);
@@ -521,4 +537,21 @@ fn checklist(draft: &mut Draft, guest: &Guest, file: &GuestFile) {
         None,
         "What is left to do by hand.",
     );
+}
+
+/// The registry names each place of a device in the guest, which only the guest knows: so a script finds it.
+fn msi(ctx: &Context) -> String {
+    const BEFORE: &str = "# Written by Preflight. Run as administrator in the guest, then start it anew.\n$devices = @(";
+    const AFTER: &str = ")\nforeach ($device in $devices) {\n  \
+        Get-ChildItem \"HKLM:\\SYSTEM\\CurrentControlSet\\Enum\\PCI\" | Where-Object PSChildName -like \"$device*\" | Get-ChildItem | ForEach-Object {\n    \
+        $key = \"$($_.PSPath)\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties\"\n    \
+        if (!(Test-Path $key)) { New-Item -Path $key -Force | Out-Null }\n    \
+        Set-ItemProperty -Path $key -Name MSISupported -Type DWord -Value 1\n  }\n}\n";
+    let ids = ctx.given.iter().map(|function| {
+        format!(
+            "\"VEN_{:04X}&DEV_{:04X}\"",
+            function.id.vendor.0, function.id.device.0
+        )
+    });
+    format!("{BEFORE}{}{AFTER}", ids.collect::<Vec<_>>().join(", "))
 }

@@ -5,6 +5,8 @@ mod command_line;
 mod display;
 mod guest;
 mod host;
+mod libvirt;
+mod mediated;
 mod module_options;
 mod rom;
 mod sound;
@@ -27,10 +29,12 @@ pub(crate) const STEPS: &[Step] = &[
     command_line::STEP,
     display::STEP,
     virtual_functions::STEP,
+    mediated::STEP,
     binding::STEP,
     module_options::STEP,
     rom::STEP,
     guest::STEP,
+    libvirt::STEP,
 ];
 
 /// Refusals that any edit can end in.

@@ -13,7 +13,7 @@ pub(super) const STEP: Step = Step {
 };
 
 fn write(draft: &mut Draft) {
-    if draft.ctx.given.is_empty() {
+    if draft.ctx.given.is_empty() || draft.ctx.stays_with_host() {
         return;
     }
     disable_vga(draft);

@@ -6,7 +6,7 @@ use super::Step;
 use crate::draft::Draft;
 
 /// Where QEMU on Proxmox VE looks for ROM files.
-const FOLDER: &str = "/usr/share/kvm";
+pub(super) const FOLDER: &str = "/usr/share/kvm";
 
 /// The ROM file for the guest.
 pub(super) const STEP: Step = Step {
@@ -16,6 +16,9 @@ pub(super) const STEP: Step = Step {
 
 fn write(draft: &mut Draft) {
     let ctx = draft.ctx;
+    if ctx.stays_with_host() {
+        return;
+    }
     let Some(display) = ctx.display().or_else(|| ctx.given.first().copied()) else {
         return;
     };

@@ -24,6 +24,13 @@ fn write(draft: &mut Draft) {
     if ctx.choice.devices.is_empty() {
         draft.refuse("nothing-chosen", false, "No device is named.", Vec::new());
     }
+    if ctx.is_asked("functions") {
+        let default = (
+            "card",
+            "the functions of a card are made to be used together",
+        );
+        draft.option("functions", default);
+    }
     if !ctx.missing.is_empty() {
         let evidence = ctx
             .missing
