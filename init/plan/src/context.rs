@@ -59,10 +59,12 @@ impl<'a> Context<'a> {
                 None => missing.push(*address),
             }
         }
-        let groups: Vec<&Vec<Address>> = subject
-            .assessment
-            .groups
-            .iter()
+        let assessment = subject.assessment;
+        let sets = [&assessment.groups, &assessment.groups_predicted];
+        // Under an override that is asked for, the kernel's groups are not those that will be.
+        let judged = sets.into_iter().flatten();
+        let judged = judged.filter(|group| group.source == assessment.judged_by);
+        let groups: Vec<&Vec<Address>> = judged
             .map(|group| &group.functions)
             .filter(|members| members.iter().any(|member| given.contains(member)))
             .collect();

@@ -257,9 +257,16 @@ fn drop_in(sources: &mut Vec<(String, Source)>, word: &str) -> Result<(), EditEr
     let source = match place.and_then(|index| sources.get_mut(index)) {
         Some((_, source)) => source,
         None => {
-            sources.push((DROP_IN.to_owned(), Source::default()));
+            // In the order that they are sourced: the first one, then the others by name.
+            let behind = |(path, _): &(String, Source)| path.as_str() < DROP_IN;
+            let at = 1 + sources
+                .iter()
+                .skip(1)
+                .take_while(|file| behind(file))
+                .count();
+            sources.insert(at, (DROP_IN.to_owned(), Source::default()));
             let (_, source) = sources
-                .last_mut()
+                .get_mut(at)
                 .ok_or_else(|| EditError::Missing(DROP_IN.to_owned()))?;
             source.append_line(
                 "# Written by Preflight. The files before this one are left as they are.",

@@ -108,6 +108,19 @@ fn a_value_that_only_a_shell_knows_is_left_and_a_file_behind_it_adds_the_words()
 }
 
 #[test]
+fn our_own_file_stands_where_it_is_sourced() {
+    let computed = b"GRUB_CMDLINE_LINUX_DEFAULT=\"$(cat x)\"\n".to_vec();
+    let last = b"GRUB_CMDLINE_LINUX_DEFAULT=\"last\"\n".to_vec();
+    let files = vec![
+        (grub::MAIN.to_owned(), computed),
+        ("/etc/default/grub.d/zzz.cfg".to_owned(), last),
+    ];
+    let changed = grub::edit(&files, &on()).unwrap();
+    let paths: Vec<&str> = changed.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["/etc/default/grub.d/zzz.cfg"]);
+}
+
+#[test]
 fn what_contradicts_and_cannot_be_taken_away_is_refused() {
     let text = "MINE=\"intel_iommu=off\"\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet $MINE\"\n";
     assert_eq!(

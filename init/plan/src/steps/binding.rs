@@ -178,6 +178,10 @@ fn by_address(draft: &mut Draft, reason: &str) {
     // An id in a list would take the twin as well.
     let ids = ids(ctx);
     for path in draft.paths("/etc/modprobe.d/") {
+        let content = draft.content(Tree::Root, &path).unwrap_or_default();
+        if !content.windows(4).any(|bytes| bytes == b"vfio") {
+            continue;
+        }
         let why = "The card's ids go from the list of vfio-pci: they are another device's too.";
         draft.edit(Tree::Root, &path, why, |file| {
             modprobe::remove_items(file, "vfio-pci", "ids", &ids)

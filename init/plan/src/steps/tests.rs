@@ -436,6 +436,23 @@ fn what_costs_safety_is_done_only_when_asked_and_says_its_price() {
 }
 
 #[test]
+fn groups_under_an_override_are_those_that_it_makes() {
+    let mut host = Host::on_lvm()
+        .function("0000:06:00.0", 0x01_06_01, (0x1b21, 0x1142), 1)
+        .with(HostRole::Disk, "sda", "0000:06:00.0");
+    assert!(host.plan().refused().contains(&"host-disk"));
+    host.judge = |assessment| {
+        assessment.judged_by = assess::GroupSource::Predicted;
+        assessment.groups_predicted = vec![assess::GroupSummary {
+            id: 0,
+            source: assess::GroupSource::Predicted,
+            functions: vec![address(GPU), address(AUDIO)],
+        }];
+    };
+    assert!(!host.plan().refused().contains(&"host-disk"));
+}
+
+#[test]
 fn a_plan_reads_back_from_its_json() {
     let plan = twins().plan();
     let text = serde_json::to_string(&plan).unwrap();

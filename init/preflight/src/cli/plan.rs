@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         &Basis {
             roms: saved.roms.as_deref(),
             names: saved.names.as_ref().or(names.as_ref()),
-            options: &Options::default(),
+            options: &options(arguments)?,
         },
     );
     let installation = installation(arguments, &judged.machine)?;
@@ -92,6 +92,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     write_out(&output)?;
     Ok(ExitCode::from(u8::from(plan.is_refused())))
+}
+
+/// Groups are judged as they will be: under the override that the plan switches on.
+fn options(arguments: &Arguments) -> Result<Options> {
+    let asked = arguments
+        .set
+        .iter()
+        .rev()
+        .find_map(|setting| setting.strip_prefix("acs-override="));
+    let acs_override = asked.unwrap_or("none").parse();
+    Ok(Options {
+        acs_override: acs_override.context("--set acs-override takes none, or a comma list of downstream, multifunction, id:VVVV:DDDD")?,
+    })
 }
 
 fn installation(arguments: &Arguments, machine: &Machine) -> Result<Installation> {
