@@ -1,3 +1,6 @@
+mod mapping;
+mod paper;
+
 use std::collections::BTreeMap;
 
 use hardware::{Function, Reading};
@@ -6,8 +9,8 @@ use proxmox::guests::{Guest, HostSelector};
 use super::{Step, rom};
 use crate::context::Context;
 use crate::draft::Draft;
+use crate::edit::EditError;
 use crate::edit::guest::GuestFile;
-use crate::edit::{EditError, Source};
 use crate::plan::Tree;
 
 /// The guest's own file.
@@ -22,8 +25,6 @@ pub(super) const STEP: Step = Step {
     ],
     write,
 };
-
-const MAPPINGS: &str = "mapping/pci.cfg";
 
 fn write(draft: &mut Draft) {
     let ctx = draft.ctx;
@@ -96,7 +97,7 @@ fn write(draft: &mut Draft) {
     draft.put_for(Tree::Pve, &path, file.print(), &reasons);
     let guest = file.guest(&node, number);
     advice(draft, &guest);
-    checklist(draft, &guest, &file);
+    paper::checklist(draft, &guest, &file);
 }
 
 type Place = Result<(String, String), (&'static str, String)>;
@@ -139,7 +140,7 @@ fn edit(
         .value("machine")?
         .is_some_and(|machine| machine.contains("q35"));
     let legacy = legacy(draft, q35);
-    let mapping = mapping(draft, node);
+    let mapping = mapping::mapping(draft, node);
     if draft.ctx.asked("rombar").is_some() {
         let default = (
             "leave",
@@ -351,85 +352,6 @@ fn joined(old: Option<&str>, first: &str, options: &[(String, String)]) -> Strin
     fields.join(",")
 }
 
-/// A resource mapping, which names the device by what it is as well as by where.
-fn mapping(draft: &mut Draft, node: &str) -> Option<String> {
-    if !draft.ctx.is_asked("mapping") {
-        return None;
-    }
-    let name = draft.option(
-        "mapping",
-        ("none", "the guest names the device by its address"),
-    );
-    let selectors = selectors(draft.ctx);
-    let known = draft
-        .ctx
-        .system()
-        .guests
-        .known()
-        .map(|guests| guests.mappings.as_slice())
-        .unwrap_or_default();
-    let taken = known.iter().find(|mapping| mapping.id == name);
-    let [(selector, functions)] = selectors.as_slice() else {
-        let evidence = selectors
-            .iter()
-            .map(|(selector, _)| selector.to_string())
-            .collect();
-        draft.refuse(
-            "mapping-not-possible",
-            false,
-            "A mapping stands for one device.",
-            evidence,
-        );
-        return None;
-    };
-    if let Some(mapping) = taken {
-        let same = mapping
-            .devices
-            .iter()
-            .any(|device| device.node == node && device.paths == [*selector]);
-        if !same {
-            let evidence = vec![format!("'{name}' stands in /etc/pve/{MAPPINGS}")];
-            draft.refuse(
-                "mapping-not-possible",
-                false,
-                "A mapping of that name stands for something else.",
-                evidence,
-            );
-        }
-        return same.then_some(name);
-    }
-    let function = functions.first()?;
-    let group = draft
-        .ctx
-        .subject
-        .assessment
-        .groups
-        .iter()
-        .find(|group| group.functions.contains(&function.address));
-    let mut line = format!("\tmap id={}", function.id);
-    if let Some(group) = group {
-        line.push_str(&format!(",iommugroup={}", group.id));
-    }
-    line.push_str(&format!(",node={node},path={selector}"));
-    if let Reading::Known(subsystem) = &function.subsystem {
-        line.push_str(&format!(",subsystem-id={subsystem}"));
-    }
-    let why = format!(
-        "The mapping '{name}' stands for {selector}: a start fails when something else is there."
-    );
-    draft.edit(Tree::Pve, MAPPINGS, &why, |file| {
-        let mut source = Source::parse(file);
-        source.check()?;
-        if !file.is_empty() {
-            source.append_line("");
-        }
-        source.append_line(&name);
-        source.append_line(&line);
-        Ok(source.print())
-    });
-    Some(name)
-}
-
 /// Old drivers of NVIDIA look for a hypervisor.
 fn hide(
     draft: &mut Draft,
@@ -479,79 +401,4 @@ fn advice(draft: &mut Draft, guest: &Guest) {
         "The whole memory of guest {} is taken and locked when it starts: ballooning does not give any back.",
         guest.number
     ));
-}
-
-/// What is to be done inside the guest, for a person.
-fn checklist(draft: &mut Draft, guest: &Guest, file: &GuestFile) {
-    let windows = file
-        .value("ostype")
-        .ok()
-        .flatten()
-        .is_some_and(|kind| kind.starts_with('w'));
-    let mut lines = vec![
-        format!(
-            "Guest {}, after the host has started with the new configuration",
-            guest.number
-        ),
-        String::new(),
-        "On the host:".to_owned(),
-    ];
-    for function in &draft.ctx.given {
-        lines.push(format!(
-            "[ ] lspci -nnks {} shows vfio-pci",
-            function.address
-        ));
-    }
-    lines.push("[ ] the guest starts, and its log shows no error of vfio-pci".to_owned());
-    lines.push(String::new());
-    lines.push("In the guest:".to_owned());
-    lines
-        .push("[ ] the maker's driver is installed, and the device is without an error".to_owned());
-    if windows {
-        lines.push("[ ] Device Manager, View, Resources by type: interrupts of the device are negative numbers (MSI)".to_owned());
-        lines.push(format!(
-            "    else: run guest-{}-msi.ps1 as administrator, and start the guest anew",
-            guest.number
-        ));
-        for function in &draft.ctx.given {
-            lines.push(format!(
-                "    which sets HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\VEN_{:04X}&DEV_{:04X}...\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties, MSISupported (DWORD) = 1",
-                function.id.vendor.0, function.id.device.0
-            ));
-        }
-        lines.push(
-            "[ ] a remote desktop works before the guest's own display is taken away".to_owned(),
-        );
-    }
-    if windows {
-        let name = format!("guest-{}-msi.ps1", guest.number);
-        let why = "Interrupts by message (MSI) for drivers of Windows that do not switch them on.";
-        draft.put(Tree::Stick, &name, msi(draft.ctx).into_bytes(), None, why);
-    }
-    let text = format!("{}\n", lines.join("\n"));
-    let name = format!("guest-{}-checklist.txt", guest.number);
-    draft.put(
-        Tree::Stick,
-        &name,
-        text.into_bytes(),
-        None,
-        "What is left to do by hand.",
-    );
-}
-
-/// The registry names each place of a device in the guest, which only the guest knows: so a script finds it.
-fn msi(ctx: &Context) -> String {
-    const BEFORE: &str = "# Written by Preflight. Run as administrator in the guest, then start it anew.\n$devices = @(";
-    const AFTER: &str = ")\nforeach ($device in $devices) {\n  \
-        Get-ChildItem \"HKLM:\\SYSTEM\\CurrentControlSet\\Enum\\PCI\" | Where-Object PSChildName -like \"$device*\" | Get-ChildItem | ForEach-Object {\n    \
-        $key = \"$($_.PSPath)\\Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties\"\n    \
-        if (!(Test-Path $key)) { New-Item -Path $key -Force | Out-Null }\n    \
-        Set-ItemProperty -Path $key -Name MSISupported -Type DWord -Value 1\n  }\n}\n";
-    let ids = ctx.given.iter().map(|function| {
-        format!(
-            "\"VEN_{:04X}&DEV_{:04X}\"",
-            function.id.vendor.0, function.id.device.0
-        )
-    });
-    format!("{BEFORE}{}{AFTER}", ids.collect::<Vec<_>>().join(", "))
 }
