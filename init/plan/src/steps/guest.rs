@@ -1,3 +1,4 @@
+mod display;
 mod mapping;
 mod paper;
 
@@ -6,7 +7,7 @@ use std::collections::BTreeMap;
 use hardware::{Function, Reading};
 use proxmox::guests::{Guest, HostSelector};
 
-use super::{Step, rom};
+use super::Step;
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::edit::EditError;
@@ -139,7 +140,7 @@ fn edit(
     let q35 = file
         .value("machine")?
         .is_some_and(|machine| machine.contains("q35"));
-    let legacy = legacy(draft, q35);
+    let legacy = display::legacy(draft, q35);
     let mapping = mapping::mapping(draft, node);
     if draft.ctx.asked("rombar").is_some() {
         let default = (
@@ -149,15 +150,15 @@ fn edit(
         draft.option("rombar", default);
     }
     for (selector, functions) in selectors(draft.ctx) {
-        let display = functions
+        let shown = functions
             .iter()
             .find(|function| function.class.is_display());
         let mut options = Vec::new();
         if q35 {
             options.push(("pcie".to_owned(), "1".to_owned()));
         }
-        if let Some(display) = display {
-            options.extend(of_display(draft, file, display, legacy)?);
+        if let Some(display) = shown {
+            options.extend(display::of_display(draft, file, display, legacy)?);
         }
         if let Some(kind) = draft
             .ctx
@@ -191,7 +192,7 @@ fn edit(
         let value = joined(file.value(&key)?.as_deref(), &first, &options);
         file.set(&key, &value)?;
         reasons.push(format!("{key}: the guest is given {selector}."));
-        if let (Some(_), true) = (display, legacy) {
+        if let (Some(_), true) = (shown, legacy) {
             file.set("vga", "none")?;
             let device = format!("device.{key}");
             let wanted = format!("-set {device}.x-igd-opregion=on -set {device}.x-igd-gms=0x2");
@@ -246,60 +247,6 @@ fn machine(
         }
     }
     Ok(())
-}
-
-fn of_display(
-    draft: &mut Draft,
-    file: &GuestFile,
-    display: &Function,
-    legacy: bool,
-) -> Result<Vec<(String, String)>, EditError> {
-    let mut options = Vec::new();
-    let alone = file.value("vga")?.as_deref() == Some("none");
-    let default = if alone && !legacy {
-        ("yes", "the guest has no other display")
-    } else {
-        (
-            "no",
-            "the guest keeps its own display beside the card's, so that it can be seen without a screen",
-        )
-    };
-    if draft.option("x-vga", default) == "yes" {
-        options.push(("x-vga".to_owned(), "1".to_owned()));
-    }
-    if legacy {
-        options.push(("legacy-igd".to_owned(), "1".to_owned()));
-    }
-    if let Some(rom) = &draft.ctx.choice.rom {
-        options.push(("romfile".to_owned(), rom::name(&rom.path)));
-    }
-    let ovmf = file.value("bios")?.as_deref() == Some("ovmf");
-    if let Some(unfit) = rom::seen(draft, display).and_then(|rom| rom::unfit(rom, ovmf)) {
-        draft.warnings.push(unfit.to_owned());
-    }
-    Ok(options)
-}
-
-fn legacy(draft: &mut Draft, q35: bool) -> bool {
-    if !draft.ctx.is_asked("igd-legacy") {
-        return false;
-    }
-    draft.option("igd-legacy", ("no", "the guest reaches the integrated display as a second one, without its start being shown"));
-    let evidence = match draft.ctx.integrated_display() {
-        None => "Intel's integrated display (0000:00:02.0) is not given".to_owned(),
-        Some(_) if q35 => {
-            "the guest's machine type is q35, and legacy mode needs i440fx (--set machine=i440fx)"
-                .to_owned()
-        }
-        Some(_) => return true,
-    };
-    draft.refuse(
-        "igd-legacy-not-possible",
-        false,
-        "Legacy mode of Intel's integrated display is not possible so.",
-        vec![evidence],
-    );
-    false
 }
 
 /// One for each card that is given whole, else one for each function.
