@@ -1,6 +1,6 @@
 /// Matches `text` against a pattern of modules.alias: `*`, `?` and `[...]` with ranges and `!` or `^`, as
 /// fnmatch(3) without flags. Takes at most `pattern * text` steps.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -7,6 +7,7 @@ mod index;
 mod load;
 mod name;
 
+pub use glob::matches;
 pub use graphics::is_graphics_driver;
 pub use index::{Index, IndexError, Module};
 pub use load::{LoadError, Loaded, Loader};

@@ -12,6 +12,7 @@ mod wal;
 use hardware::Reading;
 use serde::{Deserialize, Serialize};
 
+use crate::files::Files;
 use crate::reader::{Reader, Trouble};
 
 pub use database::{DatabaseError, Row, read_database};
@@ -100,7 +101,16 @@ impl Guests {
     }
 }
 
+/// The files of /etc/pve as their bytes are.
+pub fn read_tree(files: &dyn Files) -> Reading<Tree> {
+    tree(&Reader::new(files, String::new())).map(|(tree, _)| tree)
+}
+
 fn read(reader: &Reader) -> Reading<Guests> {
+    tree(reader).map(|(tree, log)| Guests::from_tree(&tree, log))
+}
+
+fn tree(reader: &Reader) -> Reading<(Tree, Option<WalSummary>)> {
     let log_path = format!("{DATABASE}-wal");
     let mut last = None;
     for _ in 0..TRIES {
@@ -132,7 +142,7 @@ fn read(reader: &Reader) -> Reading<Guests> {
     };
     let (database, summary) = apply_wal(database, &log);
     match read_database(database) {
-        Ok(rows) => Reading::Known(Guests::from_tree(&Tree::from_rows(&rows), summary)),
+        Ok(rows) => Reading::Known((Tree::from_rows(&rows), summary)),
         Err(error) => Reading::Unknown(format!("{DATABASE}: {error}")),
     }
 }

@@ -266,3 +266,13 @@ fn a_card_that_no_iommu_covers_has_no_group_anywhere() {
             .all(|landing| landing.shares_with.is_empty())
     );
 }
+
+#[test]
+fn after_a_card_was_moved_all_is_as_before() {
+    let machine = machine(board());
+    let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
+    let mut mover = predictor.mover(usize::MAX);
+    let before = format!("{:?}", mover.trial);
+    assert!(!mover.landings(&[address("01:00.0")]).is_empty());
+    assert_eq!(format!("{:?}", mover.trial), before);
+}

@@ -2,6 +2,7 @@
 
 mod assess;
 mod capture;
+mod plan;
 mod rom;
 mod systems;
 
@@ -27,6 +28,9 @@ enum Command {
     Capture(capture::Arguments),
     /// Read an installed system: how it starts, what is set, its guests, and what does not fit together
     Systems(systems::Arguments),
+    /// Show what would change in an installed system so that devices can be given to a guest, and why. Nothing is
+    /// written
+    Plan(plan::Arguments),
     /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
     /// What the session starts on the stick: the installed systems, for itself
@@ -46,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Assess(arguments) => assess::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Systems(arguments) => systems::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Rom(arguments) => rom::run(&arguments),
         Command::LookAtDisks => systems::look(),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),

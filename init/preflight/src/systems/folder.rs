@@ -55,7 +55,8 @@ fn found(path: &Path, sources: &Sources) -> Found {
     }
 }
 
-fn open(path: &Path) -> Result<Root> {
+/// A root whose paths stay inside.
+pub fn open(path: &Path) -> Result<Root> {
     Root::open(path).with_context(|| {
         format!(
             "{} cannot be opened; give a folder that can be read",

@@ -10,7 +10,7 @@ mod uses;
 pub use disks::{DiskOptions, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
-pub use folder::{in_folder, in_running_system};
+pub use folder::{in_folder, in_running_system, open};
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;

@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hardware::Reading;
+use proxmox::Installation;
+use proxmox::files::Files;
+use proxmox::guests::read_tree;
+use serde::{Deserialize, Serialize};
+
+/// Configuration files are small; what is larger is none.
+const LARGEST: u64 = 4 << 20;
+/// modules.alias of a distribution's kernel is some 2 MB.
+const ALIASES: u64 = 64 << 20;
+
+/// Files that a plan may change, by name.
+const SINGLE: [&str; 8] = [
+    "/etc/default/grub",
+    "/etc/kernel/cmdline",
+    "/etc/libvirt/hooks/qemu.d/preflight-rescan",
+    "/etc/modules",
+    "/etc/initramfs-tools/modules",
+    "/etc/initramfs-tools/scripts/init-top/preflight-vfio",
+    "/etc/ssh/sshd_config",
+    "/etc/sysfs.conf",
+];
+
+/// Folders of files that a plan may change, and how their names end.
+const FOLDERS: [(&str, &str); 6] = [
+    ("/etc/default/grub.d", ".cfg"),
+    ("/etc/modprobe.d", ".conf"),
+    ("/etc/modules-load.d", ".conf"),
+    ("/etc/sysfs.d", ".conf"),
+    ("/etc/dracut.conf.d", ".conf"),
+    ("/usr/share/kvm", ".rom"),
+];
+
+/// The bytes that a plan is made from, beside what an [`Installation`] says of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemFiles {
+    /// Files of the root, by their whole path.
+    pub root: BTreeMap<String, Vec<u8>>,
+    /// Files of /etc/pve, by their path below it; unknown where its database cannot be read.
+    pub pve: Reading<BTreeMap<String, Vec<u8>>>,
+    /// Which modules each kernel has for which PCI device: the `alias pci:` lines of its modules.alias.
+    pub aliases: BTreeMap<String, Vec<(String, String)>>,
+    /// What is there and could not be read, each with the reason: no such file is changed.
+    pub unread: BTreeMap<String, String>,
+}
+
+impl SystemFiles {
+    /// Reads what a plan needs. Never fails: what could not be read is in `unread`.
+    pub fn read(files: &dyn Files, installation: &Installation) -> Self {
+        let mut read = Self::default();
+        for path in SINGLE {
+            read.take(files, path);
+        }
+        for (folder, ending) in FOLDERS {
+            let names = files.list(Path::new(folder)).unwrap_or_default();
+            for name in names.iter().filter_map(|name| name.to_str()) {
+                if name.ends_with(ending) && !name.starts_with('.') {
+                    read.take(files, &format!("{folder}/{name}"));
+                }
+            }
+        }
+        read.pve = read_tree(files).map(|tree| {
+            let files = tree.files();
+            files
+                .map(|(path, bytes)| (path.to_owned(), bytes.to_vec()))
+                .collect()
+        });
+        for kernel in &installation.kernels {
+            let aliases = ["/lib/modules", "/usr/lib/modules"]
+                .iter()
+                .find_map(|folder| {
+                    let path = format!("{folder}/{}/modules.alias", kernel.version);
+                    files.read(Path::new(&path), ALIASES).ok()
+                });
+            if let Some(aliases) = aliases {
+                let parsed = parse_aliases(&String::from_utf8_lossy(&aliases));
+                read.aliases.insert(kernel.version.clone(), parsed);
+            }
+        }
+        read
+    }
+
+    fn take(&mut self, files: &dyn Files, path: &str) {
+        match files.read(Path::new(path), LARGEST) {
+            Ok(bytes) => {
+                self.root.insert(path.to_owned(), bytes);
+            }
+            Err(proxmox::files::RootError::Missing(_)) => {}
+            Err(error) => {
+                self.unread.insert(path.to_owned(), error.to_string());
+            }
+        }
+    }
+}
+
+/// Pattern and module of each line that speaks of PCI.
+fn parse_aliases(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().filter_map(|line| {
+        let (pattern, module) = line.strip_prefix("alias ")?.split_once(' ')?;
+        pattern
+            .starts_with("pci:")
+            .then(|| (pattern.to_owned(), module.trim().replace('-', "_")))
+    });
+    lines.collect()
+}

@@ -1,0 +1,351 @@
+mod display;
+mod mapping;
+mod paper;
+
+use std::collections::BTreeMap;
+
+use hardware::{Function, Reading};
+use proxmox::guests::{Guest, HostSelector};
+
+use super::Step;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::edit::EditError;
+use crate::edit::guest::GuestFile;
+use crate::plan::Tree;
+
+/// The guest's own file.
+pub(super) const STEP: Step = Step {
+    refusals: &[
+        "guest-unreadable",
+        "guest-missing",
+        "guest-is-container",
+        "guest-is-template",
+        "igd-legacy-not-possible",
+        "mapping-not-possible",
+    ],
+    write,
+};
+
+fn write(draft: &mut Draft) {
+    let ctx = draft.ctx;
+    let Some(number) = ctx.choice.guest else {
+        return;
+    };
+    if ctx.is_asked("sriov") {
+        draft.notes.push(
+            "The guest is left as it is: the virtual functions are not there yet.".to_owned(),
+        );
+        return;
+    }
+    let files = match &ctx.files().pve {
+        Reading::Known(files) => files,
+        Reading::Absent => {
+            let evidence = vec!["/var/lib/pve-cluster/config.db is not there".to_owned()];
+            draft.refuse(
+                "guest-unreadable",
+                false,
+                "The system has no guests of Proxmox VE.",
+                evidence,
+            );
+            return;
+        }
+        Reading::Unknown(why) => {
+            draft.refuse(
+                "guest-unreadable",
+                false,
+                "The guests of the system cannot be read.",
+                vec![why.clone()],
+            );
+            return;
+        }
+    };
+    let (path, node) = match place(ctx, files, number) {
+        Ok(found) => found,
+        Err((id, summary)) => {
+            draft.refuse(
+                id,
+                false,
+                &summary,
+                vec![format!("/etc/pve has {} files", files.len())],
+            );
+            return;
+        }
+    };
+    let shown = format!("/etc/pve/{path}");
+    let content = draft.content(Tree::Pve, &path).unwrap_or_default();
+    let mut file = match GuestFile::parse(&content) {
+        Ok(file) => file,
+        Err(error) => {
+            draft.not_understood(&shown, &error.to_string());
+            return;
+        }
+    };
+    if file.guest(&node, number).template {
+        draft.refuse(
+            "guest-is-template",
+            false,
+            "A template never runs, so it is given no device.",
+            vec![shown],
+        );
+        return;
+    }
+    let mut reasons = Vec::new();
+    if let Err(error) = edit(draft, &mut file, &node, number, &mut reasons) {
+        draft.not_understood(&shown, &error.to_string());
+        return;
+    }
+    draft.put_for(Tree::Pve, &path, file.print(), &reasons);
+    let guest = file.guest(&node, number);
+    advice(draft, &guest);
+    paper::checklist(draft, &guest, &file);
+}
+
+type Place = Result<(String, String), (&'static str, String)>;
+
+fn place(ctx: &Context, files: &BTreeMap<String, Vec<u8>>, number: u32) -> Place {
+    let own = ctx.system().node.known();
+    let find = |folder: &str| {
+        let ending = format!("/{folder}/{number}.conf");
+        let paths = files
+            .keys()
+            .filter(|path| path.starts_with("nodes/") && path.ends_with(&ending));
+        let nodes = paths.filter_map(|path| {
+            let node = path.split('/').nth(1)?;
+            own.is_none_or(|own| own == node)
+                .then(|| (path.clone(), node.to_owned()))
+        });
+        nodes.collect::<Vec<_>>().into_iter().next()
+    };
+    if let Some(found) = find("qemu-server") {
+        return Ok(found);
+    }
+    if find("lxc").is_some() {
+        return Err((
+            "guest-is-container",
+            format!("{number} is a container; PCI devices are given to virtual machines."),
+        ));
+    }
+    Err(("guest-missing", format!("The node has no guest {number}.")))
+}
+
+fn edit(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    node: &str,
+    number: u32,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    machine(draft, file, reasons)?;
+    let q35 = file
+        .value("machine")?
+        .is_some_and(|machine| machine.contains("q35"));
+    let legacy = display::legacy(draft, q35);
+    let mapping = mapping::mapping(draft, node);
+    if draft.ctx.asked("rombar").is_some() {
+        let default = (
+            "leave",
+            "the guest sees the card's ROM unless its file says otherwise",
+        );
+        draft.option("rombar", default);
+    }
+    for (selector, functions) in selectors(draft.ctx) {
+        let shown = functions
+            .iter()
+            .find(|function| function.class.is_display());
+        let mut options = Vec::new();
+        if q35 {
+            options.push(("pcie".to_owned(), "1".to_owned()));
+        }
+        if let Some(display) = shown {
+            options.extend(display::of_display(draft, file, display, legacy)?);
+        }
+        if let Some(kind) = draft
+            .ctx
+            .asked("mdev")
+            .filter(|_| draft.ctx.is_asked("mdev"))
+        {
+            options.push(("mdev".to_owned(), kind.to_owned()));
+        }
+        match draft.ctx.asked("rombar") {
+            Some("yes") => options.push(("rombar".to_owned(), "1".to_owned())),
+            Some("no") => options.push(("rombar".to_owned(), "0".to_owned())),
+            _ => {}
+        }
+        let guest = file.guest(node, number);
+        let held = guest.hostpci.iter().find(|device| {
+            device.mapping.is_some() && device.mapping == mapping
+                || device.hosts.iter().any(|host| {
+                    functions
+                        .iter()
+                        .any(|function| host.covers(function.address))
+                })
+        });
+        let key = match held {
+            Some(device) => format!("hostpci{}", device.index),
+            None => format!("hostpci{}", file.free_device()?),
+        };
+        let first = match &mapping {
+            Some(name) => format!("mapping={name}"),
+            None => selector.to_string(),
+        };
+        let value = joined(file.value(&key)?.as_deref(), &first, &options);
+        file.set(&key, &value)?;
+        reasons.push(format!("{key}: the guest is given {selector}."));
+        if let (Some(_), true) = (shown, legacy) {
+            file.set("vga", "none")?;
+            let device = format!("device.{key}");
+            let wanted = format!("-set {device}.x-igd-opregion=on -set {device}.x-igd-gms=0x2");
+            let old = file.value("args")?;
+            match old {
+                Some(old) if old.contains("x-igd-opregion") => {}
+                Some(old) => file.set("args", &format!("{old} {wanted}"))?,
+                None => file.set("args", &wanted)?,
+            }
+            reasons.push("vga, args: legacy mode of Intel's display needs the guest without another one, and its OpRegion.".to_owned());
+        }
+    }
+    hide(draft, file, reasons)
+}
+
+/// The guest's machine type and firmware are never switched without being asked for.
+fn machine(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    for (option, key, words) in [
+        ("machine", "machine", [("q35", "q35"), ("i440fx", "pc")]),
+        ("bios", "bios", [("ovmf", "ovmf"), ("seabios", "seabios")]),
+    ] {
+        if !draft.ctx.is_asked(option) {
+            continue;
+        }
+        let value = draft.option(
+            option,
+            (
+                "leave",
+                "a guest's system may not start after such a change",
+            ),
+        );
+        let old = file.value(key)?;
+        let word = words
+            .iter()
+            .find(|(name, _)| *name == value)
+            .map_or("", |(_, word)| word);
+        if old
+            .as_deref()
+            .is_some_and(|old| old == word || old.contains("q35") && word == "q35")
+        {
+            continue;
+        }
+        file.set(key, word)?;
+        reasons.push(format!("{key}: asked for."));
+        draft.warnings.push(format!("The guest's {key} changes: a system that was installed before may need repair to start."));
+        if word == "ovmf" && file.value("efidisk0")?.is_none() {
+            draft.warnings.push("The guest has no EFI disk: OVMF forgets its settings at every stop. Add one in its hardware.".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// One for each card that is given whole, else one for each function.
+fn selectors<'a>(ctx: &Context<'a>) -> Vec<(HostSelector, Vec<&'a Function>)> {
+    let mut found: Vec<(HostSelector, Vec<&Function>)> = Vec::new();
+    for function in &ctx.given {
+        let all = ctx
+            .machine()
+            .functions
+            .iter()
+            .filter(|other| other.address.slot() == function.address.slot());
+        let all: Vec<&Function> = all.collect();
+        let whole = all.len() > 1
+            && all
+                .iter()
+                .all(|other| ctx.given.iter().any(|given| given.address == other.address));
+        if whole
+            && found
+                .iter()
+                .any(|(selector, _)| selector.covers(function.address))
+        {
+            continue;
+        }
+        let mut address = function.address;
+        if whole {
+            address.function = 0;
+        }
+        let functions = if whole { all } else { vec![*function] };
+        found.push((HostSelector { address, whole }, functions));
+    }
+    found
+}
+
+/// The value with what is wanted, and everything else as it was.
+fn joined(old: Option<&str>, first: &str, options: &[(String, String)]) -> String {
+    let mut fields: Vec<String> = match old {
+        Some(old) => old.split(',').map(str::to_owned).collect(),
+        None => vec![first.to_owned()],
+    };
+    for (key, value) in options {
+        let wanted = format!("{key}={value}");
+        match fields
+            .iter_mut()
+            .find(|field| field.split('=').next() == Some(key))
+        {
+            Some(field) => *field = wanted,
+            None => fields.push(wanted),
+        }
+    }
+    fields.join(",")
+}
+
+/// Old drivers of NVIDIA look for a hypervisor.
+fn hide(
+    draft: &mut Draft,
+    file: &mut GuestFile,
+    reasons: &mut Vec<String>,
+) -> Result<(), EditError> {
+    if !draft.ctx.is_asked("hide-kvm") {
+        return Ok(());
+    }
+    draft.option(
+        "hide-kvm",
+        (
+            "no",
+            "drivers from version 465 on do not mind a virtual machine",
+        ),
+    );
+    let old = file.value("cpu")?;
+    let value = joined(
+        Some(old.as_deref().unwrap_or("host")),
+        "host",
+        &[
+            ("hidden".to_owned(), "1".to_owned()),
+            ("hv-vendor-id".to_owned(), "preflight".to_owned()),
+        ],
+    );
+    file.set("cpu", &value)?;
+    reasons.push(
+        "cpu: NVIDIA's drivers before version 465 stop with code 43 when they see a hypervisor."
+            .to_owned(),
+    );
+    Ok(())
+}
+
+fn advice(draft: &mut Draft, guest: &Guest) {
+    let q35 = guest
+        .machine
+        .as_deref()
+        .is_some_and(|machine| machine.contains("q35"));
+    if !q35 && !draft.ctx.is_asked("igd-legacy") {
+        draft.notes.push(
+            "The guest's machine type is i440fx, where a device is a conventional PCI one; with q35 (--set machine=q35) it \
+             would be PCI Express."
+                .to_owned(),
+        );
+    }
+    draft.notes.push(format!(
+        "The whole memory of guest {} is taken and locked when it starts: ballooning does not give any back.",
+        guest.number
+    ));
+}
