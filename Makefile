@@ -88,7 +88,9 @@ run: image $(LAB) ## boot the image on an emulated machine with a GPU and show t
 .PHONY: lab
 # Nothing is built for a list but the lab itself.
 ifdef MACHINE
-lab: image $(LAB) ## list the emulated machines and cards; with MACHINE=x CARD=y boot one here
+lab: $(LAB) ## list the emulated machines and cards; with MACHINE=x CARD=y boot one here
+	@$(LAB) show --machine $(MACHINE) $(if $(CARD),--card $(CARD))
+	@$(MAKE) --no-print-directory image >/dev/null
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img \
 	  --machine $(MACHINE) $(if $(CARD),--card $(CARD))
 else ifdef INSTALLED

@@ -213,7 +213,7 @@ pub const MACHINES: &[Named<MakeMachine>] = &[
 pub const CARDS: &[Named<MakeCard>] = &[
     Named {
         name: "nvidia-gtx650",
-        about: "10de:0fc6 and its sound, 10de:0e1b: no function-level reset, a ROM of NVIDIA's layout",
+        about: "10de:0fc6 and its sound 10de:0e1b: no function-level reset, ROM of NVIDIA's layout",
         make: profiles::nvidia_gtx650,
     },
     Named {
@@ -238,10 +238,32 @@ pub fn machine(
     (machine.make)(Device::Card(card), folder)
 }
 
-/// The one of this name; an error names those that there are.
+/// The one of this name, or the only one whose name begins so; an error names those that there are.
 pub fn named<'a, T>(list: &'a [Named<T>], name: &str) -> Result<&'a Named<T>, String> {
-    list.iter().find(|thing| thing.name == name).ok_or_else(|| {
+    let begins = || list.iter().filter(|thing| thing.name.starts_with(name));
+    let exact = list.iter().find(|thing| thing.name == name);
+    let only = begins().next().filter(|_| begins().count() == 1);
+    exact.or(only).ok_or_else(|| {
         let names: Vec<_> = list.iter().map(|thing| thing.name).collect();
         format!("'{name}' is not one of {}", names.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_name_will_do_where_no_other_begins_so() {
+        let name = |text| named(MACHINES, text).map(|machine| machine.name);
+        assert_eq!(name("q35"), Ok("q35"));
+        assert_eq!(name("amd"), Ok("amd-vi"));
+        let error = name("no-").unwrap_err();
+        assert!(
+            error.starts_with("'no-' is not one of q35, amd-vi, "),
+            "{error}"
+        );
+        assert!(name("").is_err());
+        assert_eq!(named(CARDS, "nvidia").unwrap().name, "nvidia-gtx650");
+    }
 }

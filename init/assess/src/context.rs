@@ -1,9 +1,11 @@
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::rc::Rc;
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
 use isolation::{Override, Predictor};
-use pci::{Address, PortType};
+use pci::{Address, FunctionId, PortType};
 
 use crate::card::{CardFunctions, cards};
 use crate::groups::Groups;
@@ -25,9 +27,13 @@ pub(crate) struct Context<'a> {
     pub host: Reading<Vec<HostDevice>>,
     pub cards: Vec<CardFunctions<'a>>,
     names: &'a dyn Naming,
+    /// Names that were asked for: a machine has far fewer kinds of function than functions.
+    known_names: RefCell<BTreeMap<FunctionId, Option<Rc<str>>>>,
     functions: BTreeMap<Address, &'a Function>,
     /// IOMMU groups.
     pub groups: Groups,
+    /// Members of each group that are no bridges.
+    endpoints: BTreeMap<u32, Vec<Address>>,
     translation: Translation,
     /// The kernel's rules at work on this machine, without any override.
     pub predictor: Rc<Predictor<'a>>,
@@ -49,17 +55,25 @@ impl<'a> Context<'a> {
         let predictor = Rc::new(translation.predictor(machine, &Override::NONE));
         let predict = |what: &Override| match what.is_none() {
             true => Rc::clone(&predictor),
-            false => Rc::new(translation.predictor(machine, what)),
+            false => Rc::new(translation.under(&predictor, what)),
         };
         let told = machine.kernel.command_line.known();
         let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
         let asked = predict(&options.acs_override);
         let groups = Groups::new(machine, &predict(&told), &asked, &options.acs_override);
         let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
+        let is_bridge =
+            |address: &Address| functions.get(address).is_some_and(|f| f.class.is_bridge());
+        let endpoints = groups.judged().iter().map(|(id, members)| {
+            let endpoints = members.iter().copied().filter(|member| !is_bridge(member));
+            (*id, endpoints.collect())
+        });
         Self {
             machine,
             roms,
             iommu,
+            endpoints: endpoints.collect(),
+            known_names: RefCell::default(),
             translation,
             host: host_devices(machine),
             cards: cards(functions.values().copied()),
@@ -119,7 +133,7 @@ impl<'a> Context<'a> {
 
     /// The kernel's rules at work on this machine under another override.
     pub fn predict(&self, what: &Override) -> Predictor<'a> {
-        self.translation.predictor(self.machine, what)
+        self.translation.under(&self.predictor, what)
     }
 
     /// What made the groups, for evidence.
@@ -142,12 +156,21 @@ impl<'a> Context<'a> {
 
     /// Members of the group that are on other cards. Bridges do not count: VFIO leaves them with the
     /// host, whatever group they are in.
-    pub fn foreign_endpoints(&self, card: &CardFunctions, group: u32) -> Vec<Address> {
-        let members = self.groups().get(&group).into_iter().flatten().copied();
+    pub fn foreign_endpoints(
+        &self,
+        card: &CardFunctions,
+        group: u32,
+    ) -> impl Iterator<Item = Address> {
+        let members = self.endpoints.get(&group).map_or(&[][..], Vec::as_slice);
         members
+            .iter()
+            .copied()
             .filter(|address| !card.has(*address))
-            .filter(|address| !self.function(*address).is_some_and(|f| f.class.is_bridge()))
-            .collect()
+    }
+
+    /// Whether the group has members that are on other cards.
+    pub fn is_shared(&self, card: &CardFunctions, group: u32) -> bool {
+        self.foreign_endpoints(card, group).next().is_some()
     }
 
     /// What the host uses on this function.
@@ -189,13 +212,27 @@ impl<'a> Context<'a> {
         let Some(function) = self.function(address) else {
             return format!("{address} (not in the list of functions)");
         };
-        match self.names.function(function.id) {
-            Some(name) => format!("{address} {name} [{}]", function.id),
+        match self.name_of(function.id) {
+            Some(name) => {
+                let mut label = String::with_capacity(name.len() + 32);
+                // Writing to a string does not fail.
+                let _ = write!(label, "{address} {name} [{}]", function.id);
+                label
+            }
             None => format!("{address} [{}], class {}", function.id, function.class),
         }
     }
 
     pub fn name(&self, function: &Function) -> Option<String> {
-        self.names.function(function.id)
+        self.name_of(function.id)
+            .map(|name| name.as_ref().to_owned())
+    }
+
+    fn name_of(&self, id: FunctionId) -> Option<Rc<str>> {
+        let mut known = self.known_names.borrow_mut();
+        let name = known
+            .entry(id)
+            .or_insert_with(|| self.names.function(id).map(Rc::from));
+        name.clone()
     }
 }

@@ -119,6 +119,20 @@ fn known(text: &str) -> Reading<String> {
     Reading::Known(text.trim().to_owned())
 }
 
+/// The lines as `str::lines` gives them, found many bytes at a time: a large dump is millions of bytes.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        let line = rest.get(..end)?;
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    })
+}
+
 /// Lines of the kernel log that stand in the text, too: people post both. They begin with a time stamp.
 fn is_log(line: &str) -> bool {
     let stamp = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
@@ -148,7 +162,7 @@ impl Text {
         let mut all = Self::default();
         let mut heading = Heading::default();
         let mut at = None;
-        for line in text.lines() {
+        for line in lines(text) {
             let record = at.and_then(|at: usize| all.records.get_mut(at));
             match (Line::of(line), record) {
                 (Line::Hex(hex), Some(record)) => record.hex(&hex),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -52,10 +53,11 @@ pub fn load(path: &Path, names: Option<&Names>) -> Result<Saved, Error> {
             names: None,
         });
     }
-    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(open)?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(LIMIT));
     let limit = u64::try_from(LIMIT + 1).unwrap_or(u64::MAX);
-    let mut file = File::open(path).map_err(open)?.take(limit);
-    file.read_to_end(&mut bytes).map_err(open)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(open)?;
     if bytes.len() > LIMIT {
         return Err(no_source(path, "longer than 256 MiB"));
     }
@@ -71,7 +73,11 @@ pub fn load(path: &Path, names: Option<&Names>) -> Result<Saved, Error> {
     if bytes.contains(&0) {
         return Err(no_source(path, "neither text nor a capture"));
     }
-    let text = String::from_utf8_lossy(&bytes);
+    // The check for good UTF-8 is much quicker than the one that mends it.
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(&bytes),
+    };
     let machine = lspci::parse(&text, names).map_err(|cause| Error::Lspci {
         path: path.to_owned(),
         cause,

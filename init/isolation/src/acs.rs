@@ -61,9 +61,17 @@ pub struct AcsState {
     pub quirk: Option<&'static str>,
     /// The word of the override that declares it isolated.
     pub declared_by: Option<Term>,
-    services: [Isolation; 4],
+    services: Services,
     /// The registers decide, not the kind of function, a quirk or an override.
     by_registers: bool,
+}
+
+/// The four services, in the order of the register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Services {
+    Alike(Isolation),
+    Each([Isolation; 4]),
 }
 
 const IOMMU_OFF: &str = "the kernel switches ACS on only with its IOMMU, and that is off";
@@ -114,7 +122,10 @@ impl AcsState {
     /// that the capability lacks is not needed; one that is no matter for the kind of function counts as in
     /// effect.
     pub fn service(&self, service: AcsService) -> &Isolation {
-        let [sv, rr, cr, uf] = &self.services;
+        let [sv, rr, cr, uf] = match &self.services {
+            Services::Alike(all) => return all,
+            Services::Each(each) => each,
+        };
         match service {
             AcsService::SourceValidation => sv,
             AcsService::RequestRedirect => rr,
@@ -135,10 +146,30 @@ impl AcsState {
         self.service(service).clone()
     }
 
+    /// Whether all four are in effect while the kernel uses its IOMMU; none where that is not known.
+    pub(crate) fn answer(&self) -> Option<bool> {
+        let each = match &self.services {
+            Services::Alike(all) => std::slice::from_ref(all),
+            Services::Each(each) => each,
+        };
+        if each.contains(&Isolation::No) {
+            return Some(false);
+        }
+        each.iter().all(Isolation::is_yes).then_some(true)
+    }
+
+    pub(crate) fn is_isolating(&self) -> bool {
+        self.answer() == Some(true)
+    }
+
     /// Whether all four are in effect while the kernel uses its IOMMU.
     pub fn isolates(&self) -> Isolation {
-        let all = self.services.iter();
-        all.fold(Isolation::Yes, |all, service| all.and(service))
+        match &self.services {
+            Services::Alike(all) => all.clone(),
+            Services::Each(each) => each
+                .iter()
+                .fold(Isolation::Yes, |all, service| all.and(service)),
+        }
     }
 }
 
@@ -188,6 +219,14 @@ impl<'a, 'm> Judge<'a, 'm> {
         }
     }
 
+    /// Whether the override asked for says anything of this function.
+    pub fn is_asked(&self, id: FunctionId, facts: &Facts) -> bool {
+        facts.port.known().is_some_and(|port| {
+            let term = self.requested.covers(id, *port, facts.multifunction);
+            term.is_some()
+        })
+    }
+
     /// `pci_acs_enabled` for one function: quirks first, then the override, then the rule for its kind.
     pub fn judge(&self, address: Address, id: FunctionId, facts: &Facts) -> AcsState {
         let (quirk, outcome) = quirks::find(self, address, id, facts)
@@ -198,7 +237,7 @@ impl<'a, 'm> Judge<'a, 'm> {
             basis: self.basis,
             quirk,
             declared_by: None,
-            services: [const { Isolation::No }; 4],
+            services: Services::Alike(Isolation::No),
             by_registers: false,
         };
         match outcome {
@@ -213,7 +252,7 @@ impl<'a, 'm> Judge<'a, 'm> {
     }
 
     fn without_quirk(&self, state: &mut AcsState, id: FunctionId, facts: &Facts) {
-        let port = match &facts.port {
+        let port = match &*facts.port {
             Reading::Known(port) => *port,
             // On a conventional bus every device hears every transaction.
             Reading::Absent => return state.set_all(&Isolation::No),
@@ -256,7 +295,7 @@ impl<'a, 'm> Judge<'a, 'm> {
 
 impl AcsState {
     fn set_all(&mut self, isolation: &Isolation) {
-        self.services = std::array::from_fn(|_| isolation.clone());
+        self.services = Services::Alike(isolation.clone());
     }
 
     /// `pci_acs_flags_enabled`: a service that the capability lacks is hard-wired, and not asked for.
@@ -267,7 +306,7 @@ impl AcsState {
             Reading::Absent => return self.set_all(&Isolation::No),
             Reading::Unknown(why) => return self.set_all(&Isolation::Unknown(why.clone())),
         };
-        self.services = AcsService::ALL.map(|service| {
+        self.services = Services::Each(AcsService::ALL.map(|service| {
             let bit = service.bit();
             if !capability.has(bit) || self.basis == Basis::Capability {
                 return Isolation::Yes;
@@ -277,7 +316,7 @@ impl AcsState {
                 Reading::Absent => Isolation::No,
                 Reading::Unknown(why) => Isolation::Unknown(why.clone()),
             }
-        });
+        }));
     }
 }
 

@@ -2,13 +2,14 @@
 //! which the kernel finds them: each joins a group that is there already, or gets one of its own.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use hardware::Reading;
 use pci::{Address, PortType};
 
 use crate::alias::Devfns;
 use crate::topology::Node;
-use crate::{Doubt, Isolation};
+use crate::{AcsState, Doubt, Isolation};
 
 /// Index of a bus in a [`Grouping`].
 pub(crate) type BusIndex = usize;
@@ -21,8 +22,8 @@ pub(crate) struct Member {
     pub address: Address,
     pub bus: BusIndex,
     pub devfn: u8,
-    pub port: Reading<PortType>,
-    pub isolates: Isolation,
+    pub port: Rc<Reading<PortType>>,
+    pub acs: Rc<AcsState>,
     pub multifunction: bool,
     pub aliases: Devfns,
     pub translation_root: bool,
@@ -63,8 +64,23 @@ pub(crate) struct Grouping {
     aliased: Vec<Vec<Node>>,
     paths: Vec<Path>,
     /// Why each group is not certain.
-    doubts: Vec<Vec<Doubt>>,
+    doubts: Vec<Vec<Cause>>,
     below_unseen: BTreeMap<BusIndex, Group>,
+}
+
+/// What was not known of a function when it decided. Kept small: a machine can have one for each function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    function: Node,
+    unknown: Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    Isolation,
+    Port,
+    /// The bridge above this bus.
+    Above(BusIndex),
 }
 
 /// Where the rule leads.
@@ -72,7 +88,7 @@ enum Found {
     Group(Group),
     Nothing,
     /// To a bus below a bridge that nobody can ask: all of it is one group.
-    BelowUnseen(BusIndex, String),
+    BelowUnseen(BusIndex),
 }
 
 impl Grouping {
@@ -117,19 +133,45 @@ impl Grouping {
         members.filter_map(|member| Some((member.address, member.group?)))
     }
 
-    pub fn doubts(&self, group: Group) -> &[Doubt] {
-        self.doubts.get(group).map_or(&[], Vec::as_slice)
+    pub fn doubts(&self, group: Group) -> impl Iterator<Item = Doubt> {
+        let causes = self.doubts.get(group).map_or(&[][..], Vec::as_slice);
+        causes.iter().filter_map(|cause| self.in_words(*cause))
+    }
+
+    /// A cause for a person.
+    pub fn in_words(&self, cause: Cause) -> Option<Doubt> {
+        let member = self.members.get(cause.function)?;
+        let why = match cause.unknown {
+            Unknown::Isolation => match member.acs.isolates() {
+                Isolation::Unknown(why) => why,
+                Isolation::Yes | Isolation::No => return None,
+            },
+            Unknown::Port => match &*member.port {
+                Reading::Unknown(why) => why.clone(),
+                Reading::Known(_) | Reading::Absent => return None,
+            },
+            Unknown::Above(bus) => match &self.buses.get(bus)?.up {
+                Up::Unseen(why) => why.clone(),
+                Up::Root | Up::Bridge(_) => return None,
+            },
+        };
+        Some(Doubt {
+            function: member.address,
+            why,
+        })
     }
 
     /// Puts a function into its group. Returns the group, and what could not be read on the way there.
-    pub fn place(&mut self, node: Node) -> (Group, Vec<Doubt>) {
+    pub fn place(&mut self, node: Node) -> (Group, Vec<Cause>) {
         let mut doubts = Vec::new();
         let group = match self.find(node, &mut doubts) {
             Found::Group(group) => group,
             Found::Nothing => self.new_group(),
-            Found::BelowUnseen(bus, why) => {
-                let address = self.members.get(node).map(|member| member.address);
-                doubts.extend(address.map(|function| Doubt { function, why }));
+            Found::BelowUnseen(bus) => {
+                doubts.push(Cause {
+                    function: node,
+                    unknown: Unknown::Above(bus),
+                });
                 let known = self.below_unseen.get(&bus).copied();
                 known.unwrap_or_else(|| {
                     let group = self.new_group();
@@ -145,7 +187,7 @@ impl Grouping {
     }
 
     /// Notes what makes a group uncertain.
-    pub fn record(&mut self, group: Group, doubts: Vec<Doubt>) {
+    pub fn record(&mut self, group: Group, doubts: Vec<Cause>) {
         if let Some(known) = self.doubts.get_mut(group) {
             for doubt in doubts {
                 if !known.contains(&doubt) {
@@ -160,7 +202,7 @@ impl Grouping {
         self.doubts.len() - 1
     }
 
-    fn find(&self, node: Node, doubts: &mut Vec<Doubt>) -> Found {
+    fn find(&self, node: Node, doubts: &mut Vec<Cause>) -> Found {
         // What the function's DMA looks like to the root complex (`pci_for_each_dma_alias`).
         let mut from = node;
         if let Some(controller) = self.members.get(node).and_then(|member| member.dma_for) {
@@ -173,7 +215,7 @@ impl Grouping {
         loop {
             let bridge = match self.above(at) {
                 Some((_, Up::Bridge(bridge))) => *bridge,
-                Some((bus, Up::Unseen(why))) => return Found::BelowUnseen(bus, why.clone()),
+                Some((bus, Up::Unseen(_))) => return Found::BelowUnseen(bus),
                 Some((_, Up::Root)) | None => break,
             };
             let Some(member) = self.members.get(bridge) else {
@@ -183,7 +225,10 @@ impl Grouping {
                 break;
             }
             if aliases_what_is_behind(&member.port) {
-                doubts.extend(doubt_of(member.address, &member.port));
+                doubts.extend(member.port.is_unknown().then_some(Cause {
+                    function: bridge,
+                    unknown: Unknown::Port,
+                }));
                 from = bridge;
                 if let Some(group) = member.group {
                     return Found::Group(group);
@@ -247,20 +292,20 @@ impl Grouping {
     /// The other functions of the device that could talk to this one.
     fn peers(&self, node: Node) -> impl Iterator<Item = Node> {
         let member = self.members.get(node);
-        let open = member.filter(|member| member.multifunction && !member.isolates.is_yes());
+        let open = member.filter(|member| member.multifunction && !member.acs.is_isolating());
         let bus = open.and_then(|member| self.buses.get(member.bus));
         let on_bus = bus.map_or(&[][..], |bus| &bus.members);
         on_bus.iter().copied().filter(move |other| {
             let other_member = self.members.get(*other);
             *other != node
                 && open.zip(other_member).is_some_and(|(member, other)| {
-                    other.devfn >> 3 == member.devfn >> 3 && !other.isolates.is_yes()
+                    other.devfn >> 3 == member.devfn >> 3 && !other.acs.is_isolating()
                 })
         })
     }
 
     /// What is not known about a device's functions counts only where there is one to share with.
-    fn doubts_within_device(&self, node: Node, doubts: &mut Vec<Doubt>) {
+    fn doubts_within_device(&self, node: Node, doubts: &mut Vec<Cause>) {
         let peers: Vec<Node> = self.peers(node).collect();
         if !peers.is_empty() {
             let all = std::iter::once(node).chain(peers);
@@ -287,11 +332,11 @@ impl Grouping {
     }
 
     fn path(&self, node: Node) -> Path {
-        let isolates = self.members.get(node).map(|member| &member.isolates);
+        let isolates = self.members.get(node).map(|member| member.acs.answer());
         let own = match isolates {
-            Some(Isolation::Yes) => Path::Isolated,
-            Some(Isolation::Unknown(_)) => Path::Unclear(node),
-            Some(Isolation::No) | None => return Path::Open,
+            Some(Some(true)) => Path::Isolated,
+            Some(None) => Path::Unclear(node),
+            Some(Some(false)) | None => return Path::Open,
         };
         let above = match self.above(node) {
             Some((_, Up::Bridge(bridge))) => self.paths.get(*bridge).copied(),
@@ -304,15 +349,12 @@ impl Grouping {
         }
     }
 
-    fn doubt(&self, node: Node) -> Option<Doubt> {
-        let member = self.members.get(node)?;
-        match &member.isolates {
-            Isolation::Unknown(why) => Some(Doubt {
-                function: member.address,
-                why: why.clone(),
-            }),
-            Isolation::Yes | Isolation::No => None,
-        }
+    fn doubt(&self, node: Node) -> Option<Cause> {
+        let unknown = self.members.get(node)?.acs.answer().is_none();
+        unknown.then_some(Cause {
+            function: node,
+            unknown: Unknown::Isolation,
+        })
     }
 }
 
@@ -383,16 +425,6 @@ fn aliases_what_is_behind(port: &Reading<PortType>) -> bool {
             | Reading::Absent
             | Reading::Unknown(_)
     )
-}
-
-fn doubt_of(function: Address, port: &Reading<PortType>) -> Option<Doubt> {
-    match port {
-        Reading::Unknown(why) => Some(Doubt {
-            function,
-            why: why.clone(),
-        }),
-        Reading::Known(_) | Reading::Absent => None,
-    }
 }
 
 #[cfg(test)]

@@ -123,27 +123,29 @@ fn land(
         let address = trial.member(node).map(|member| member.address);
         if address.is_some_and(|address| card.contains(&address)) {
             landed.insert(group);
-            doubts.extend(met);
+            doubts.extend(met.into_iter().filter_map(|cause| trial.in_words(cause)));
         }
     }
     (landed, doubts)
 }
 
 impl<'a> Predictor<'a> {
-    /// For moving cards of this machine.
-    pub fn mover(&self) -> Mover<'_, 'a> {
+    /// For moving cards of this machine, into so many of its slots at most: the first ones, by the port's
+    /// address.
+    pub fn mover(&self, slots: usize) -> Mover<'_, 'a> {
         let ports = self.topology.functions();
+        let found = ports.filter_map(|port| self.slot(port));
         Mover {
             predictor: self,
             members: self.members(),
-            slots: ports.filter_map(|port| self.slot(port)).collect(),
+            slots: found.take(slots).collect(),
             trial: self.grouping.clone(),
         }
     }
 
     /// [`Mover::landings`] of one card.
     pub fn landings(&self, card: &[Address]) -> Vec<Landing> {
-        self.mover().landings(card)
+        self.mover(usize::MAX).landings(card)
     }
 
     fn card(&self, functions: &[Address]) -> Option<Card> {

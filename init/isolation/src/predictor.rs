@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
 use pci::{Address, FunctionId};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use crate::acs::Judge;
 use crate::alias::{self, Devfns};
 use crate::grouping::{BusEntry, BusIndex, Group, Grouping, Member, Up};
-use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node};
+use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node, devfn};
 use crate::{AcsState, Basis, MODEL, Override, Platform, Topology};
 
 /// Why a prediction is not certain: something about this function could not be read.
@@ -46,9 +47,11 @@ pub struct Prediction {
 
 /// A machine and an override, with everything that prediction needs worked out once.
 pub struct Predictor<'a> {
-    pub(crate) topology: Topology<'a>,
+    machine: &'a Machine,
+    pub(crate) topology: Rc<Topology<'a>>,
     pub(crate) grouping: Grouping,
-    states: Vec<AcsState>,
+    states: Vec<Rc<AcsState>>,
+    has_override: bool,
     ungrouped: Vec<Address>,
     notes: Vec<Doubt>,
 }
@@ -80,22 +83,47 @@ impl Prediction {
 impl<'a> Predictor<'a> {
     /// Follows the kernel's rule for every function of the machine.
     pub fn new(machine: &'a Machine, requested: &Override, platform: &Platform) -> Self {
-        let topology = Topology::of(machine);
+        let topology = Rc::new(Topology::of(machine));
         let judge = Judge::new(machine, &topology, requested);
-        let states: Vec<AcsState> = topology
-            .functions()
-            .enumerate()
-            .filter_map(|(node, function)| {
-                let facts = topology.facts_of(node)?;
-                Some(judge.judge(function.address, function.id, facts))
-            })
-            .collect();
+        let states = topology.judged();
+        let states = states
+            .map(|(function, facts)| Rc::new(judge.judge(function.address, function.id, facts)));
+        let states = states.collect();
+        Self::on(machine, topology, states, requested, platform)
+    }
+
+    /// The same machine under another override.
+    pub fn under(&self, requested: &Override, platform: &Platform) -> Self {
+        let topology = Rc::clone(&self.topology);
+        let judge = Judge::new(self.machine, &topology, requested);
+        // An override changes few functions of a large machine.
+        let states = topology.judged().zip(&self.states);
+        let states = states.map(|((function, facts), known)| {
+            if self.has_override || judge.is_asked(function.id, facts) {
+                Rc::new(judge.judge(function.address, function.id, facts))
+            } else {
+                Rc::clone(known)
+            }
+        });
+        let states = states.collect();
+        Self::on(self.machine, topology, states, requested, platform)
+    }
+
+    fn on(
+        machine: &'a Machine,
+        topology: Rc<Topology<'a>>,
+        states: Vec<Rc<AcsState>>,
+        requested: &Override,
+        platform: &Platform,
+    ) -> Self {
         let grouping = grouping(&topology, &states, platform);
         let mut predictor = Self {
             notes: command_line_notes(machine, &topology, &states),
             grouping,
             states,
+            has_override: !requested.is_none(),
             ungrouped: Vec::new(),
+            machine,
             topology,
         };
         for node in predictor.topology.scan_order().to_vec() {
@@ -125,7 +153,9 @@ impl<'a> Predictor<'a> {
 
     /// Access control of a function.
     pub fn acs(&self, address: Address) -> Option<&AcsState> {
-        self.states.get(self.topology.node(address)?)
+        self.states
+            .get(self.topology.node(address)?)
+            .map(Rc::as_ref)
     }
 
     /// The groups.
@@ -163,8 +193,7 @@ impl<'a> Predictor<'a> {
     pub(crate) fn doubts(&self, group: Group, functions: &[Address]) -> Vec<Doubt> {
         let notes = self.notes.iter();
         let notes = notes.filter(|note| functions.binary_search(&note.function).is_ok());
-        let doubts = self.grouping.doubts(group).iter().chain(notes).cloned();
-        doubts.collect()
+        self.grouping.doubts(group).chain(notes.cloned()).collect()
     }
 }
 
@@ -172,7 +201,11 @@ impl<'a> Predictor<'a> {
 /// off, too, but which functions they mean shows only in the control registers of a kernel that uses one.
 const ACS_PARAMETERS: [&str; 2] = ["disable_acs_redir=", "config_acs="];
 
-fn command_line_notes(machine: &Machine, topology: &Topology, states: &[AcsState]) -> Vec<Doubt> {
+fn command_line_notes(
+    machine: &Machine,
+    topology: &Topology,
+    states: &[Rc<AcsState>],
+) -> Vec<Doubt> {
     let line = machine.kernel.command_line.known();
     let parameter = line.and_then(|line| ACS_PARAMETERS.iter().find(|name| line.contains(**name)));
     let Some(parameter) = parameter else {
@@ -230,7 +263,7 @@ fn vmd_controllers(topology: &Topology) -> BTreeMap<u32, Option<Node>> {
         .collect()
 }
 
-fn grouping(topology: &Topology, states: &[AcsState], platform: &Platform) -> Grouping {
+fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -> Grouping {
     let controllers = vmd_controllers(topology);
     let indices: BTreeMap<Bus, BusIndex> = topology.buses().map(|(bus, _)| bus).zip(0..).collect();
     let up = |bus: Bus, above: &Above| match above {
@@ -253,8 +286,8 @@ fn grouping(topology: &Topology, states: &[AcsState], platform: &Platform) -> Gr
             address: function.address,
             bus: *indices.get(&bus)?,
             devfn: devfn(function.address),
-            port: topology.facts_of(node)?.port.clone(),
-            isolates: state.isolates(),
+            port: Rc::clone(&topology.facts_of(node)?.port),
+            acs: Rc::clone(state),
             multifunction: topology.facts_of(node)?.multifunction,
             aliases: aliases(function, platform),
             translation_root: alias::is_translation_root(function.id),
@@ -274,10 +307,6 @@ fn aliases(function: &Function, platform: &Platform) -> Devfns {
         set.insert(devfn(alias));
     }
     set
-}
-
-pub(crate) fn devfn(address: Address) -> u8 {
-    (address.device << 3) | (address.function & 7)
 }
 
 #[cfg(test)]

@@ -109,6 +109,21 @@ proptest! {
     }
 
     #[test]
+    fn an_override_put_on_top_gives_what_it_gives_alone(
+        machine in any_machine(0..40),
+        first in any_override(),
+        requested in any_override(),
+    ) {
+        let predictor = Predictor::new(&machine, &first, &Platform::default());
+        let under = predictor.under(&requested, &Platform::default());
+        prop_assert_eq!(under.prediction(), predict(&machine, &requested));
+        let alone = Predictor::new(&machine, &requested, &Platform::default());
+        for function in &machine.functions {
+            prop_assert_eq!(under.acs(function.address), alone.acs(function.address));
+        }
+    }
+
+    #[test]
     fn no_machine_and_no_card_breaks_what_asks_about_them(
         machine in any_machine(0..40),
         requested in any_override(),
@@ -146,7 +161,7 @@ proptest! {
         cards in vec(vec(any_address(), 1..3), 2..5),
     ) {
         let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
-        let mut mover = predictor.mover();
+        let mut mover = predictor.mover(usize::MAX);
         for card in &cards {
             prop_assert_eq!(mover.landings(card), predictor.landings(card));
         }
@@ -156,7 +171,7 @@ proptest! {
     fn cards_of_a_board_are_moved_one_after_the_other(board in board()) {
         let machine = in_use(board.functions(None));
         let predictor = Predictor::new(&machine, &Override::NONE, &Platform::default());
-        let mut mover = predictor.mover();
+        let mut mover = predictor.mover(usize::MAX);
         let once = mover.landings(&board.card());
         prop_assert_eq!(&once, &predictor.landings(&board.card()));
         for function in &machine.functions {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
 use pci::{Acs, Address, PortType};
@@ -36,7 +37,7 @@ pub(crate) type Node = usize;
 /// What decides about a function, worked out once.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub port: Reading<PortType>,
+    pub port: Rc<Reading<PortType>>,
     pub acs: Reading<Acs>,
     /// `dev->multifunction`: bit 7 of its own header, or any function but 0; never a virtual function.
     pub multifunction: bool,
@@ -58,6 +59,11 @@ pub struct Topology<'a> {
 struct Entry {
     above: Above,
     members: Vec<Node>,
+}
+
+/// Device and function number in one byte (`PCI_DEVFN`).
+pub(crate) fn devfn(address: Address) -> u8 {
+    (address.device << 3) | (address.function & 7)
 }
 
 impl Bus {
@@ -203,6 +209,11 @@ impl<'a> Topology<'a> {
         self.facts.get(node)
     }
 
+    /// Every function with what decides about it, by address.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (&'a Function, &Facts)> {
+        self.functions.iter().copied().zip(&self.facts)
+    }
+
     pub(crate) fn members(&self, bus: Bus) -> &[Node] {
         self.buses.get(&bus).map_or(&[], |entry| &entry.members)
     }
@@ -215,7 +226,7 @@ impl<'a> Topology<'a> {
 
     fn facts(&self, physical: &BTreeMap<Address, Address>) -> Vec<Facts> {
         let facts = |function: &&Function| Facts {
-            port: function.port_type(),
+            port: Rc::new(function.port_type()),
             acs: function.acs(),
             multifunction: !physical.contains_key(&function.address)
                 && self.looks_multifunction(function, physical),

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hex;
+
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -85,7 +87,13 @@ impl FunctionId {
 
 impl fmt::Display for FunctionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.vendor, self.device)
+        let mut text = *b"0000:0000";
+        let (vendor, device) = (self.vendor.0.to_be_bytes(), self.device.0.to_be_bytes());
+        let bytes = vendor.into_iter().chain(device);
+        for (place, byte) in [0, 2, 5, 7].into_iter().zip(bytes) {
+            hex::put(&mut text, place, byte);
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -13,6 +13,7 @@ mod capability;
 mod class;
 mod config;
 mod decoded;
+mod hex;
 mod ids;
 mod list;
 mod register;

@@ -1,9 +1,11 @@
 use assess::{Assessment, Verdict};
 
 use crate::page::ascii;
-use crate::view::{CardView, display_cards, other_cards};
+use crate::view::{CardView, Index, display_cards, other_cards};
 use crate::{name, view};
 
+/// So many cards get an answer of their own, the best ones; more would fill the screen.
+const ANSWERED: usize = 16;
 /// Longer names are cut in the answer; the card's own section has them whole.
 const NAME_LENGTH: usize = 44;
 
@@ -27,14 +29,25 @@ const COMMON_WORDS: [&str; 15] = [
 ];
 
 /// The answer, one line of plain ASCII for each display card, the card that people would pass first.
-/// A machine without display cards has one line that says so. Lines are not wrapped.
+/// A machine without display cards has one line that says so, and one with very many a last line that counts
+/// the rest. Lines are not wrapped.
 pub fn summary_lines(assessment: &Assessment) -> Vec<String> {
-    let cards = display_cards(assessment);
+    let index = Index::new(assessment);
+    answers(&index, &display_cards(&index))
+}
+
+/// The same, where the display cards are at hand.
+pub(crate) fn answers(index: &Index, cards: &[CardView]) -> Vec<String> {
     if cards.is_empty() {
-        return vec![ascii(&no_graphics(assessment)).into_owned()];
+        return vec![ascii(&no_graphics(index)).into_owned()];
     }
-    let answers = cards.iter().map(answer);
-    answers.map(|answer| ascii(&answer).into_owned()).collect()
+    let (answered, rest) = cards.split_at(cards.len().min(ANSWERED));
+    let more = (!rest.is_empty()).then(|| {
+        let counts = counts(rest);
+        format!("AND {} MORE GRAPHICS CARDS: {counts}.", rest.len())
+    });
+    let lines = answered.iter().map(answer).chain(more);
+    lines.map(|line| ascii(&line).into_owned()).collect()
 }
 
 fn answer(card: &CardView) -> String {
@@ -93,8 +106,18 @@ fn clause(sentence: &str) -> String {
     sentence.to_owned()
 }
 
-fn no_graphics(assessment: &Assessment) -> String {
-    let others = other_cards(assessment);
+fn no_graphics(index: &Index) -> String {
+    let others = other_cards(index);
+    let rest = if others.is_empty() {
+        "No other card was found either".to_owned()
+    } else {
+        format!("Other cards: {}", counts(&others))
+    };
+    format!("NO GRAPHICS CARD FOUND. {rest}.")
+}
+
+/// `3 ready, 1 blocked`.
+fn counts(cards: &[CardView]) -> String {
     let counts: Vec<_> = [
         Verdict::Ready,
         Verdict::Caution,
@@ -103,17 +126,10 @@ fn no_graphics(assessment: &Assessment) -> String {
     ]
     .into_iter()
     .filter_map(|verdict| {
-        let count = others
-            .iter()
-            .filter(|card| card.card.verdict == verdict)
-            .count();
+        let same = cards.iter().filter(|card| card.card.verdict == verdict);
+        let count = same.count();
         (count > 0).then(|| format!("{count} {}", view::verdict(verdict)))
     })
     .collect();
-    let rest = if counts.is_empty() {
-        "No other card was found either".to_owned()
-    } else {
-        format!("Other cards: {}", counts.join(", "))
-    };
-    format!("NO GRAPHICS CARD FOUND. {rest}.")
+    counts.join(", ")
 }

@@ -9,7 +9,29 @@ use crate::finding::Told;
 use crate::label::fact;
 use crate::name;
 use crate::page::Page;
-use crate::view::{self, CardView, Weight, other_cards, verdict, weight};
+use crate::view::{CardView, Index, Weight, other_cards, verdict, weight};
+
+/// Longer lists are left to the JSON document: nobody reads them.
+const ROWS: usize = 256;
+/// The same for addresses in one line.
+const ADDRESSES: usize = 64;
+
+/// Says how many of a list were left out.
+pub(crate) fn rest(page: &mut Page, count: usize, shown: usize, what: &str) {
+    if let Some(more) = count.checked_sub(shown).filter(|more| *more > 0) {
+        page.gap();
+        page.paragraph("  ", &format!("and {more} more {what} in the JSON report"));
+    }
+}
+
+/// As many as one line takes, and how many more there are.
+fn joined(texts: &[String]) -> String {
+    let shown = texts.get(..ADDRESSES).unwrap_or(texts).join(", ");
+    match texts.len().saturating_sub(ADDRESSES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
 
 /// Board, processor, kernel and IOMMU, and what is found about them that no card has told.
 pub(crate) fn machine(page: &mut Page, assessment: &Assessment, told: &mut Told) {
@@ -89,8 +111,8 @@ fn iommu(page: &mut Page, iommu: &Iommu) {
 
 /// A line for each function of the cards that are no display cards, and below a card why it is not
 /// ready, unless the whole machine is the reason.
-pub(crate) fn others(page: &mut Page, assessment: &Assessment) {
-    let cards = other_cards(assessment);
+pub(crate) fn others(page: &mut Page, index: &Index) {
+    let cards = other_cards(index);
     if cards.is_empty() {
         return;
     }
@@ -100,7 +122,7 @@ pub(crate) fn others(page: &mut Page, assessment: &Assessment) {
         .map(|f| f.address.to_string().len())
         .max()
         .unwrap_or(0);
-    for card in &cards {
+    for card in cards.iter().take(ROWS) {
         for function in &card.functions {
             let row = row(function, card, width);
             page.paragraph(&row, &name::short(function));
@@ -113,6 +135,7 @@ pub(crate) fn others(page: &mut Page, assessment: &Assessment) {
             page.paragraph(&before, &format!("{} [{}]", finding.summary, finding.id));
         }
     }
+    rest(page, cards.len(), ROWS, "cards");
 }
 
 fn row(function: &FunctionSummary, card: &CardView, width: usize) -> String {
@@ -129,28 +152,36 @@ fn row(function: &FunctionSummary, card: &CardView, width: usize) -> String {
 }
 
 /// The groups that hold more than one function, a line each; then those that are alone in theirs.
-pub(crate) fn groups(page: &mut Page, assessment: &Assessment) {
+pub(crate) fn groups(page: &mut Page, index: &Index) {
+    let assessment = index.assessment;
     let Some(first) = assessment.groups.first() else {
         return;
     };
     page.title(&format!("Groups ({})", source(first.source)));
-    let index = view::Index::new(assessment);
     let label = |address: &Address| match index.function(*address) {
         Some(function) => format!("{address} {}", name::class(function.class)),
         None => address.to_string(),
     };
-    let mut alone = Vec::new();
-    for group in &assessment.groups {
-        match group.functions.as_slice() {
-            [address] => alone.push(format!("{address} ({})", group.id)),
-            members => {
-                let members: Vec<_> = members.iter().map(label).collect();
-                page.paragraph(&format!("  {:>3}  ", group.id), &members.join(", "));
-            }
-        }
+    let (alone, shared): (Vec<_>, Vec<_>) = assessment
+        .groups
+        .iter()
+        .partition(|group| group.functions.len() == 1);
+    for group in shared.iter().take(ROWS) {
+        let members: Vec<_> = group.functions.iter().map(label).collect();
+        page.paragraph(&format!("  {:>3}  ", group.id), &joined(&members));
     }
+    rest(page, shared.len(), ROWS, "groups");
+    let alone: Vec<_> = alone
+        .iter()
+        .flat_map(|group| {
+            group
+                .functions
+                .iter()
+                .map(|one| format!("{one} ({})", group.id))
+        })
+        .collect();
     if !alone.is_empty() {
-        page.paragraph("  alone: ", &alone.join(", "));
+        page.paragraph("  alone: ", &joined(&alone));
     }
 }
 
@@ -179,11 +210,11 @@ pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]
         return;
     }
     page.title("Notes");
-    for (finding, addresses) in notes {
+    for (finding, addresses) in notes.iter().take(ROWS) {
         let about = if addresses.is_empty() {
             String::new()
         } else {
-            format!("{}: ", addresses.join(", "))
+            format!("{}: ", joined(addresses))
         };
         let remedy = finding.remedy.as_deref().unwrap_or_default();
         page.paragraph(
@@ -191,4 +222,5 @@ pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]
             &format!("{about}{} [{}] {remedy}", finding.summary, finding.id),
         );
     }
+    rest(page, notes.len(), ROWS, "notes");
 }

@@ -1,10 +1,10 @@
 use assess::Assessment;
 
+use crate::answer::answers;
 use crate::card::card;
 use crate::finding::Told;
-use crate::machine::{groups, machine, notes, others};
+use crate::machine::{groups, machine, notes, others, rest};
 use crate::page::Page;
-use crate::summary_lines;
 use crate::view::{Index, display_cards};
 
 /// How the text is to look.
@@ -25,22 +25,26 @@ impl Default for TextOptions {
     }
 }
 
+/// So many display cards have a section of their own; of a machine with more, the rest is for programs.
+const CARDS: usize = 32;
+
 /// The assessment for a person, in plain ASCII: first the answer, then why and what to do, then what
 /// the machine is, its other cards and its groups.
 pub fn text(assessment: &Assessment, options: &TextOptions) -> String {
     let mut page = Page::new(options.width);
-    for line in summary_lines(assessment) {
+    let index = Index::new(assessment);
+    let cards = display_cards(&index);
+    for line in answers(&index, &cards) {
         page.indented("", &line, 4);
     }
     let mut told = Told::default();
-    let cards = display_cards(assessment);
-    let index = Index::new(assessment);
-    for view in &cards {
+    for view in cards.iter().take(CARDS) {
         card(&mut page, &index, view, &mut told);
     }
+    rest(&mut page, cards.len(), CARDS, "graphics cards");
     machine(&mut page, assessment, &mut told);
-    others(&mut page, assessment);
-    groups(&mut page, assessment);
+    others(&mut page, &index);
+    groups(&mut page, &index);
     notes(&mut page, assessment, &cards);
     page.gap();
     page.paragraph(

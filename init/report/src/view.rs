@@ -114,21 +114,20 @@ pub(crate) fn weight(finding: &Finding) -> Weight {
 
 /// The display cards, in the order in which people would pass them: those that the firmware does not
 /// show its screen on first, then the better verdict.
-pub(crate) fn display_cards(assessment: &Assessment) -> Vec<CardView<'_>> {
-    let mut cards: Vec<_> = all(assessment).filter(CardView::is_display).collect();
+pub(crate) fn display_cards<'a>(index: &Index<'a>) -> Vec<CardView<'a>> {
+    let mut cards: Vec<_> = all(index).filter(CardView::is_display).collect();
     cards.sort_by_key(|card| (card.is_boot_display(), card.card.verdict));
     cards
 }
 
 /// All other cards, in the order of the assessment.
-pub(crate) fn other_cards(assessment: &Assessment) -> Vec<CardView<'_>> {
-    all(assessment).filter(|card| !card.is_display()).collect()
+pub(crate) fn other_cards<'a>(index: &Index<'a>) -> Vec<CardView<'a>> {
+    all(index).filter(|card| !card.is_display()).collect()
 }
 
-fn all(assessment: &Assessment) -> impl Iterator<Item = CardView<'_>> {
-    let index = Index::new(assessment);
-    let cards = assessment.cards.iter();
-    cards.map(move |card| CardView::new(&index, card))
+fn all<'a>(index: &Index<'a>) -> impl Iterator<Item = CardView<'a>> {
+    let cards = index.assessment.cards.iter();
+    cards.map(|card| CardView::new(index, card))
 }
 
 /// The verdict in a word.

@@ -4,7 +4,9 @@
 
 mod support;
 
-use assess::{Answer, Assessment, IommuVendor, RomSummary, Severity, Verdict};
+use assess::{
+    Answer, Assessment, Card, FunctionSummary, IommuVendor, RomSummary, Severity, Verdict,
+};
 use report::{TextOptions, summary_lines, text};
 use support::{BOOT_VGA, DISK, GPU, NIC, add, add_unknown, lines, machine, set_groups};
 
@@ -254,4 +256,42 @@ fn a_card_that_is_the_boot_display_comes_after_one_that_is_not() {
         answers[1].starts_with("YES, WITH CARE. QEMU"),
         "{answers:?}"
     );
+}
+
+#[test]
+fn of_very_many_cards_the_first_are_told_and_the_rest_are_counted() {
+    let mut assessment = no_iommu();
+    let (card, function) = (
+        assessment.cards[1].clone(),
+        assessment
+            .functions
+            .iter()
+            .find(|f| f.address == support::at(GPU))
+            .unwrap()
+            .clone(),
+    );
+    for bus in 0x10..0x60 {
+        let address = support::at(&format!("0000:{bus:02x}:00.0"));
+        assessment.cards.push(Card {
+            functions: vec![address],
+            ..card.clone()
+        });
+        assessment.functions.push(FunctionSummary {
+            address,
+            ..function.clone()
+        });
+    }
+    let answers = summary_lines(&assessment);
+    assert_eq!(answers.len(), 17);
+    assert!(
+        answers[16].starts_with("AND 66 MORE GRAPHICS CARDS: 66 "),
+        "{}",
+        answers[16]
+    );
+    let text = plain(&assessment);
+    assert!(
+        text.contains("and 50 more graphics cards in the JSON report"),
+        "{text}"
+    );
+    assert!(text.lines().count() < 1000);
 }

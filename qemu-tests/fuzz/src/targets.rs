@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use hardware::acpi::{Dmar, Ivrs, Madt};
+use hardware::vfct::Vfct;
 use hardware::{lspci, smbios};
 use option_rom::{Rom, Trailing, Verdict};
 use pci::{ConfigSpace, Decoded};
@@ -107,11 +108,12 @@ fn smbios(bytes: &[u8]) {
 
 /// No more bytes in the images than in the table.
 fn vfct(bytes: &[u8]) {
-    let Ok(table) = hardware::vfct::Vfct::parse(bytes) else {
-        return;
-    };
-    let length: usize = table.images.iter().map(|image| image.rom.len()).sum();
-    assert!(length <= bytes.len());
+    if let Ok(vfct) = Vfct::parse(bytes) {
+        let length: usize = vfct.images.iter().map(|image| image.rom.len()).sum();
+        assert!(length <= bytes.len());
+        assert!(vfct.problems.len() <= bytes.len());
+    }
+    machine::judge(&machine::with_table("VFCT", bytes));
 }
 
 /// Images follow one another, every byte is spoken of, and the verdict is that of the problems.

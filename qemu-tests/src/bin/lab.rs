@@ -29,6 +29,8 @@ struct Lab {
 enum Command {
     /// List the machines and the cards.
     List,
+    /// Say what a machine and a card are; fails when there are none of these names.
+    Show(Choice),
     /// Boot an image on a machine, and list what it has saved. Without a name it is one with an IOMMU and
     /// a graphics card.
     Run(Run),
@@ -38,6 +40,16 @@ enum Command {
         #[arg(long)]
         refresh: bool,
     },
+}
+
+#[derive(Args)]
+struct Choice {
+    /// A machine by name, or by the beginning of its name.
+    #[arg(long, value_name = "NAME")]
+    machine: String,
+    /// The card of the machine, likewise.
+    #[arg(long, value_name = "NAME", default_value = CARD)]
+    card: String,
 }
 
 #[derive(Args)]
@@ -51,7 +63,7 @@ struct Run {
     /// Folder for the disk images of the machine; the stick in it is made anew.
     #[arg(long, value_name = "DIR", default_value = "out/lab/run")]
     out: PathBuf,
-    /// A machine by name.
+    /// A machine by name, or by the beginning of its name.
     #[arg(long, value_name = "NAME")]
     machine: Option<String>,
     /// A machine as a test has printed it, in a file of JSON.
@@ -66,7 +78,7 @@ struct Run {
         long,
         value_name = "NAME",
         requires = "machine",
-        default_value = "nvidia-gtx650"
+        default_value = CARD
     )]
     card: String,
     /// Guest time as a count of instructions, a nanosecond each.
@@ -77,6 +89,9 @@ struct Run {
     option: Vec<String>,
 }
 
+/// The card of a machine where nobody has chosen one.
+const CARD: &str = "nvidia-gtx650";
+
 /// The longest that a guest may run when nobody sits at it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -86,6 +101,7 @@ fn main() -> ExitCode {
             list_catalog();
             Ok(())
         }
+        Command::Show(choice) => show(&choice),
         Command::Run(run) => boot(&run),
         Command::Qemu { refresh } => fetch(refresh),
     };
@@ -148,6 +164,14 @@ fn list_catalog() {
     println!("Boot one: make lab MACHINE=q35 CARD=nvidia-gtx650");
 }
 
+fn show(choice: &Choice) -> Result<()> {
+    let machine = named(MACHINES, &choice.machine).map_err(anyhow::Error::msg)?;
+    let card = named(CARDS, &choice.card).map_err(anyhow::Error::msg)?;
+    println!("{}: {}.", machine.name, machine.about);
+    println!("{}: {}.", card.name, card.about);
+    Ok(())
+}
+
 /// The machine that was asked for, and its stick.
 fn machine(run: &Run, qemu: &Qemu) -> Result<(Machine, Stick)> {
     let stick = Stick::new(&run.out).context("the machine's stick")?;
@@ -157,10 +181,6 @@ fn machine(run: &Run, qemu: &Qemu) -> Result<(Machine, Stick)> {
         }
         let machine = named(MACHINES, name).map_err(anyhow::Error::msg)?;
         let card = named(CARDS, &run.card).map_err(anyhow::Error::msg)?;
-        println!(
-            "{}: {}.\n{}: {}.",
-            name, machine.about, run.card, card.about
-        );
         let machine = catalog::machine(machine, card, &run.out)?;
         return Ok((machine.stick(&stick), stick));
     }

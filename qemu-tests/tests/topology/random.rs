@@ -3,10 +3,8 @@
 //! `PREFLIGHT_MACHINES` says how many (20), `PREFLIGHT_SEED` which ones. A machine that fails is made as small as
 //! it can be while it still fails, and printed as what `lab run --machine-file` boots again.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::env;
-use std::fmt::Write;
 use std::fs;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -36,15 +34,11 @@ fn try_machines(test: u32) {
     };
     let mut runner = TestRunner::new_with_rng(config, random(number("PREFLIGHT_SEED", 0), test));
     let name = format!("random-{test}");
-    let reasons = RefCell::new(String::new());
     let outcome = runner.run(&strategy::machines(), |description| {
         let tried = try_machine(&lab, &name, &description);
         tried.map_err(|reason| {
-            let _ = writeln!(
-                reasons.borrow_mut(),
-                "{}\n  {reason}",
-                description.to_json()
-            );
+            // At once: making it smaller can take longer than the test may.
+            eprintln!("{}\n  {reason}", description.to_json());
             TestCaseError::fail(reason)
         })
     });
@@ -54,7 +48,6 @@ fn try_machines(test: u32) {
             // Outside the folder of this run's logs, which the next run empties.
             let file = lab_folder().join(format!("{name}.json"));
             fs::write(&file, smallest.to_json()).unwrap();
-            eprintln!("every machine that failed:\n{}", reasons.borrow());
             panic!(
                 "{reason}\nthe smallest machine that fails is {}\nto boot it: lab run \
                  --machine-file {}",

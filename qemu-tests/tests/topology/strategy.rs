@@ -14,8 +14,18 @@ type Boxed<T> = proptest::strategy::BoxedStrategy<T>;
 /// Levels of bridges and switches below a port.
 const DEPTH: u32 = 2;
 
+/// SeaBIOS has 36 KiB of I/O ports for all bridges, a little of which is the chipset's, and stops when they are
+/// spent (`pci_bios_init_root_regions_io`, src/fw/pciinit.c).
+const IO_WINDOWS: usize = 8;
+
 /// Any machine.
 pub fn machines() -> impl Strategy<Value = Description> {
+    any_machine().prop_filter("its firmware has I/O ports for all bridges", |machine| {
+        machine.io_windows() <= IO_WINDOWS
+    })
+}
+
+fn any_machine() -> impl Strategy<Value = Description> {
     prop_oneof![
         5 => q35(),
         1 => vec(conventional_slot(DEPTH), 0..=3).prop_map(|slots| Description {

@@ -25,14 +25,22 @@ impl Translation {
 
     /// The kernel's rules at work on this machine under this override.
     pub fn predictor<'a>(&self, machine: &'a Machine, what: &Override) -> Predictor<'a> {
-        let platform = Platform {
+        self.on_platform(|platform| Predictor::new(machine, what, platform))
+    }
+
+    /// The same under another override.
+    pub fn under<'a>(&self, predictor: &Predictor<'a>, what: &Override) -> Predictor<'a> {
+        self.on_platform(|platform| predictor.under(what, platform))
+    }
+
+    fn on_platform<T>(&self, predict: impl FnOnce(&Platform) -> T) -> T {
+        predict(&Platform {
             covers: &|function| {
                 !is_iommu(function.class)
                     && self.uncovered.binary_search(&function.address).is_err()
             },
             alias: &|address| self.aliases.get(&address).copied(),
-        };
-        Predictor::new(machine, what, &platform)
+        })
     }
 }
 

@@ -23,9 +23,8 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
-            let foreign = ctx.foreign_endpoints(card, group);
-            let driven: Vec<_> = foreign
-                .into_iter()
+            let driven: Vec<_> = ctx
+                .foreign_endpoints(card, group)
                 .filter_map(|address| ctx.function(address))
                 .filter_map(|other| Some((other, driver_of_host(other)?)))
                 .collect();

@@ -68,11 +68,10 @@ fn uncertain(ctx: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (id, function) in ctx.groups_of(card) {
-            let groups = &ctx.groups.prediction.groups;
-            let Some(group) = groups.iter().find(|group| group.id == id) else {
+            let Some(group) = ctx.groups.prediction.group_of(function.address) else {
                 continue;
             };
-            if group.is_certain() || ctx.foreign_endpoints(card, id).is_empty() {
+            if group.is_certain() || !ctx.is_shared(card, id) {
                 continue;
             }
             let summary = format!(

@@ -16,16 +16,15 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
-            let foreign = ctx.foreign_endpoints(card, group);
-            if foreign.is_empty() {
+            let count = ctx.foreign_endpoints(card, group).count();
+            if count == 0 {
                 continue;
             }
-            let count = foreign.len();
             let functions = if count == 1 { "function" } else { "functions" };
-            let named = foreign
-                .iter()
+            let named = ctx
+                .foreign_endpoints(card, group)
                 .take(NAMED)
-                .map(|address| format!("in group {group}: {}", ctx.label(*address)));
+                .map(|address| format!("in group {group}: {}", ctx.label(address)));
             let rest = count
                 .checked_sub(NAMED)
                 .filter(|more| *more > 0)

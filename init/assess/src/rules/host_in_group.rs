@@ -29,15 +29,26 @@ const ROLES: &[(HostRole, FindingId, &str)] = &[
 ];
 
 fn judge(ctx: &Context) -> Vec<Finding> {
+    let group_of = |device: &HostDevice| {
+        let function = ctx.function(device.function)?;
+        let endpoint = !function.class.is_bridge();
+        ctx.group_of(function).known().copied().filter(|_| endpoint)
+    };
+    let mut hosts: Vec<_> = ctx.host.known().into_iter().flatten().collect();
+    hosts.sort_by_key(|device| device.function);
+    let hosts: Vec<_> = hosts
+        .into_iter()
+        .map(|device| (device, group_of(device)))
+        .collect();
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
-            let foreign = ctx.foreign_endpoints(card, group);
             for (role, id, what) in ROLES {
-                let caught: Vec<_> = foreign
+                let caught: Vec<_> = hosts
                     .iter()
-                    .flat_map(|address| ctx.host_devices(*address))
-                    .filter(|device| device.role == *role)
+                    .filter(|(_, at)| *at == Some(group))
+                    .map(|(device, _)| *device)
+                    .filter(|device| device.role == *role && !card.has(device.function))
                     .collect();
                 if caught.is_empty() {
                     continue;

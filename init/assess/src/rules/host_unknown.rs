@@ -1,4 +1,4 @@
-use hardware::{Function, Reading};
+use hardware::Reading;
 use pci::ClassCode;
 
 use super::Rule;
@@ -41,11 +41,10 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             .iter()
             .flat_map(|(group, _)| ctx.foreign_endpoints(card, *group))
             .filter_map(|address| ctx.function(address));
-        let candidates: Vec<&Function> = own
+        let mut candidates = own
             .chain(foreign)
-            .filter(|function| may_serve_the_host(function.class))
-            .collect();
-        let Some(first) = candidates.first() else {
+            .filter(|function| may_serve_the_host(function.class));
+        let Some(first) = candidates.next() else {
             continue;
         };
         let about = if card.has(first.address) {

@@ -20,6 +20,8 @@ const NAMED: usize = 6;
 
 /// So many cards are moved in thought: more nobody moves by hand.
 const CARDS: usize = 8;
+/// And into so many slots: more no board has.
+const SLOTS: usize = 64;
 
 /// The overrides that people set, the one that claims least first.
 const OVERRIDES: &[&[Term]] = &[
@@ -37,9 +39,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .filter(|card| card.is_display())
         .filter(|card| {
             let groups = ctx.groups_of(card);
-            groups
-                .iter()
-                .any(|(group, _)| !ctx.foreign_endpoints(card, *group).is_empty())
+            groups.iter().any(|(group, _)| ctx.is_shared(card, *group))
         })
         .collect();
     if sharing.is_empty() || !ctx.options.acs_override.is_none() {
@@ -58,7 +58,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
             }
         })
         .collect();
-    let mut mover = ctx.predictor.mover();
+    let mut mover = ctx.predictor.mover(SLOTS);
     let ways = sharing.iter().take(CARDS);
     let ways = ways.map(|card| way_out(ctx, card, &mut mover, &tried));
     let others = sharing.len().checked_sub(CARDS).filter(|more| *more > 0);

@@ -86,17 +86,21 @@ pub(super) fn sriov(config: &ConfigSpace) -> Reading<Sriov> {
     if config.is_gone() {
         return gone();
     }
-    let Some(extended) = config.extended_capabilities() else {
+    if config.bytes().len() <= CONVENTIONAL {
         let conventional =
-            config.bytes().len() >= CONVENTIONAL && place(config, CAP_EXPRESS).is_none();
+            config.bytes().len() == CONVENTIONAL && place(config, CAP_EXPRESS).is_none();
         return if conventional {
             Reading::Absent
         } else {
             short(config)
         };
-    };
-    let Some(entry) = extended.iter().find(|entry| entry.id == EXT_SRIOV) else {
-        return Reading::Absent;
+    }
+    let entry = match config.find_extended(EXT_SRIOV) {
+        Some(Some(entry)) => entry,
+        Some(None) => return Reading::Absent,
+        None => {
+            return Reading::Unknown("the list of extended capabilities is damaged".to_owned());
+        }
     };
     let at = |offset: usize| config.u16(entry.offset + offset);
     Reading::Known(Sriov {
@@ -109,10 +113,7 @@ pub(super) fn sriov(config: &ConfigSpace) -> Reading<Sriov> {
 }
 
 fn place(config: &ConfigSpace, id: u8) -> Option<usize> {
-    let list = config.capabilities();
-    list.iter()
-        .find(|entry| entry.id == id)
-        .map(|entry| entry.offset)
+    Some(config.find(id)??.offset)
 }
 
 fn gone<T>() -> Reading<T> {

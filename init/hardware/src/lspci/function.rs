@@ -42,9 +42,13 @@ pub(super) fn function(
     evidence: &Evidence,
     names: Option<&Lookup>,
 ) -> Function {
-    let header = HeaderText::of(&record.header, names);
     let space = record.config.take();
     let answers = space.as_ref().filter(|space| !space.is_gone());
+    // A virtual function's own ids are all ones (9.3.4.1.1).
+    let own_id = answers.and_then(id_in).filter(|id| id.vendor.0 != u16::MAX);
+    // Numbers are better than names, of which two devices can have the same.
+    let names = names.filter(|_| own_id.is_none());
+    let header = HeaderText::of(&record.header, names);
     let class = answers
         .and_then(class_in)
         .or(header.class)
@@ -55,7 +59,7 @@ pub(super) fn function(
         address,
         id: header
             .id
-            .or_else(|| answers.and_then(id_in))
+            .or(own_id)
             .unwrap_or(FunctionId::new(u16::MAX, u16::MAX)),
         subsystem: subsystem(&record, space.as_ref()),
         class,

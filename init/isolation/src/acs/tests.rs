@@ -345,6 +345,9 @@ fn an_intel_chipset_port_without_the_capability_isolates_where_the_chipsets_regi
         of(vec![port().id(0x8086, 0x1e20), lpc(0xc001)]),
         Isolation::No
     );
+    let fifth = root_port("00:1c.4", 1).id(0x8086, 0x1e18);
+    let machine = in_use([fifth, lpc(0xc001)]);
+    assert_eq!(isolates(&machine, "00:1c.4"), Isolation::Yes);
     let other_function = conventional("00:1f.2").words(0xf0, &[1]);
     assert!(is_unknown(&of(vec![port(), other_function])));
 }

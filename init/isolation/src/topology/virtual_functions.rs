@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use hardware::Function;
 use pci::{Address, ConfigSpace, SrIov};
 
+use super::devfn;
+
 /// Virtual functions and the physical function of each. Where sysfs does not tell, the SR-IOV capability of
 /// the physical function does.
 pub(super) fn physical_functions(functions: &[&Function]) -> BTreeMap<Address, Address> {
@@ -42,8 +44,8 @@ pub(super) fn physical_functions(functions: &[&Function]) -> BTreeMap<Address, A
 
 /// Domain and requester id.
 fn routing(address: Address) -> (u32, u16) {
-    let devfn = (address.device << 3) | (address.function & 7);
-    (address.domain, u16::from_be_bytes([address.bus, devfn]))
+    let id = u16::from_be_bytes([address.bus, devfn(address)]);
+    (address.domain, id)
 }
 
 /// The SR-IOV capability of a function whose virtual functions are enabled.

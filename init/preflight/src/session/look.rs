@@ -9,10 +9,18 @@ pub struct Look {
     pub assessment: Assessment,
     /// The machine as read.
     pub machine: Machine,
+}
+
+impl Look {
     /// The report in words.
-    pub text: String,
+    pub fn text(&self) -> String {
+        report::text(&self.assessment, &report::TextOptions::default())
+    }
+
     /// The report for programs.
-    pub json: String,
+    pub fn json(&self) -> String {
+        report::json(&self.assessment)
+    }
 }
 
 /// What a judgement stands on beside the machine.
@@ -60,13 +68,9 @@ pub fn read(
 pub fn judge(machine: Machine, basis: &Basis) -> Look {
     let names = basis.names.map_or(&NoNames as &dyn Naming, |names| names);
     let assessment = assess::assess_with(&machine, basis.roms, names, basis.options);
-    let text = report::text(&assessment, &report::TextOptions::default());
-    let json = report::json(&assessment);
     Look {
         assessment,
         machine,
-        text,
-        json,
     }
 }
 

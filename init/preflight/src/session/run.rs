@@ -235,7 +235,7 @@ impl Session {
         }
         let saved = self.save(source, look, files);
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
-        let mut shown = format!("\n{}\n", look.text);
+        let mut shown = format!("\n{}\n", look.text());
         match &saved {
             Ok(saved) => shown.push_str(&saved_text(saved)),
             Err(error) => {
@@ -271,7 +271,7 @@ impl Session {
     }
 
     fn save(&self, source: &Source, look: &Look, mut files: Vec<NewFile>) -> anyhow::Result<Saved> {
-        let mut text = look.text.clone();
+        let mut text = look.text();
         for message in &self.messages {
             text.push_str(&report::paragraph(
                 &format!("During this run: {message}"),
@@ -279,7 +279,7 @@ impl Session {
             ));
         }
         files.push(("report.txt".to_owned(), text.into_bytes()));
-        files.push(("report.json".to_owned(), look.json.clone().into_bytes()));
+        files.push(("report.json".to_owned(), look.json().into_bytes()));
         let log = match hardware::kernel_log(source) {
             Reading::Known(text) => text,
             Reading::Absent => String::new(),

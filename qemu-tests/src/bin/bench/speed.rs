@@ -73,6 +73,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// One of a row's times.
+type Time = fn(&Row) -> Duration;
+
 struct Row {
     functions: usize,
     process: Duration,
@@ -82,7 +85,7 @@ struct Row {
 
 impl Row {
     fn print(&self, smaller: Option<&Self>) {
-        let more = |time: fn(&Self) -> Duration| {
+        let more = |time: Time| {
             smaller.map_or_else(String::new, |smaller| {
                 format!("{:.2}", slope(smaller, self, time))
             })
@@ -104,7 +107,7 @@ impl Row {
 }
 
 /// Microseconds that each function more takes.
-fn slope(few: &Row, many: &Row, time: fn(&Row) -> Duration) -> f64 {
+fn slope(few: &Row, many: &Row, time: Time) -> f64 {
     let difference = time(many).as_secs_f64() - time(few).as_secs_f64();
     difference * 1e6 / (many.functions - few.functions) as f64
 }
@@ -114,7 +117,6 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn sum_up(middle: &Row, large: &Row, largest: &Row) {
-    type Time = fn(&Row) -> Duration;
     let times: [(&str, Time); 2] = [
         ("whole process", |row| row.process),
         ("judging alone", |row| row.judging),
