@@ -11,5 +11,4 @@ mod lab;
 mod product;
 mod several;
 mod thin_pool;
-mod time;
 mod untouched;

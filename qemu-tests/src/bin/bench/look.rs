@@ -14,6 +14,10 @@ pub struct Arguments {
     /// Names of installed systems, as `golden list` has them
     #[arg(default_value = "lvm-ext4-bios")]
     systems: Vec<String>,
+    /// Look so often; the shortest counts: while a guest waits for this machine's disk its clock jumps to the
+    /// next timer
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
 }
 
 /// Seconds of guest time that the first of them may take.
@@ -26,15 +30,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for name in &arguments.systems {
         let golden = Golden::named(name).with_context(|| format!("there is no '{name}'"))?;
         let installed = golden::obtain(golden, &cache, &qemu)?;
-        let folder = tempfile::tempdir()?;
-        let disks = installed.overlays(folder.path(), &qemu)?;
-        let machine = installed.machine(&disks, folder.path())?;
-        let took = bench::look_time(&images, machine, &qemu)?;
-        for disk in &disks {
-            ensure!(
-                !golden::holds_something(&qemu, disk)?,
-                "{name} was written to"
-            );
+        let mut took = Duration::MAX;
+        for _ in 0..arguments.rounds.max(1) {
+            let folder = tempfile::tempdir()?;
+            let disks = installed.overlays(folder.path(), &qemu)?;
+            let machine = installed.machine(&disks, folder.path())?;
+            took = took.min(bench::look_time(&images, machine, &qemu)?);
+            for disk in &disks {
+                let written = golden::holds_something(&qemu, disk)?;
+                ensure!(!written, "{name} was written to");
+            }
         }
         print(name, took);
     }
