@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{Boot, Failure, Qemu};
+use crate::{Boot, Failure, Images, Machine, Qemu};
 
 /// Boots with guest time counted in instructions, waits for the last of `markers` in the kernel log, and
 /// gives the guest time from the kernel's start to the first line with each.
@@ -43,6 +43,15 @@ pub fn milestones(boot: Boot, qemu: &Qemu) -> Result<Vec<(String, Duration)>, Fa
             Some((name.trim().to_owned(), time_stamp(line)?))
         })
         .collect())
+}
+
+/// Guest time that a session's look at installed systems takes: from the machine being read to the systems
+/// being known.
+pub fn look_time(images: &Images, machine: Machine, qemu: &Qemu) -> Result<Duration, Failure> {
+    let boot = Boot::new("look-time", images, machine).option("preflight.end=poweroff");
+    let marks = ["milestone read", "milestone systems"];
+    let [before, after] = guest_times(boot, qemu, marks)?;
+    Ok(after.saturating_sub(before))
 }
 
 /// Reads `[    2.345678]` at the start of a line.

@@ -16,6 +16,8 @@ pub enum Milestone {
     Settled,
     /// The machine is read.
     Read,
+    /// Installed systems were looked at.
+    Systems,
     /// The machine is judged.
     Assessed,
     /// The first byte is about to go to the stick.
@@ -39,6 +41,7 @@ const MILESTONES: &[(Milestone, &str, u64)] = &[
     (Milestone::Coldplug, "coldplug", 20),
     (Milestone::Settled, "settled", 40),
     (Milestone::Read, "read", 20),
+    (Milestone::Systems, "systems", 60),
     (Milestone::Assessed, "assessed", 10),
     (Milestone::Saving, "saving", 10),
     (Milestone::Saved, "saved", 30),

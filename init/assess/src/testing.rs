@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hardware::{
-    Board, Cpu, FirmwareKind, Framebuffer, Function, Group, HostDevice, HostRole, Kernel, Machine,
-    Reading, ReservedRegion, RomReading,
+    Board, Cpu, FirmwareKind, Framebuffer, Function, Group, HostDevice, HostRole, InstalledUse,
+    Kernel, Machine, Reading, ReservedRegion, RomReading,
 };
 use pci::Address;
 
@@ -89,6 +89,7 @@ impl Builder {
             mounts: Reading::Known(Vec::new()),
             default_routes: Reading::Known(Vec::new()),
             numa_nodes: Reading::Known(vec![0]),
+            installed_uses: Reading::Absent,
             board_slots: Reading::Known(Vec::new()),
         };
         let builder = Self {
@@ -313,6 +314,12 @@ impl Builder {
 
     pub fn framebuffers_unread(mut self) -> Self {
         self.machine.framebuffers = unread();
+        self
+    }
+
+    /// With these uses of disks by installed systems.
+    pub fn installed(mut self, uses: Vec<InstalledUse>) -> Self {
+        self.machine.installed_uses = Reading::Known(uses);
         self
     }
 

@@ -109,6 +109,7 @@ pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
         mounts: missing!("what the host has mounted"),
         default_routes: missing!("the host's routes"),
         numa_nodes: missing!("which NUMA nodes there are"),
+        installed_uses: Reading::Absent,
         board_slots: missing!("the board's slots"),
         functions,
     })

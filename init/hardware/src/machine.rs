@@ -4,7 +4,7 @@ use pci::{Address, ClassCode, ConfigSpace, FunctionId};
 use serde::{Deserialize, Serialize};
 
 use crate::smbios::BoardSlot;
-use crate::{FirmwareMemory, IommuUnit, Listing, Mount, Reading};
+use crate::{FirmwareMemory, InstalledUse, IommuUnit, Listing, Mount, Reading};
 
 /// One machine as it was read, before anything is judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Machine {
     pub host_devices: Reading<Vec<HostDevice>>,
     /// File systems that the running system has mounted from disks.
     pub mounts: Reading<Vec<Mount>>,
+    /// What installed systems have on its disks; absent where nobody looked at them.
+    #[serde(default)]
+    pub installed_uses: Reading<Vec<InstalledUse>>,
     /// Interfaces with a device of their own that the running system's default routes leave through;
     /// empty where there is no such route.
     pub default_routes: Reading<Vec<String>>,

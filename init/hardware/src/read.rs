@@ -73,6 +73,7 @@ pub fn read(source: &Source) -> Result<Machine, Error> {
         groups,
         framebuffers: framebuffer::framebuffers(source),
         host_devices: host::host_devices(source, sys),
+        installed_uses: Reading::Absent,
         mounts: mount::mounts(source, sys),
         default_routes: route::default_routes(source, sys),
         numa_nodes: numa::nodes(source, sys),

@@ -92,6 +92,7 @@ fn capture(path: &Path, bytes: &[u8]) -> Result<Saved, Error> {
     if let Some(disk) = &capture.manifest.boot_stick {
         machine.mark_boot_stick(disk);
     }
+    machine.installed_uses = capture.manifest.installed_uses;
     Ok(Saved {
         machine,
         roms: capture.roms,

@@ -9,6 +9,7 @@ mod options;
 mod patience;
 mod rom_files;
 mod session;
+mod systems;
 
 use std::process::ExitCode;
 

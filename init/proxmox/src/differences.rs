@@ -41,7 +41,12 @@ const RULES: [Rule; 8] = [
 
 /// The id of every finding about an installed system. Each has an entry in docs/findings.md.
 pub fn finding_ids() -> impl Iterator<Item = &'static str> {
-    RULES.iter().flat_map(|rule| rule.ids).copied()
+    let of_disks = crate::disks::IDS;
+    RULES
+        .iter()
+        .flat_map(|rule| rule.ids)
+        .copied()
+        .chain(of_disks)
 }
 
 /// What there is to say of a system, the worst first. Devices are compared with `machine`; without one, nothing
@@ -57,7 +62,7 @@ pub fn differences(system: &Installation, machine: Option<&Machine>) -> Vec<Find
 }
 
 /// A finding about a system, without a function.
-fn finding(
+pub(crate) fn finding(
     id: &'static str,
     severity: Severity,
     summary: impl Into<String>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot::Boot;
 use crate::boot::way::{Method, NextBoot};
+use crate::disks::{DiskUse, Layout};
 use crate::guests::Guests;
 use crate::initrd::{InitramfsTool, InitrdContent};
 use crate::reader::Trouble;
@@ -14,7 +15,7 @@ use crate::system::libvirt::Domain;
 use crate::system::logs::LogLine;
 use crate::system::network::InterfaceUse;
 use crate::system::release::Release;
-use crate::system::storage::{DiskUse, FstabLine};
+use crate::system::storage::FstabLine;
 
 /// An installed system as it was read; nothing is judged here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,9 @@ pub struct Installation {
     pub network: Vec<InterfaceUse>,
     /// /etc/fstab.
     pub fstab: Vec<FstabLine>,
-    /// What its disks are used for; absent where nobody looked at the disks.
+    /// How its root lies on the disks; absent where nobody looked at the disks.
+    pub layout: Reading<Layout>,
+    /// What it has on the disks; absent where nobody looked at the disks.
     pub disk_uses: Reading<Vec<DiskUse>>,
     /// Lines of its logs that name a failure of passthrough.
     pub logs: Vec<LogLine>,

@@ -7,13 +7,14 @@ use crate::boot::Boot;
 use crate::boot::esp::{EspSource, EspState};
 use crate::boot::firmware::BootEntries;
 use crate::boot::way::kernel_version;
+use crate::disks::Layout;
 use crate::files::Files;
 use crate::guests::Guests;
 use crate::initrd::{INITRD, InitramfsTool, InitrdContent};
 use crate::installation::{InitrdCopy, InitrdSeen, Installation, InstalledKernel};
-use crate::reader::Reader;
+use crate::reader::{Reader, Trouble};
 use crate::settings::Settings;
-use crate::system::storage::{self, DiskUse};
+use crate::system::storage;
 use crate::system::{kernel, libvirt, logs, network, release};
 use crate::version;
 
@@ -27,8 +28,25 @@ pub struct Sources<'a> {
     pub firmware: Reading<FirmwareKind>,
     /// The firmware's boot entries, from [`crate::boot::firmware::read_boot_entries`].
     pub entries: Reading<BootEntries>,
-    /// What the disks are used for, by whoever opened them.
-    pub disk_uses: Reading<Vec<DiskUse>>,
+    /// How the root lies on the disks, by whoever opened them.
+    pub layout: Reading<Layout>,
+    /// What could not be put over the root, so that files in it may be others than the system sees.
+    pub troubles: Vec<Trouble>,
+}
+
+impl<'a> Sources<'a> {
+    /// A root alone, of which nothing else is known.
+    pub fn new(root: &'a dyn Files) -> Self {
+        let unknown = "a folder does not say how its machine starts";
+        Self {
+            root,
+            esps: Vec::new(),
+            firmware: Reading::Unknown(unknown.to_owned()),
+            entries: Reading::Unknown(unknown.to_owned()),
+            layout: Reading::Absent,
+            troubles: Vec::new(),
+        }
+    }
 }
 
 /// Kernels looked at; a host keeps a handful.
@@ -62,12 +80,14 @@ pub fn look(sources: &Sources) -> Installation {
         domains: libvirt::read(&root),
         network: network::read(&root),
         fstab: storage::fstab(&root),
-        disk_uses: sources.disk_uses.clone(),
+        layout: sources.layout.clone(),
+        disk_uses: Reading::Absent,
         logs: logs::read(&root),
         packages,
         troubles: Vec::new(),
     };
-    installation.troubles = root.troubles();
+    installation.troubles.clone_from(&sources.troubles);
+    installation.troubles.extend(root.troubles());
     for (_, reader) in &readers {
         installation.troubles.extend(reader.troubles());
     }

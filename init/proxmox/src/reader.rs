@@ -5,7 +5,7 @@ use std::path::Path;
 use hardware::Reading;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{FileError, Files, Kind};
+use crate::files::{Files, Kind, RootError};
 
 /// Configuration files are small; what is larger is none.
 pub(crate) const TEXT: u64 = 4 << 20;
@@ -54,11 +54,11 @@ impl<'a> Reader<'a> {
         self.troubles.borrow_mut().insert(trouble);
     }
 
-    fn kept<T>(&self, result: Result<T, FileError>) -> Reading<T> {
+    fn kept<T>(&self, result: Result<T, RootError>) -> Reading<T> {
         match result {
             Ok(value) => Reading::Known(value),
-            Err(FileError::Missing(_)) => Reading::Absent,
-            Err(error @ FileError::Dangling { .. }) => {
+            Err(RootError::Missing(_)) => Reading::Absent,
+            Err(error @ RootError::Dangling { .. }) => {
                 self.note(Trouble::Dangling(format!("{}{error}", self.label)));
                 Reading::Absent
             }

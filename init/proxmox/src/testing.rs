@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assess::Finding;
-use hardware::{Machine, Reading};
+use hardware::Machine;
 use rusqlite::Connection;
 
 use crate::boot::esp::EspSource;
@@ -91,11 +91,8 @@ impl Host {
             files,
         });
         look(&Sources {
-            root: &self.root,
             esps: esps.collect(),
-            firmware: Reading::Unknown("not asked".to_owned()),
-            entries: Reading::Unknown("not asked".to_owned()),
-            disk_uses: Reading::Absent,
+            ..Sources::new(&self.root)
         })
     }
 

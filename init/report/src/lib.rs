@@ -16,7 +16,7 @@ mod view;
 use assess::Assessment;
 
 pub use answer::summary_lines;
-pub use systems::{systems_json, systems_text};
+pub use systems::{systems_json, systems_summary_lines, systems_text};
 pub use text::{TextOptions, text};
 
 /// One paragraph of a message, wrapped to `width` columns of plain ASCII like the report itself.

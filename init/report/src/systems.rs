@@ -1,8 +1,10 @@
 //! Installed systems: a page that their administrator knows as theirs, and the JSON document.
 
 mod boot;
+mod disks;
 mod guests;
 mod settings;
+mod summary;
 
 use assess::{Finding, Severity};
 use hardware::Reading;
@@ -11,6 +13,8 @@ use proxmox::{System, Systems};
 use crate::TextOptions;
 use crate::label::fact;
 use crate::page::Page;
+
+pub use summary::systems_summary_lines;
 
 /// The document as pretty JSON, which is the contract of `preflight systems --format json`. Ends in a newline.
 pub fn systems_json(systems: &Systems) -> String {
@@ -34,7 +38,13 @@ pub fn systems_text(systems: &Systems, options: &TextOptions) -> String {
         page.paragraph("", "No installed system was found.");
     }
     for system in &systems.systems {
-        one(&mut page, system);
+        one(&mut page, system, systems.systems.len() > 1);
+    }
+    if let Some(look) = &systems.look {
+        disks::all(&mut page, look);
+        if !systems.findings.is_empty() {
+            findings(&mut page, "WHAT TO KNOW ABOUT THE DISKS", &systems.findings);
+        }
     }
     page.gap();
     page.paragraph(
@@ -44,23 +54,18 @@ pub fn systems_text(systems: &Systems, options: &TextOptions) -> String {
     page.finish()
 }
 
-fn one(page: &mut Page, system: &System) {
+fn one(page: &mut Page, system: &System, several: bool) {
     let installation = &system.installation;
-    let node = match &installation.node {
-        Reading::Known(node) => node.clone(),
-        Reading::Absent => "without a host name".to_owned(),
-        Reading::Unknown(_) => "whose host name could not be read".to_owned(),
+    let number = match several {
+        true => format!("{}. ", system.number),
+        false => String::new(),
     };
-    page.title(&format!(
-        "{} '{node}' in {}",
-        installation.release.name(),
-        system.location
-    ));
+    page.title(&format!("{number}{} in {}", system.name(), system.location));
     boot::boot(page, installation);
     settings::settings(page, installation);
     guests::guests(page, system);
     uses(page, system);
-    findings(page, &system.findings);
+    findings(page, "WHAT DOES NOT FIT TOGETHER", &system.findings);
 }
 
 /// What the disks and the network hang on.
@@ -74,23 +79,7 @@ fn uses(page: &mut Page, system: &System) {
             &format!("{} on {} ({})", line.device, line.mount_point, line.kind),
         );
     }
-    match &installation.disk_uses {
-        Reading::Known(uses) => {
-            for disk in uses {
-                let at = disk
-                    .function
-                    .map(|address| format!(", on {address}"))
-                    .unwrap_or_default();
-                fact(
-                    page,
-                    "disk",
-                    &format!("{}: {}{at}", disk.disk, disk.purpose),
-                );
-            }
-        }
-        Reading::Absent => fact(page, "disk", "the disks below the root were not looked at"),
-        Reading::Unknown(why) => fact(page, "disk", &format!("not known: {why}")),
-    }
+    disks::own(page, installation);
     let stores = installation
         .guests
         .known()
@@ -122,8 +111,8 @@ fn uses(page: &mut Page, system: &System) {
     }
 }
 
-fn findings(page: &mut Page, findings: &[Finding]) {
-    page.title("WHAT DOES NOT FIT TOGETHER");
+fn findings(page: &mut Page, title: &str, findings: &[Finding]) {
+    page.title(title);
     if findings.is_empty() {
         fact(page, "", "Nothing was found.");
     }

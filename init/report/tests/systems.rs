@@ -4,11 +4,12 @@
 
 use hardware::Reading;
 use proxmox::boot::esp::EspSource;
+use proxmox::disks::{DiskUse, Layout, LayoutKind, Purpose};
 use proxmox::files::MemoryFiles;
-use proxmox::system::storage::DiskUse;
-use proxmox::{Sources, System, Systems, look};
-use report::{TextOptions, systems_json, systems_text};
+use proxmox::{DisksSeen, Found, Sources, Systems, look};
+use report::{TextOptions, systems_json, systems_summary_lines, systems_text};
 use rusqlite::Connection;
+use storage::{DiskFacts, DiskId, DiskWrites, Pool, Storage, Trouble, VolumeId, Writes};
 
 const ENTRY: &str = "title Proxmox Virtual Environment\nversion 6.8.12-2-pve\noptions root=ZFS=rpool/ROOT/pve-1 boot=zfs intel_iommu=on\nlinux /EFI/proxmox/6.8.12-2-pve/vmlinuz-6.8.12-2-pve\ninitrd /EFI/proxmox/6.8.12-2-pve/initrd.img-6.8.12-2-pve\n";
 
@@ -96,10 +97,12 @@ fn proxmox_on_zfs() -> Systems {
     let disk = DiskUse {
         disk: "nvme-Samsung_SSD_990_PRO_S6Z1".to_owned(),
         function: Some("0000:04:00.0".parse().unwrap()),
-        purpose: "pool rpool, ESP".to_owned(),
+        partition: Some(3),
+        purpose: Purpose::PoolMember("rpool".to_owned()),
+        within: None,
+        systems: vec![1],
     };
-    let installation = look(&Sources {
-        root: &root,
+    let mut installation = look(&Sources {
         esps: vec![EspSource {
             name: "nvme0n1p2".to_owned(),
             volume_id: Some("1A2B-3C4D".to_owned()),
@@ -108,13 +111,14 @@ fn proxmox_on_zfs() -> Systems {
         }],
         firmware: Reading::Known(hardware::FirmwareKind::Uefi),
         entries: Reading::Absent,
-        disk_uses: Reading::Known(vec![disk]),
+        ..Sources::new(&root)
     });
-    Systems::new(vec![System::new(
-        "rpool/ROOT/pve-1".to_owned(),
-        installation,
-        None,
-    )])
+    installation.disk_uses = Reading::Known(vec![disk]);
+    let found = Found {
+        systems: vec![("rpool/ROOT/pve-1".to_owned(), installation)],
+        look: None,
+    };
+    Systems::new(found, None)
 }
 
 #[test]
@@ -122,6 +126,111 @@ fn a_proxmox_administrator_finds_node_start_settings_and_guests() {
     let text = systems_text(&proxmox_on_zfs(), &TextOptions::default());
     assert!(text.lines().all(|line| line.len() <= 80));
     insta::assert_snapshot!(text);
+}
+
+/// The same system found by a look at the disks, beside one that could not be told apart by name.
+fn found_on_disks() -> Systems {
+    let disk = DiskId("serial:QEMU_HARDDISK_QM1".to_owned());
+    let used = |partition, purpose, within: Option<&str>, systems: &[usize]| DiskUse {
+        disk: disk.0.clone(),
+        function: "0000:00:1f.2".parse().ok(),
+        partition: Some(partition),
+        purpose,
+        within: within.map(str::to_owned),
+        systems: systems.to_vec(),
+    };
+    let uses = vec![
+        used(1, Purpose::BiosBoot, None, &[]),
+        used(2, Purpose::Esp, None, &[1]),
+        used(3, Purpose::PoolMember("rpool".to_owned()), None, &[1, 2]),
+        used(3, Purpose::Root, Some("rpool/ROOT/pve-1"), &[1]),
+    ];
+    let mut installation = proxmox_on_zfs().systems.remove(0).installation;
+    installation.disk_uses = Reading::Known(uses.get(1..).unwrap_or_default().to_vec());
+    installation.layout = Reading::Known(Layout {
+        kind: LayoutKind::Zfs,
+        file_system: "zfs".to_owned(),
+        name: Some("rpool/ROOT/pve-1".to_owned()),
+        uuid: Some("77".to_owned()),
+        subvolume: None,
+        encrypted: false,
+        disks: vec![disk.0.clone()],
+        missing: 1,
+    });
+    let alone = |name: &str, why: &str| Trouble::LeftAlone {
+        volume: VolumeId::Disk(disk.clone()),
+        name: name.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut troubles: Vec<Trouble> = (100..106)
+        .map(|guest| {
+            alone(
+                &format!("pve/vm-{guest}-disk-0"),
+                "by its name it is the disk of a guest",
+            )
+        })
+        .collect();
+    troubles.push(Trouble::Closed {
+        volume: VolumeId::Disk(disk.clone()),
+    });
+    let pool = |guid| Pool {
+        name: "rpool".to_owned(),
+        guid,
+        ..Pool::default()
+    };
+    let look = DisksSeen {
+        storage: Storage {
+            disks: vec![DiskFacts {
+                id: disk.clone(),
+                model: Some("QEMU HARDDISK".to_owned()),
+                serial: Some("QM1".to_owned()),
+                wwn: None,
+                size: 8 << 30,
+                usb: false,
+                function: "0000:00:1f.2".parse().ok(),
+            }],
+            pools: vec![pool(77), pool(78)],
+            troubles,
+            overlay_bound: 180 << 20,
+            ..Storage::default()
+        },
+        uses,
+        writes: vec![DiskWrites {
+            disk: disk.clone(),
+            writes: Writes::default(),
+        }],
+        written_over: 5 << 19,
+        kernel_names: [(disk.0, "sda".to_owned())].into(),
+        took_ms: 2345,
+    };
+    let location = |guid| format!("ZFS, rpool/ROOT/pve-1, on 2 disks ({guid})");
+    let systems = vec![
+        (location(77), installation.clone()),
+        (location(78), installation),
+    ];
+    let look = Some(look);
+    Systems::new(Found { systems, look }, None)
+}
+
+#[test]
+fn the_page_ends_with_what_every_disk_is_used_for_and_what_the_look_wrote() {
+    let text = systems_text(&found_on_disks(), &TextOptions::default());
+    assert!(text.lines().all(|line| line.len() <= 80));
+    assert!(text.contains("2. Proxmox VE 8.2.4 'pve1'"));
+    let start = text.find("DISKS OF THIS MACHINE").unwrap();
+    insta::assert_snapshot!(text.get(start..).unwrap());
+}
+
+#[test]
+fn each_system_has_a_line_of_its_own_for_the_first_screen() {
+    let lines = systems_summary_lines(&found_on_disks());
+    insta::assert_snapshot!(lines.join("\n"));
+    let none = Found {
+        systems: Vec::new(),
+        look: None,
+    };
+    let lines = systems_summary_lines(&Systems::new(none, None));
+    assert_eq!(lines, ["Installed here: no system was found."]);
 }
 
 #[test]

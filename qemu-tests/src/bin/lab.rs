@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use image_builder::cache::Cache;
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use qemu_tests::catalog::{self, CARDS, MACHINES, named};
+use qemu_tests::golden::{self, Golden};
 use qemu_tests::{
     Boot, Description, Failure, Images, Machine, Milestone, Outcome, Qemu, Showcase, Stick, sha256,
 };
@@ -55,6 +57,10 @@ struct Run {
     /// A machine as a test has printed it, in a file of JSON.
     #[arg(long, value_name = "FILE", conflicts_with = "machine")]
     machine_file: Option<PathBuf>,
+    /// The machine of an installed system, by the name that `golden list` gives it; what is written to its disks
+    /// is thrown away. The disks of each further name are put into the machine of the first.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["machine", "machine_file"])]
+    installed: Vec<String>,
     /// The card of the machine, by name.
     #[arg(
         long,
@@ -63,6 +69,9 @@ struct Run {
         default_value = "nvidia-gtx650"
     )]
     card: String,
+    /// Guest time as a count of instructions, a nanosecond each.
+    #[arg(long)]
+    count_instructions: bool,
     /// A word for the kernel's command line, such as preflight.mode=shell. May be repeated.
     #[arg(long, value_name = "OPTION")]
     option: Vec<String>,
@@ -108,6 +117,9 @@ fn boot(run: &Run) -> Result<()> {
     fs::create_dir_all(&run.out).with_context(|| run.out.display().to_string())?;
     let (machine, stick) = machine(run, &qemu)?;
     let mut boot = Boot::new("by-hand", &images, machine).option("quiet");
+    if run.count_instructions {
+        boot = boot.count_instructions();
+    }
     for option in &run.option {
         boot = boot.option(option);
     }
@@ -158,8 +170,30 @@ fn machine(run: &Run, qemu: &Qemu) -> Result<(Machine, Stick)> {
             serde_json::from_str(&json).with_context(|| file.display().to_string())?;
         return Ok((machine.machine().stick(&stick), stick));
     }
+    if let [first, others @ ..] = run.installed.as_slice() {
+        let machine = installed(first, others, &run.out, qemu)?;
+        return Ok((machine.stick(&stick), stick));
+    }
     let showcase = Showcase::with_stick(qemu, &run.out, stick).context("the machine's disks")?;
     Ok((showcase.machine, showcase.stick))
+}
+
+fn installed(first: &str, others: &[String], folder: &Path, qemu: &Qemu) -> Result<Machine> {
+    let cache = Cache::open()?;
+    let obtain = |name: &str| {
+        let golden = Golden::named(name)
+            .with_context(|| format!("there is no '{name}'; `golden list` names those that are"))?;
+        let installed = golden::obtain(golden, &cache, qemu)?;
+        let disks = installed.overlays(folder, qemu)?;
+        Ok::<_, anyhow::Error>((installed, disks))
+    };
+    let (host, disks) = obtain(first)?;
+    let mut machine = host.machine(&disks, folder)?;
+    for name in others {
+        let (installed, disks) = obtain(name)?;
+        machine = installed.attach(machine, &disks);
+    }
+    Ok(machine)
 }
 
 fn readable(path: &Path) -> Result<PathBuf> {

@@ -3,5 +3,5 @@
 mod image;
 mod request;
 
-pub use image::{Reads, image};
+pub use image::image;
 pub use request::{LookAnswer, LookRequest, Request, RootFile};

@@ -58,7 +58,7 @@ fn btrfs() {
 #[test]
 fn zfs() {
     // An import for reading alone replays no intent log: there is a root, with or without the last rounds.
-    let Some((_, found)) = look_at_killed(Golden::ZfsSystemdBoot, WRITE) else {
+    let Some((_, found)) = look_at_killed(Golden::ZfsGrub, WRITE) else {
         return;
     };
     assert!(

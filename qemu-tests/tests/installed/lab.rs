@@ -4,17 +4,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image_builder::cache::Cache;
-use qemu_tests::golden::{self, Golden, Installed, PASSWORD};
+use qemu_tests::golden::{self, Console, Golden, Installed};
 use qemu_tests::probe::Answer;
-use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Reads, Request};
-use qemu_tests::{Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Run, baseline, skip};
+use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
+use qemu_tests::{
+    Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Reads, baseline, skip,
+};
 use tempfile::TempDir;
 
 use crate::untouched::Harm;
 
 /// On the reference machine, some ten times what is seen there.
 const TO_LOGIN: Duration = Duration::from_secs(300);
-const A_COMMAND: Duration = Duration::from_secs(120);
+const SOME_ROUNDS: Duration = Duration::from_secs(120);
+/// GRUB says nothing while it loads kernels, which takes long on a busy machine.
+const SILENT: f64 = 4.0;
 
 pub struct Lab {
     pub qemu: Qemu,
@@ -60,6 +64,15 @@ impl Lab {
             }
             Err(why) => panic!("{why:#}"),
         }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Deadlines for what says nothing for long.
+    pub fn patient(&self) -> Deadlines {
+        Deadlines::scaled(self.deadlines.factor().max(SILENT))
     }
 
     /// An empty overlay over each of these disks.
@@ -139,24 +152,16 @@ impl Lab {
         let disks = self.overlays("killed", &installed.disks);
         let machine = installed.machine(&disks, self.folder.path()).unwrap();
         let boot = Boot::from_disk(&format!("installed-killed-{name}"), machine);
-        let mut run = boot.deadlines(self.deadlines).start(&self.qemu).unwrap();
-        log_in(&mut run, name);
+        let mut run = boot.deadlines(self.patient()).start(&self.qemu).unwrap();
+        Console::log_in(&mut run, installed.golden(), TO_LOGIN).unwrap();
         let script = format!(
             "n=0; while n=$((n+1)); do {body}; [ $((n % 20)) != 0 ] || echo ROUND $n; done &\r"
         );
         run.type_text(&script).unwrap();
-        run.wait_text("ROUND 40", A_COMMAND).unwrap();
+        run.wait_text("ROUND 40", SOME_ROUNDS).unwrap();
         drop(run);
         disks
     }
-}
-
-fn log_in(run: &mut Run, name: &str) {
-    run.wait_text(&format!("{name} login:"), TO_LOGIN).unwrap();
-    run.type_text("root\r").unwrap();
-    run.wait_text("Password:", A_COMMAND).unwrap();
-    run.type_text(&format!("{PASSWORD}\r")).unwrap();
-    run.wait_text(&format!("root@{name}:"), A_COMMAND).unwrap();
 }
 
 fn image(requests: &[Request], folder: &Path) -> anyhow::Result<Images> {

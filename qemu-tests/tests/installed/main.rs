@@ -4,8 +4,12 @@
 mod clean;
 mod control;
 mod degraded;
+mod described;
+mod host;
 mod killed;
 mod lab;
+mod product;
 mod several;
 mod thin_pool;
+mod time;
 mod untouched;

@@ -6,8 +6,10 @@ use std::process::Command;
 
 use gptman::{GPT, GPTPartitionEntry};
 use qemu_tests::probe::Answer;
-use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Reads, Request};
-use qemu_tests::{Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, baseline, skip};
+use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
+use qemu_tests::{
+    Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Reads, baseline, skip,
+};
 use tempfile::TempDir;
 
 /// What every root in these tests has: a command for each file, in the folder that is the current one.

@@ -3,10 +3,11 @@ use hardware::{HostDevice, HostRole, Machine};
 use super::Rule;
 use crate::card::CardFunctions;
 use crate::context::Context;
-use crate::running::{holds, leads_out, use_now};
+use crate::running::{holds, installed_on, leads_out, use_now};
 use crate::{Finding, FindingId, Severity};
 
 const ROOT_DISK: FindingId = FindingId::new("host.root-disk");
+const INSTALLED: FindingId = FindingId::new("host.installed-system");
 const DISK: FindingId = FindingId::new("host.disk");
 const ONLY_DISK: FindingId = FindingId::new("host.only-disk");
 const DEFAULT_ROUTE: FindingId = FindingId::new("host.default-route");
@@ -19,6 +20,7 @@ const BOOT_STICK: FindingId = FindingId::new("host.boot-stick");
 pub(super) const RULE: Rule = Rule {
     ids: &[
         ROOT_DISK,
+        INSTALLED,
         DISK,
         ONLY_DISK,
         DEFAULT_ROUTE,
@@ -132,7 +134,9 @@ fn judge_card(ctx: &Context, card: &CardFunctions, role: &Role) -> Option<Findin
 fn needed_now(machine: &Machine, role: &Role, lost: &[&HostDevice]) -> Option<Finding> {
     let finding = match role.role {
         HostRole::Disk => {
-            let device = lost.iter().find(|device| holds(machine, device, "/"))?;
+            let Some(device) = lost.iter().find(|device| holds(machine, device, "/")) else {
+                return installed(machine, lost);
+            };
             let summary = format!(
                 "The running system itself is on it: {} holds the root file system.",
                 device.name
@@ -152,6 +156,33 @@ fn needed_now(machine: &Machine, role: &Role, lost: &[&HostDevice]) -> Option<Fi
                 .remedy("Give the host another way in first, on another network card, and try it.")
         }
         HostRole::Keyboard | HostRole::BootStick => return None,
+    };
+    Some(finding.seen_all(evidence(machine, lost)))
+}
+
+/// The root of an installed system is on it. Where that is the only system, it is the one that is to be the
+/// host, and keeps the controller of its disk.
+fn installed(machine: &Machine, lost: &[&HostDevice]) -> Option<Finding> {
+    let (device, root) = lost.iter().find_map(|device| {
+        let root = installed_on(machine, device).find(|used| used.is_root)?;
+        Some((device, root))
+    })?;
+    let name = root.system.as_deref().unwrap_or_default();
+    let mut roots = machine.installed_uses.known()?.iter();
+    let is_only = !roots.any(|other| other.is_root && other.system != root.system);
+    let summary = format!(
+        "The installed system {name} starts from it: {} holds its root.",
+        device.name
+    );
+    let finding = if is_only {
+        Finding::blocks(INSTALLED, device.function, summary).remedy(
+            "Leave this controller with the host. To give it away, the system has to move to a disk on \
+             another one.",
+        )
+    } else {
+        Finding::caution(INSTALLED, device.function, summary).remedy(
+            "Leave this controller with the host when this is the system that runs the guests.",
+        )
     };
     Some(finding.seen_all(evidence(machine, lost)))
 }
@@ -184,7 +215,7 @@ pub(super) fn is_up(device: &HostDevice) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hardware::Reading;
+    use hardware::{InstalledUse, Reading};
 
     use super::*;
     use crate::testing::Builder;
@@ -234,6 +265,53 @@ mod tests {
             "{:?}",
             found.evidence
         );
+    }
+
+    fn installed_uses(machine: Builder, roots: &[(&str, &str)]) -> Builder {
+        let used = |what: &str, is_root: bool, disk: &str, system: &str| InstalledUse {
+            disk: disk.to_owned(),
+            system: Some(system.to_owned()),
+            what: what.to_owned(),
+            is_root,
+        };
+        let uses = roots.iter().flat_map(|(disk, system)| {
+            [
+                used("physical volume of pve", false, disk, system),
+                used("root (pve/root)", true, disk, system),
+            ]
+        });
+        machine.installed(uses.collect())
+    }
+
+    #[test]
+    fn the_controller_that_the_only_installed_system_starts_from_is_blocked() {
+        let machine = installed_uses(with_disk(), &[("nvme0n1", "1, Proxmox VE 8.2.4")]);
+        let found = machine.only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.installed-system", Severity::Blocks)
+        );
+        assert!(found.summary.contains("1, Proxmox VE 8.2.4 starts from it"));
+        assert!(
+            found.evidence[0].ends_with(
+                "holds physical volume of pve of installed system 1, Proxmox VE 8.2.4; \
+                 root (pve/root) of installed system 1, Proxmox VE 8.2.4"
+            ),
+            "{:?}",
+            found.evidence
+        );
+    }
+
+    #[test]
+    fn of_several_installed_systems_each_may_be_the_guests() {
+        let roots = [("nvme0n1", "1, Debian"), ("sda", "2, Proxmox VE 8.2.4")];
+        let found = installed_uses(with_disk(), &roots).only(&RULE);
+        assert_eq!(
+            (found.id.as_str(), found.severity),
+            ("host.installed-system", Severity::Caution)
+        );
+        let elsewhere = installed_uses(with_disk(), &[("sda", "1, Debian")]).only(&RULE);
+        assert_eq!(elsewhere.id, "host.only-disk");
     }
 
     #[test]

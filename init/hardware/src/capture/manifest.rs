@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RomReading;
 use crate::tree::Failure;
+use crate::{InstalledUse, Reading, RomReading};
 
 /// What a capture says of itself: `manifest.json`, the first file in it. Paths are those in the archive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Manifest {
     pub identifiers: bool,
     /// Kernel name of the disk that Preflight was booted from.
     pub boot_stick: Option<String>,
+    /// What installed systems have on the disks; absent when nobody looked at them.
+    #[serde(default)]
+    pub installed_uses: Reading<Vec<InstalledUse>>,
     /// What was taken out of it, and where.
     pub left_out: Vec<LeftOut>,
     /// Whether what is not in it was not on the machine; a copied folder may only lack it.

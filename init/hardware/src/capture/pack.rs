@@ -32,6 +32,7 @@ pub(super) fn pack(recording: Recording, details: &Details) -> Result<Packed, Ca
         kernel: details.machine.kernel.release.known().cloned(),
         identifiers: details.identifiers,
         boot_stick: details.boot_stick.map(str::to_owned),
+        installed_uses: details.machine.installed_uses.clone(),
         left_out,
         complete: recording.complete,
         read_from: ReadFrom {

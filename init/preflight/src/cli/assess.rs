@@ -53,7 +53,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 names: names.as_ref(),
                 options: &options,
             };
-            look::look(&Source::live(), &DataPlace::Stick, &basis)?
+            let (machine, _) = look::read(&Source::live(), &DataPlace::Stick)?;
+            look::judge(machine, &basis)
         }
     };
     let output = match arguments.format {

@@ -23,7 +23,8 @@ pub struct Arguments {
 
 /// Reads this machine and writes down what was read. Option ROMs are only read on the stick.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let (_, packed) = capture::look(&DataPlace::Stick, None, arguments.with_identifiers)?;
+    let read = capture::read(&DataPlace::Stick)?;
+    let (_, packed) = read.judge(None, arguments.with_identifiers);
     let packed = packed?;
     write(&arguments.out, &packed.bytes)?;
     println!(

@@ -29,6 +29,9 @@ enum Command {
     Systems(systems::Arguments),
     /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
+    /// What the session starts on the stick: the installed systems, for itself
+    #[command(hide = true)]
+    LookAtDisks,
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -44,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Systems(arguments) => systems::run(&arguments),
         Command::Rom(arguments) => rom::run(&arguments),
+        Command::LookAtDisks => systems::look(),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

@@ -1,26 +1,42 @@
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use assess::Severity;
 use clap::ValueEnum;
-use hardware::{FirmwareKind, Machine, Names, Reading, Source};
-use proxmox::boot::esp::EspSource;
-use proxmox::boot::firmware::{BootEntries, read_boot_entries};
-use proxmox::files::{Files, Folder, Kind};
-use proxmox::{Sources, System, Systems, look};
+use hardware::{Machine, Names, Source};
+use proxmox::{Found, Systems};
 use report::TextOptions;
+
+use crate::systems::{
+    DiskOptions, ask_passphrase, in_folder, in_running_system, is_stick, on_disks,
+};
+use crate::{log, options};
 
 /// Arguments of `preflight systems`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The root of an installed system, with /boot in it [default: this running system]
+    /// The root of an installed system, with /boot in it [default: on the stick --disks, else this running
+    /// system]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// An EFI system partition of its machine, as a folder; once for each
     #[arg(long, value_name = "DIR")]
     esp: Vec<PathBuf>,
+    /// Look at every disk that is not in use, and at all systems on them. Nothing is written to a disk: all
+    /// goes through overlays in memory
+    #[arg(long, conflicts_with_all = ["root", "esp"])]
+    disks: bool,
+    /// A file with the passphrase of encrypted disks (LUKS), without a line end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "ask_passphrase"])]
+    passphrase_file: Option<PathBuf>,
+    /// Ask for the passphrase of encrypted disks (LUKS)
+    #[arg(long, conflicts_with = "root")]
+    ask_passphrase: bool,
+    /// MiB of memory that the overlays may fill [default: a quarter of what is free]
+    #[arg(long, value_name = "MIB", conflicts_with = "root")]
+    memory: Option<u64>,
     /// The machine that the system is on, as for assess: its devices are compared with the guests'
     /// [default: this machine where no root is named, else none]
     #[arg(long, value_name = "SOURCE")]
@@ -36,44 +52,16 @@ enum Format {
     Json,
 }
 
-/// Where systems mount their ESP.
-const ESP_MOUNTS: [&str; 3] = ["/boot/efi", "/efi", "/boot"];
-const EFIVARS: &str = "/sys/firmware/efi/efivars";
-
-/// Reads and prints. Nothing is written, and nothing outside the named folders is opened.
+/// Reads and prints. Nothing is written. Of a named folder nothing outside is opened.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let path = arguments.root.as_deref().unwrap_or(Path::new("/"));
-    let root = open(path)?;
-    let mounted = mounted_esps(&root);
-    let mut esps: Vec<(String, Folder)> = mounted;
-    for path in &arguments.esp {
-        esps.push((path.display().to_string(), open(path)?));
-    }
+    // Before the disks are looked at, for then there are more block devices than the machine has.
     let machine = machine(arguments)?;
-    let live = arguments.root.is_none();
-    let (firmware, entries) = if live {
-        (
-            machine
-                .as_ref()
-                .map_or(Reading::Absent, |machine| machine.firmware.clone()),
-            boot_entries(),
-        )
-    } else {
-        saved_firmware(machine.as_ref())
-    };
-    let sources = Sources {
-        root: &root,
-        esps: esps.iter().map(source).collect(),
-        firmware,
-        entries,
-        disk_uses: Reading::Absent,
-    };
-    let system = System::new(path.display().to_string(), look(&sources), machine.as_ref());
-    let blocks = system
-        .findings
-        .iter()
+    let found = found(arguments, machine.as_ref())?;
+    let systems = Systems::new(found, machine.as_ref());
+    let findings = systems.systems.iter().flat_map(|system| &system.findings);
+    let blocks = findings
+        .chain(&systems.findings)
         .any(|finding| finding.severity == Severity::Blocks);
-    let systems = Systems::new(vec![system]);
     let output = match arguments.format {
         Format::Text => report::systems_text(&systems, &TextOptions::default()),
         Format::Json => report::systems_json(&systems),
@@ -82,40 +70,38 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(blocks)))
 }
 
-fn open(path: &Path) -> Result<Folder> {
-    Folder::open(path).with_context(|| {
-        format!(
-            "{} cannot be opened; give a folder that can be read",
-            path.display()
-        )
+/// What the session on the stick starts, so that it can end a look that does not end by itself: prints what was
+/// found and not yet compared with a machine, or why nothing could be looked at.
+pub fn look() -> Result<ExitCode> {
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    log::start(options::parse(&command_line).0.log);
+    let found = on_disks(&DiskOptions::default()).map_err(|error| format!("{error:#}"));
+    write_out(&serde_json::to_string(&found)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn found(arguments: &Arguments, machine: Option<&Machine>) -> Result<Found> {
+    if let Some(root) = &arguments.root {
+        return in_folder(root, &arguments.esp, machine);
+    }
+    if !arguments.disks && !is_stick() {
+        return in_running_system(&arguments.esp);
+    }
+    on_disks(&DiskOptions {
+        passphrase: passphrase(arguments)?,
+        bound: arguments.memory.map(|mib| mib.saturating_mul(1 << 20)),
     })
+    .context("the disks cannot be looked at")
 }
 
-fn source((name, files): &(String, Folder)) -> EspSource<'_> {
-    EspSource {
-        name: name.clone(),
-        volume_id: None,
-        partition: None,
-        files,
+fn passphrase(arguments: &Arguments) -> Result<Option<Vec<u8>>> {
+    if arguments.ask_passphrase {
+        return ask_passphrase().map(Some);
     }
-}
-
-/// ESPs that are mounted inside the root: they have a folder EFI or loader.
-fn mounted_esps(root: &Folder) -> Vec<(String, Folder)> {
-    let mut found = Vec::new();
-    for mount in ESP_MOUNTS {
-        let Ok(folder) = root.below(Path::new(mount)) else {
-            continue;
-        };
-        let holds = |name: &str| folder.kind(Path::new(name)) == Ok(Kind::Folder);
-        // /boot is the ESP itself on some systems; on others the ESP is mounted below it.
-        let is_esp =
-            (holds("EFI") || holds("loader/entries")) && !(mount == "/boot" && holds("grub"));
-        if is_esp {
-            found.push((mount.to_owned(), folder));
-        }
-    }
-    found
+    let read = arguments.passphrase_file.as_ref().map(|path| {
+        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    });
+    read.transpose()
 }
 
 fn machine(arguments: &Arguments) -> Result<Option<Machine>> {
@@ -124,18 +110,6 @@ fn machine(arguments: &Arguments) -> Result<Option<Machine>> {
         (None, None) => Ok(Some(hardware::read(&Source::live())?)),
         (None, Some(_)) => Ok(None),
     }
-}
-
-fn boot_entries() -> Reading<BootEntries> {
-    Folder::open(Path::new(EFIVARS)).map_or(Reading::Absent, |files| read_boot_entries(&files))
-}
-
-fn saved_firmware(machine: Option<&Machine>) -> (Reading<FirmwareKind>, Reading<BootEntries>) {
-    let unknown = "a folder does not say how its machine starts".to_owned();
-    let firmware = machine.map_or(Reading::Unknown(unknown.clone()), |machine| {
-        machine.firmware.clone()
-    });
-    (firmware, Reading::Unknown(unknown))
 }
 
 /// A reader that closes early (`| head`) is no error.

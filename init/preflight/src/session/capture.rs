@@ -1,36 +1,68 @@
 use std::time::SystemTime;
 
 use assess::Options;
-use hardware::capture::{CaptureError, Details, Packed};
-use hardware::{Names, RomReading, Source};
+use hardware::capture::{CaptureError, Details, Packed, Recording};
+use hardware::{InstalledUse, Machine, Names, Reading, RomReading, Source};
 use storage::DataPlace;
 
 use super::look::{self, Basis, Look};
 
-/// Reads and judges this machine, and makes a capture of all that was read for it: from the capture comes
-/// the same assessment. `identifiers` keeps serial numbers, MAC addresses and UUIDs in it.
-pub fn look(
-    data: &DataPlace,
-    roms: Option<&[RomReading]>,
-    identifiers: bool,
-) -> Result<(Look, Result<Packed, CaptureError>), hardware::Error> {
-    let names = Names::find();
+/// A machine that was read, with a record of all that was asked for.
+pub struct ReadMachine {
+    machine: Machine,
+    recording: Recording,
+    boot_stick: Option<String>,
+    taken: SystemTime,
+}
+
+/// Reads this machine.
+pub fn read(data: &DataPlace) -> Result<ReadMachine, hardware::Error> {
     let taken = SystemTime::now();
     let (source, recording) = Source::live().record();
-    let basis = Basis {
-        roms,
-        names: names.as_ref(),
-        options: &Options::default(),
-    };
-    let look = look::look(&source, data, &basis)?;
-    let packed = recording.pack(&Details {
-        version: env!("CARGO_PKG_VERSION"),
+    let (machine, boot_stick) = look::read(&source, data)?;
+    Ok(ReadMachine {
+        machine,
+        recording,
+        boot_stick,
         taken,
-        identifiers,
-        machine: &look.machine,
-        boot_stick: look.boot_stick.as_deref(),
-        names: names.as_ref(),
-        roms,
-    });
-    Ok((look, packed))
+    })
+}
+
+impl ReadMachine {
+    /// The machine.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// With what a look at its disks found of installed systems.
+    pub fn with_installed_uses(mut self, uses: Reading<Vec<InstalledUse>>) -> Self {
+        self.machine.installed_uses = uses;
+        self
+    }
+
+    /// Judges it, and makes a capture of all that was read for it: from the capture comes the same
+    /// assessment. `identifiers` keeps serial numbers, MAC addresses and UUIDs in it.
+    pub fn judge(
+        self,
+        roms: Option<&[RomReading]>,
+        identifiers: bool,
+    ) -> (Look, Result<Packed, CaptureError>) {
+        let names = Names::find();
+        let basis = Basis {
+            roms,
+            names: names.as_ref(),
+            options: &Options::default(),
+        };
+        let look = look::judge(self.machine, &basis);
+        let packed = self.recording.pack(&Details {
+            version: env!("CARGO_PKG_VERSION"),
+            taken: self.taken,
+            identifiers,
+            machine: &look.machine,
+            boot_stick: self.boot_stick.as_deref(),
+            names: names.as_ref(),
+            roms,
+        });
+        (look, packed)
+    }
 }

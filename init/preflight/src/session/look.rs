@@ -9,8 +9,6 @@ pub struct Look {
     pub assessment: Assessment,
     /// The machine as read.
     pub machine: Machine,
-    /// Kernel name of the disk that Preflight was booted from.
-    pub boot_stick: Option<String>,
     /// The report in words.
     pub text: String,
     /// The report for programs.
@@ -45,17 +43,17 @@ pub fn read_roms(
     Ok(readings)
 }
 
-/// Reads and judges the machine.
-pub fn look(source: &Source, data: &DataPlace, basis: &Basis) -> Result<Look, hardware::Error> {
+/// Reads the machine, and tells the disk that Preflight itself was booted from, by its kernel name.
+pub fn read(
+    source: &Source,
+    data: &DataPlace,
+) -> Result<(Machine, Option<String>), hardware::Error> {
     let mut machine = hardware::read(source)?;
     let boot_stick = boot_stick(data);
     if let Some(disk) = &boot_stick {
         machine.mark_boot_stick(disk);
     }
-    Ok(Look {
-        boot_stick,
-        ..judge(machine, basis)
-    })
+    Ok((machine, boot_stick))
 }
 
 /// Judges a machine that was read.
@@ -67,7 +65,6 @@ pub fn judge(machine: Machine, basis: &Basis) -> Look {
     Look {
         assessment,
         machine,
-        boot_stick: None,
         text,
         json,
     }

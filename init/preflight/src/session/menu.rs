@@ -1,27 +1,36 @@
 use crate::consoles::Consoles;
 use crate::init::Ending;
 use crate::options::End;
+use crate::session::run::Pages;
 use crate::session::shell;
 
 /// Lines of a text screen, less the one that asks for a key.
 const PAGE: usize = 23;
 
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";
+/// The same where installed systems were looked at.
+const MENU_WITH_SYSTEMS: &str = "\n  r  show the report again    i  show the installed systems\n  \
+                                 s  shell    b  reboot    p  power off\n";
 
 /// Ends as the options say, or asks until the person chose an end.
-pub fn choose_end(end: End, report: &str, consoles: &mut Consoles) -> Ending {
+pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {
     match end {
         End::Reboot => return Ending::Reboot,
         End::PowerOff => return Ending::PowerOff,
         End::Menu => {}
     }
     loop {
-        consoles.print(MENU);
+        consoles.print(if pages.systems.is_empty() {
+            MENU
+        } else {
+            MENU_WITH_SYSTEMS
+        });
         let Some((key, console)) = consoles.key(None) else {
             continue;
         };
         match key {
-            'r' | 'R' => show_in_pages(report, consoles),
+            'r' | 'R' => show_in_pages(&pages.report, consoles),
+            'i' | 'I' => show_in_pages(&pages.systems, consoles),
             'b' | 'B' => return Ending::Reboot,
             'p' | 'P' => return Ending::PowerOff,
             's' | 'S' => {

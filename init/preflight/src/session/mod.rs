@@ -12,6 +12,7 @@ mod run;
 mod save;
 mod settle;
 pub mod shell;
+mod systems;
 mod uevent;
 
 pub use attempt::Attempt;

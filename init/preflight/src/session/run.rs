@@ -5,20 +5,28 @@ use std::time::Duration;
 use assess::Assessment;
 use hardware::rom::Progress;
 use hardware::{Reading, RomReading, Source};
+use proxmox::{Found, Systems};
 use serde::Serialize;
 
 use super::devices::Devices;
 use super::look::{self, Look};
-use super::save::{self, Saved};
-use super::{Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, settle, shell};
+use super::save::{self, NewFile, Saved};
+use super::{
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, settle, shell, systems,
+};
 use crate::consoles::Consoles;
 use crate::events::Events;
 use crate::init::{Ending, cover};
 use crate::log;
 use crate::options::{self, Fault, Mode, Options};
+use crate::systems::installed_uses;
 
 /// Name of the capture in a run's folder.
 const CAPTURE: &str = "capture.tar.zst";
+/// The look at installed systems may take so long before the report is shown without it.
+const SYSTEMS_WAIT: Duration = Duration::from_secs(60);
+/// The same where somebody has come for the systems.
+const RESCUE_WAIT: Duration = Duration::from_secs(600);
 /// Columns of every screen and serial line.
 const SCREEN: usize = 80;
 
@@ -32,6 +40,13 @@ struct RunResult<'a> {
     saved: Option<&'a Saved>,
     save_error: Option<String>,
     messages: &'a [String],
+}
+
+/// What a person reads: the report, and the page about installed systems.
+#[derive(Default)]
+pub(super) struct Pages {
+    pub report: String,
+    pub systems: String,
 }
 
 struct Session {
@@ -65,26 +80,26 @@ impl Session {
     fn run(&mut self, command_line: &str) -> Ending {
         self.say(&format!("\nPreflight {}", env!("CARGO_PKG_VERSION")));
         self.milestone("session");
-        let report = match self.options.mode {
-            Mode::Off => String::new(),
+        let pages = match self.options.mode {
+            Mode::Off => Pages::default(),
             Mode::Shell => {
                 let _devices = self.devices(command_line);
                 self.shells();
-                String::new()
+                Pages::default()
             }
             Mode::Rescue => {
-                let report = self.assess(command_line);
+                let pages = self.assess(command_line);
                 self.shells();
-                report
+                pages
             }
             Mode::Assess | Mode::Pristine => self.assess(command_line),
         };
         self.events.flush();
-        menu::choose_end(self.options.end, &report, &mut self.consoles)
+        menu::choose_end(self.options.end, &pages, &mut self.consoles)
     }
 
-    /// Looks, saves and shows; returns the report in words.
-    fn assess(&mut self, command_line: &str) -> String {
+    /// Looks, saves and shows.
+    fn assess(&mut self, command_line: &str) -> Pages {
         if self.fault() == Some(Fault::NoFirmware)
             && let Err(error) = cover("/sys/firmware")
         {
@@ -95,12 +110,19 @@ impl Session {
         self.milestone("roms");
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
-        let look = capture::look(&self.options.data, roms.as_deref(), false);
+        let read = capture::read(&self.options.data);
         self.milestone("read");
         fault::after_reading(self.options.fault, self.attempt);
         self.messages.extend(devices.take_messages());
-        match look {
-            Ok((look, capture)) => {
+        match read {
+            Ok(read) => {
+                let found = self.systems();
+                let uses = match &found {
+                    Some(found) => installed_uses(found),
+                    None => Reading::Unknown("the look at the disks failed".to_owned()),
+                };
+                let systems = found.map(|found| Systems::new(found, Some(read.machine())));
+                let (look, capture) = read.with_installed_uses(uses).judge(roms.as_deref(), false);
                 let capture = match capture {
                     Ok(capture) => Some(capture.bytes),
                     Err(error) => {
@@ -108,15 +130,37 @@ impl Session {
                         None
                     }
                 };
-                self.save_and_show(&source, &look, roms.as_deref().unwrap_or_default(), capture)
+                let roms = roms.as_deref().unwrap_or_default();
+                self.save_and_show(&source, &look, roms, capture, systems.as_ref())
             }
             Err(error) => {
                 let text = format!("The machine could not be read: {error}");
                 self.complain(text.clone());
                 self.send_result(None, &Err(anyhow::anyhow!("there is nothing to save")));
-                text
+                Pages {
+                    report: text,
+                    systems: String::new(),
+                }
             }
         }
+    }
+
+    /// The installed systems; none where the look failed, which is said.
+    fn systems(&mut self) -> Option<Found> {
+        let limit = match self.options.mode {
+            Mode::Rescue => RESCUE_WAIT,
+            _ => SYSTEMS_WAIT,
+        };
+        self.say("Looking at installed systems; nothing is written to their disks ...");
+        let found = systems::find(limit);
+        self.milestone("systems");
+        found
+            .map_err(|error| {
+                self.complain(format!(
+                    "the installed systems could not be looked at: {error:#}"
+                ));
+            })
+            .ok()
     }
 
     fn read_roms(&mut self, source: &Source) -> Option<Vec<RomReading>> {
@@ -175,10 +219,21 @@ impl Session {
         look: &Look,
         roms: &[RomReading],
         capture: Option<Vec<u8>>,
-    ) -> String {
+        systems: Option<&Systems>,
+    ) -> Pages {
         self.milestone("assessed");
         self.milestone("saving");
-        let saved = self.save(source, look, roms, capture);
+        let page = systems.map_or_else(String::new, |systems| {
+            report::systems_text(systems, &report::TextOptions::default())
+        });
+        let mut files = save::rom_files(&look.machine, roms);
+        files.extend(capture.map(|bytes| (CAPTURE.to_owned(), bytes)));
+        if let Some(systems) = systems {
+            let json = report::systems_json(systems);
+            files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
+            files.push(("systems.json".to_owned(), json.into_bytes()));
+        }
+        let saved = self.save(source, look, files);
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text);
         match &saved {
@@ -197,20 +252,25 @@ impl Session {
         for line in report::summary_lines(&look.assessment) {
             shown.push_str(&report::paragraph(&line, SCREEN));
         }
+        for line in systems
+            .map(report::systems_summary_lines)
+            .unwrap_or_default()
+        {
+            shown.push_str(&report::paragraph(&line, SCREEN));
+        }
+        if self.options.mode == Mode::Rescue {
+            self.consoles.print(&format!("\n{page}"));
+        }
         self.consoles.print(&shown);
         self.milestone("shown");
         self.send_result(Some(&look.assessment), &saved);
-        shown
+        Pages {
+            report: shown,
+            systems: page,
+        }
     }
 
-    fn save(
-        &self,
-        source: &Source,
-        look: &Look,
-        roms: &[RomReading],
-        capture: Option<Vec<u8>>,
-    ) -> anyhow::Result<Saved> {
-        let mut files = save::rom_files(&look.machine, roms);
+    fn save(&self, source: &Source, look: &Look, mut files: Vec<NewFile>) -> anyhow::Result<Saved> {
         let mut text = look.text.clone();
         for message in &self.messages {
             text.push_str(&report::paragraph(
@@ -226,7 +286,6 @@ impl Session {
             Reading::Unknown(why) => format!("not read: {why}\n"),
         };
         files.push(("kernel.log".to_owned(), log.into_bytes()));
-        files.extend(capture.map(|bytes| (CAPTURE.to_owned(), bytes)));
         let slow = self.fault() == Some(Fault::SlowSave);
         save::save(&self.options.data, &look.machine.board, &files, slow)
     }

@@ -1,5 +1,5 @@
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command};
 
@@ -9,8 +9,8 @@ use nix::libc;
 const BUSYBOX: &str = "/bin/busybox";
 
 const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks that it has made ready are held read-only \
-                       in the kernel,'; echo 'all but the stick: blockdev --getro /dev/DISK says 1. Type \
-                       exit to leave.'; exec /bin/busybox sh";
+                       in the kernel,'; echo 'all but the stick: blockdev --getro /dev/DISK says 1. \
+                       preflight systems shows what'; echo 'is installed on them. Type exit to leave.'; exec /bin/busybox sh";
 
 /// Starts a shell on a console, with job control.
 pub fn start(console: &Path) -> Result<Child> {
@@ -21,6 +21,10 @@ pub fn start(console: &Path) -> Result<Child> {
     let _ = Command::new(BUSYBOX)
         .args(["--install", "-s", "/bin"])
         .status();
+    // The program itself, as a person types it.
+    if let Ok(own) = std::env::current_exe() {
+        let _ = symlink(own, "/bin/preflight");
+    }
     let open = || {
         OpenOptions::new()
             .read(true)

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use super::{FileError, Files, Kind};
+use super::{Files, Kind, RootError};
 
 /// As many links as Linux follows in one path (MAXSYMLINKS).
 const LINKS: usize = 40;
@@ -57,7 +57,7 @@ impl MemoryFiles {
     }
 
     /// The path without links, `.` and `..`.
-    fn resolve(&self, path: &Path) -> Result<PathBuf, FileError> {
+    fn resolve(&self, path: &Path) -> Result<PathBuf, RootError> {
         let mut rest: Vec<OsString> = components(path);
         let mut at = PathBuf::new();
         let mut links = 0;
@@ -73,7 +73,7 @@ impl MemoryFiles {
             };
             links += 1;
             if links > LINKS {
-                return Err(FileError::Loop(path.to_owned()));
+                return Err(RootError::Loop(path.to_owned()));
             }
             if target.is_absolute() {
                 at = PathBuf::new();
@@ -83,7 +83,7 @@ impl MemoryFiles {
         Ok(at)
     }
 
-    fn node(&self, path: &Path) -> Result<&Node, FileError> {
+    fn node(&self, path: &Path) -> Result<&Node, RootError> {
         let resolved = self.resolve(path)?;
         if let Some(node) = self.nodes.get(&resolved) {
             return Ok(node);
@@ -92,20 +92,20 @@ impl MemoryFiles {
             return Ok(&Node::Other(Kind::Folder));
         }
         match self.nodes.get(&clean(path)) {
-            Some(Node::Link(target)) => Err(FileError::Dangling {
+            Some(Node::Link(target)) => Err(RootError::Dangling {
                 path: path.to_owned(),
                 target: target.clone(),
             }),
-            _ => Err(FileError::Missing(path.to_owned())),
+            _ => Err(RootError::Missing(path.to_owned())),
         }
     }
 }
 
 impl Files for MemoryFiles {
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, RootError> {
         match self.node(path)? {
             Node::File(bytes) if bytes.len() as u64 <= limit => Ok(bytes.clone()),
-            Node::File(_) => Err(FileError::TooLarge {
+            Node::File(_) => Err(RootError::TooLarge {
                 path: path.to_owned(),
                 limit,
             }),
@@ -113,14 +113,14 @@ impl Files for MemoryFiles {
         }
     }
 
-    fn tail(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    fn tail(&self, path: &Path, limit: u64) -> Result<Vec<u8>, RootError> {
         let bytes = self.read(path, u64::MAX)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let start = bytes.len().saturating_sub(limit);
         Ok(bytes.get(start..).unwrap_or_default().to_vec())
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<OsString>, FileError> {
+    fn list(&self, path: &Path) -> Result<Vec<OsString>, RootError> {
         let node = self.node(path)?;
         if *node != Node::Other(Kind::Folder) {
             return Err(wrong(path, node, Kind::Folder));
@@ -136,18 +136,18 @@ impl Files for MemoryFiles {
         Ok(names.into_iter().collect())
     }
 
-    fn kind(&self, path: &Path) -> Result<Kind, FileError> {
+    fn kind(&self, path: &Path) -> Result<Kind, RootError> {
         self.node(path).map(kind_of)
     }
 
-    fn link(&self, path: &Path) -> Result<PathBuf, FileError> {
+    fn link(&self, path: &Path) -> Result<PathBuf, RootError> {
         let path = clean(path);
         let folder = self.resolve(path.parent().unwrap_or(Path::new("")))?;
         let name = path.file_name().unwrap_or_default();
         match self.nodes.get(&folder.join(name)) {
             Some(Node::Link(target)) => Ok(target.clone()),
             Some(node) => Err(wrong(&path, node, Kind::Link)),
-            None => Err(FileError::Missing(path)),
+            None => Err(RootError::Missing(path)),
         }
     }
 }
@@ -160,8 +160,8 @@ fn kind_of(node: &Node) -> Kind {
     }
 }
 
-fn wrong(path: &Path, node: &Node, wanted: Kind) -> FileError {
-    FileError::Wrong {
+fn wrong(path: &Path, node: &Node, wanted: Kind) -> RootError {
+    RootError::Wrong {
         path: path.to_owned(),
         kind: kind_of(node),
         wanted,

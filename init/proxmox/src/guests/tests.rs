@@ -2,9 +2,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
+use storage::Root;
 
 use super::*;
-use crate::files::{Folder, MemoryFiles};
+use crate::files::MemoryFiles;
 
 const SCHEMA: &str = "CREATE TABLE tree (inode INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL CHECK(typeof(parent)=='integer'), version INTEGER NOT NULL CHECK(typeof(version)=='integer'), writer INTEGER NOT NULL CHECK(typeof(writer)=='integer'), mtime INTEGER NOT NULL CHECK(typeof(mtime)=='integer'), type INTEGER NOT NULL CHECK(typeof(type)=='integer'), name TEXT NOT NULL, data BLOB);";
 
@@ -100,7 +101,7 @@ fn guests_in_the_log_alone_are_read_and_no_file_is_touched() {
     let before = list();
     std::fs::create_dir_all(folder.path().join("var/lib")).unwrap();
     std::os::unix::fs::symlink("../..", folder.path().join("var/lib/pve-cluster")).unwrap();
-    let files = Folder::open(folder.path()).unwrap();
+    let files = Root::open(folder.path()).unwrap();
     let guests = known(Guests::read(&Reader::new(&files, String::new())));
     std::fs::remove_dir_all(folder.path().join("var")).unwrap();
     assert_eq!(list(), before);

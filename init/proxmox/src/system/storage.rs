@@ -1,9 +1,12 @@
-//! What the disks are used for.
+//! What a system mounts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::reader::Reader;
+
+/// Where it stands in every system.
+pub const FSTAB: &str = "/etc/fstab";
 
 /// A line of /etc/fstab (fstab(5)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,24 +17,20 @@ pub struct FstabLine {
     pub mount_point: String,
     /// The file system, or `swap`.
     pub kind: String,
+    /// Separated by commas.
+    #[serde(default)]
+    pub options: String,
     /// Where it stands.
     pub place: Place,
 }
 
-/// What a partition or disk is for, as the storage below the root tells; given by whoever opened the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiskUse {
-    /// By a name that stays: `nvme-Samsung_SSD_990_S6Z1`.
-    pub disk: String,
-    /// The function that the disk hangs on, when it is known.
-    pub function: Option<pci::Address>,
-    /// `root`, `ESP`, `swap`, `physical volume of pve`, `pool rpool`.
-    pub purpose: String,
+pub(crate) fn fstab(reader: &Reader) -> Vec<FstabLine> {
+    let text = reader.text(FSTAB).known().cloned().unwrap_or_default();
+    parse_fstab(&text)
 }
 
-pub(crate) fn fstab(reader: &Reader) -> Vec<FstabLine> {
-    let path = "/etc/fstab";
-    let text = reader.text(path).known().cloned().unwrap_or_default();
+/// The lines of an /etc/fstab that mount something.
+pub fn parse_fstab(text: &str) -> Vec<FstabLine> {
     let lines = text.lines().enumerate().filter_map(|(index, line)| {
         let mut words = line.split_ascii_whitespace();
         let device = words.next().filter(|word| !word.starts_with('#'))?;
@@ -39,7 +38,8 @@ pub(crate) fn fstab(reader: &Reader) -> Vec<FstabLine> {
             device: device.to_owned(),
             mount_point: words.next()?.to_owned(),
             kind: words.next()?.to_owned(),
-            place: Place::new(path, index + 1),
+            options: words.next().unwrap_or_default().to_owned(),
+            place: Place::new(FSTAB, index + 1),
         })
     });
     lines.collect()

@@ -30,6 +30,9 @@ impl Look {
         }
         found.retain(|uuid, _| !self.storage.arrays.iter().any(|array| array.uuid == *uuid));
         let any = !found.is_empty();
+        if any {
+            self.need("linux_raid_member");
+        }
         for (mut array, nodes) in found.into_values() {
             match self.assemble(&array, &nodes) {
                 Ok(()) => array.assembled = true,

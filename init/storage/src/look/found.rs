@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Look;
+use pci::Address;
+
 use crate::disks::{Disk, Transport, disks};
 use crate::model::{Claims, DiskFacts, DiskId, Trouble, VolumeId, identities};
 use crate::writes::writes;
@@ -42,6 +44,7 @@ impl Look {
                 wwn: claims.wwn,
                 size: disk.size,
                 usb: disk.transport == Transport::Usb,
+                function: controller(&sys, &disk.name),
             });
             self.names.insert(id.clone(), disk.name.clone());
             if in_use(&sys, &disk) {
@@ -84,6 +87,27 @@ impl Look {
             self.cover(volume, &partition.node(), size, kind);
         }
     }
+}
+
+/// The PCI function nearest to a disk in the tree of devices. A disk with several paths is a device of its own
+/// there, and its subsystem has a link to each of its controllers.
+fn controller(sys: &Path, name: &str) -> Option<Address> {
+    let nearest = |path: PathBuf| -> Option<Address> {
+        let path = fs::canonicalize(path).ok()?;
+        let mut names = path.components().rev();
+        names.find_map(|part| part.as_os_str().to_str()?.parse().ok())
+    };
+    let device = sys.join("block").join(name);
+    nearest(device.clone()).or_else(|| {
+        let subsystem = fs::canonicalize(device).ok()?;
+        let entries = fs::read_dir(subsystem.parent()?).ok()?.flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.join("transport").exists())
+            .collect();
+        paths.sort();
+        paths.into_iter().find_map(nearest)
+    })
 }
 
 /// What a disk says of itself.
@@ -179,7 +203,29 @@ fn number(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_disk_hangs_on_the_nearest_function_also_through_an_nvme_subsystem() {
+        let sys = tempfile::tempdir().unwrap();
+        let at = |path: &str| sys.path().join("devices").join(path);
+        let plain = at("pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda");
+        let subsystem = at("virtual/nvme-subsystem/nvme-subsys0");
+        let path = at("pci0000:00/0000:00:01.1/0000:01:00.0/nvme/nvme0");
+        fs::create_dir_all(&plain).unwrap();
+        fs::create_dir_all(subsystem.join("nvme0n1")).unwrap();
+        fs::create_dir_all(path.join("transport")).unwrap();
+        symlink(&path, subsystem.join("nvme0")).unwrap();
+        fs::create_dir_all(sys.path().join("block")).unwrap();
+        symlink(plain, sys.path().join("block/sda")).unwrap();
+        symlink(subsystem.join("nvme0n1"), sys.path().join("block/nvme0n1")).unwrap();
+        let on = |name| controller(sys.path(), name).map(|function| function.to_string());
+        assert_eq!(on("sda").as_deref(), Some("0000:00:1f.2"));
+        assert_eq!(on("nvme0n1").as_deref(), Some("0000:01:00.0"));
+        assert_eq!(on("sdb"), None);
+    }
 
     #[test]
     fn a_disk_tells_its_name_and_serial_number_where_its_driver_puts_them() {

@@ -123,6 +123,9 @@ impl Look {
         if !is_name(&volume.name) {
             return Err(failed("its name is none that LVM gives".to_owned()));
         }
+        for layout in volume.layout.split(',') {
+            self.need(layout);
+        }
         lvm.activate(group, name, &volume.name, read_only, devices)
             .map_err(failed)?;
         let node = mapped(&self.options.sys, &group.uuid, &volume.uuid)

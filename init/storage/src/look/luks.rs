@@ -25,6 +25,7 @@ impl Look {
             .filter(|volume| volume.content.is("crypto_LUKS"))
             .and_then(|volume| volume.content.signature()?.uuid.clone())
             .ok_or_else(|| failed("it is no LUKS volume"))?;
+        self.need("crypto_LUKS");
         let node = self.node(id).ok_or_else(|| failed("it has no overlay"))?;
         let (node, name) = (node.display().to_string(), format!("opened-{uuid}"));
         let words = [

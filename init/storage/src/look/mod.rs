@@ -8,6 +8,7 @@ mod arrays;
 mod found;
 mod groups;
 mod luks;
+mod modules;
 mod mounts;
 mod pools;
 mod roots;
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use modules::MODULES;
+use modules::{BASE, needed_for};
 use serde::{Deserialize, Serialize};
 
 use crate::lvm::Lvm;
@@ -26,41 +29,7 @@ use crate::raid::Mdadm;
 use crate::signature::content;
 use crate::writes::{Writes, writes};
 use crate::zfs::Zfs;
-use crate::{Error, Root, set_read_only, tear_down};
-
-/// Kernel modules that a look needs; those that a kernel has built in are fine, and so is one that does not
-/// have `zfs`.
-pub const MODULES: &[&str] = &[
-    "dm_mod",
-    "dm_snapshot",
-    "loop",
-    "crc32c_generic",
-    "ext4",
-    "xfs",
-    "btrfs",
-    "vfat",
-    "nls_cp437",
-    "nls_iso8859-1",
-    "nls_ascii",
-    "nls_utf8",
-    "md_mod",
-    "raid0",
-    "raid1",
-    "raid10",
-    "raid456",
-    "dm_raid",
-    "dm_mirror",
-    "dm_crypt",
-    "aes_generic",
-    "aesni_intel",
-    "ecb",
-    "cbc",
-    "xts",
-    "essiv",
-    "algif_skcipher",
-    "algif_hash",
-    "zfs",
-];
+use crate::{Error, Root, is_read_only, set_read_only, tear_down};
 
 /// Where a look works, and what it leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +72,11 @@ pub struct Look {
     examined: BTreeSet<FileSystemId>,
     mounts: usize,
     before: BTreeMap<String, Writes>,
+    /// Devices that were not read-only before this look.
+    set_read_only: Vec<PathBuf>,
     storage: Storage,
     ended: bool,
+    load: LoadModules,
 }
 
 /// Programs that the image may carry.
@@ -132,9 +104,19 @@ pub struct Ended {
     pub troubles: Vec<Trouble>,
 }
 
+/// Loads kernel modules that are not loaded yet. One that cannot be loaded is missed by what needs it.
+pub type LoadModules = Box<dyn FnMut(&[&'static str])>;
+
 /// Looks at all disks but the stick. What cannot be read is a [`Trouble`] in the result; an error means that
 /// nothing could be looked at. The modules of [`MODULES`] must be loaded.
 pub fn look(options: LookOptions) -> Result<Look, Error> {
+    look_loading(options, Box::new(|_| {}))
+}
+
+/// The same, which has modules loaded when something on the disks needs them: some try out which of their
+/// algorithms is the fastest, and that takes longer than all the rest.
+pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look, Error> {
+    load(BASE);
     // What an earlier look left, when its process died, would be in the way.
     tear_down(&options.sys, &options.folder);
     let folder = &options.folder;
@@ -161,11 +143,13 @@ pub fn look(options: LookOptions) -> Result<Look, Error> {
         examined: BTreeSet::new(),
         mounts: 0,
         before: BTreeMap::new(),
+        set_read_only: Vec::new(),
         storage: Storage {
             overlay_bound: bound,
             ..Storage::default()
         },
         ended: false,
+        load,
         options,
     };
     look.find_disks()?;
@@ -212,6 +196,11 @@ impl Look {
     /// of overlays.
     pub fn node(&self, id: &VolumeId) -> Option<&Path> {
         self.nodes.get(id).map(PathBuf::as_path)
+    }
+
+    /// The kernel's name of a disk, which holds until the next boot.
+    pub fn kernel_name(&self, disk: &DiskId) -> Option<&str> {
+        self.names.get(disk).map(String::as_str)
     }
 
     /// Volumes whose overlay does not show the disk any more. To be asked after everything has been read:
@@ -284,7 +273,16 @@ impl Look {
     fn take_away(&mut self) -> Vec<Trouble> {
         self.ended = true;
         self.mounted.clear();
-        tear_down(&self.options.sys, &self.options.folder)
+        let mut troubles = tear_down(&self.options.sys, &self.options.folder);
+        for node in std::mem::take(&mut self.set_read_only) {
+            if let Err(error) = set_read_only(&node, false) {
+                troubles.push(Trouble::NotTakenDown {
+                    what: format!("the read-only flag of {}", node.display()),
+                    why: error.to_string(),
+                });
+            }
+        }
+        troubles
     }
 
     /// Everything that can be found with what is there now. Called again when there is more, such as an
@@ -303,7 +301,8 @@ impl Look {
     /// An overlay over a block device, as the place where this volume is from now on.
     fn cover(&mut self, id: VolumeId, origin: &Path, size: u64, partition_type: Option<String>) {
         // On its own the flag is no barrier, but nothing has to get that far.
-        let guarded = set_read_only(origin, true)
+        let guarded = self
+            .hold_read_only(origin)
             .and_then(|()| Overlay::over(origin, size, &self.mapper, &self.store));
         let content = match guarded {
             Ok(overlay) => {
@@ -326,6 +325,19 @@ impl Look {
             partition_type,
             content,
         });
+    }
+
+    /// Has the modules loaded that this kind of thing needs.
+    fn need(&mut self, kind: &str) {
+        (self.load)(needed_for(kind));
+    }
+
+    fn hold_read_only(&mut self, node: &Path) -> Result<(), Error> {
+        if !is_read_only(node)? {
+            set_read_only(node, true)?;
+            self.set_read_only.push(node.to_owned());
+        }
+        Ok(())
     }
 
     fn trouble(&mut self, trouble: Trouble) {

@@ -1,8 +1,11 @@
 use std::fs;
 
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::Look;
+use super::{Look, root_folder};
 use crate::Root;
 use crate::model::{FileSystem, FileSystemId, Trouble};
 
@@ -22,15 +25,17 @@ impl Look {
         let system = self
             .storage
             .file_system(id)
+            .cloned()
             .ok_or_else(|| failed("there is no such file system in this look".to_owned()))?;
+        self.need(&system.kind);
         let (device, options) = match id {
             FileSystemId::DataSet { pool, name } => self
                 .imported_name(*pool, name)
                 .map(|name| (name, String::new())),
-            _ => self.source(system),
+            _ => self.source(&system),
         }
         .ok_or_else(|| failed("what holds it could not be assembled".to_owned()))?;
-        let driver = driver(system);
+        let driver = driver(&system);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
         let flags =
@@ -51,6 +56,37 @@ impl Look {
         })?;
         self.mounted.insert(id.clone(), root.clone());
         Ok(root)
+    }
+
+    /// Puts a folder of a file system over a mount point inside a root, as the installed system does when it
+    /// runs. The mount point is found inside the root, wherever its links lead.
+    pub fn join(
+        &mut self,
+        root: &Root,
+        mount_point: &str,
+        id: &FileSystemId,
+        folder: &str,
+    ) -> Result<(), Trouble> {
+        let failed = |why: String| Trouble::NotMounted {
+            file_system: id.clone(),
+            why,
+        };
+        let source = self
+            .mount(id)?
+            .folder(root_folder(folder))
+            .map_err(|error| failed(error.to_string()))?;
+        let target = root
+            .folder(mount_point)
+            .map_err(|error| failed(error.to_string()))?;
+        let place = |root: &Root| format!("/proc/self/fd/{}", root.as_fd().as_raw_fd());
+        mount(
+            Some(place(&source).as_str()),
+            Path::new(&place(&target)),
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .map_err(|errno| failed(format!("over {mount_point}: {}", errno.desc())))
     }
 
     /// Unmounts a file system that holds nothing of interest.

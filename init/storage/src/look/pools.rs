@@ -18,6 +18,7 @@ impl Look {
         if members.is_empty() {
             return;
         }
+        self.need("zfs_member");
         let Some(zfs) = self.tools.zfs.clone() else {
             self.trouble(Trouble::NoProgram {
                 program: "zpool".to_owned(),

@@ -108,6 +108,16 @@ pub(crate) fn identities(disks: &[Claims]) -> Vec<DiskId> {
         .collect()
 }
 
+impl VolumeId {
+    /// The disk that it is, or is a partition of.
+    pub fn disk(&self) -> Option<&DiskId> {
+        match self {
+            Self::Disk(disk) | Self::Partition { disk, .. } => Some(disk),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for DiskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -7,6 +7,7 @@ mod trouble;
 
 use std::collections::BTreeSet;
 
+use pci::Address;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Content, Signature};
@@ -58,6 +59,8 @@ pub struct DiskFacts {
     pub size: u64,
     /// It hangs on a USB host controller.
     pub usb: bool,
+    /// The PCI function that it hangs on: of several paths, the first.
+    pub function: Option<Address>,
 }
 
 /// Something that can hold a file system.
@@ -150,6 +153,31 @@ impl Storage {
             }
         }
         parts
+    }
+
+    /// The disks that a volume stands on.
+    pub fn disks_below(&self, volume: &VolumeId) -> BTreeSet<DiskId> {
+        let mut parts = self.parts(volume, PARTS_DEEP);
+        parts.insert(volume.clone());
+        parts.iter().filter_map(VolumeId::disk).cloned().collect()
+    }
+
+    /// The disks that a file system stands on.
+    pub fn disks_of(&self, system: &FileSystem) -> BTreeSet<DiskId> {
+        let volumes = system.on.iter();
+        volumes
+            .flat_map(|volume| self.disks_below(volume))
+            .collect()
+    }
+
+    /// The volume group with this UUID.
+    pub fn volume_group(&self, uuid: &str) -> Option<&VolumeGroup> {
+        self.volume_groups.iter().find(|group| group.uuid == uuid)
+    }
+
+    /// The pool with this GUID.
+    pub fn pool(&self, guid: u64) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.guid == guid)
     }
 
     fn with_uuids(&self, uuids: &[String]) -> Vec<&VolumeId> {

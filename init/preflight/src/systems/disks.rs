@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use hardware::{FirmwareKind, Reading};
+use proxmox::boot::esp::EspSource;
+use proxmox::boot::firmware::BootEntries;
+use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
+use proxmox::system::storage::{FSTAB, parse_fstab};
+use proxmox::{Found, Sources};
+use storage::{
+    DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Storage, Trouble,
+    VolumeId, look_loading,
+};
+
+use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
+
+/// /etc/fstab is not larger.
+const LONGEST: u64 = 1 << 20;
+
+/// How to look at the disks.
+#[derive(Clone, Debug, Default)]
+pub struct DiskOptions {
+    /// What opens LUKS volumes.
+    pub passphrase: Option<Vec<u8>>,
+    /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
+    pub bound: Option<u64>,
+}
+
+/// An ESP that was found.
+struct Esp {
+    name: String,
+    volume_id: Option<String>,
+    partition: Option<String>,
+    files: storage::Root,
+}
+
+/// Every installed system on the disks of this machine. Nothing is written to any of them. An error means that
+/// nothing could be looked at.
+pub fn on_disks(options: &DiskOptions) -> Result<Found> {
+    let started = Instant::now();
+    let load = kernel_modules::loader().unwrap_or_else(|error| {
+        tracing::warn!("no module can be loaded: {error:#}");
+        Box::new(|_| {})
+    });
+    firmware::mount_variables();
+    let stick = storage::find_stick(Path::new("/sys"), &DataPlace::Stick);
+    let look_options = LookOptions {
+        stick: stick.ok().flatten().map(|stick| stick.disk),
+        bound: options.bound,
+        ..LookOptions::default()
+    };
+    let mut look = look_loading(look_options, load)?;
+    let passed = |what: &str| tracing::debug!("{what} after {} ms", started.elapsed().as_millis());
+    passed("the disks were looked at");
+    let mut troubles = match &options.passphrase {
+        Some(passphrase) => encrypted::open(&mut look, passphrase),
+        None => Vec::new(),
+    };
+    let read = systems(&mut look, &mut troubles);
+    passed("the systems were read");
+    let overflown = look.overflown();
+    let written_over = look.written_over();
+    let mut storage = look.storage().clone();
+    storage.troubles.extend(troubles);
+    let mut kernel_names = BTreeMap::new();
+    for disk in &storage.disks {
+        let name = look.kernel_name(&disk.id).map(str::to_owned);
+        kernel_names.extend(name.map(|name| (disk.id.clone(), name)));
+    }
+    let ended = look.end();
+    passed("all was taken away");
+    let done = LookDone {
+        storage,
+        overflown,
+        written_over,
+        kernel_names,
+        ended,
+        took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(Found::on_disks(read, done))
+}
+
+/// Reads all systems. Every file that was opened for it is closed again when this is done, so that the look
+/// can end.
+fn systems(look: &mut Look, troubles: &mut Vec<Trouble>) -> Vec<SystemRead> {
+    let esps = esps(look, troubles);
+    let entries = boot_entries();
+    let firmware = firmware_kind();
+    let mut systems = Vec::new();
+    for (index, root) in look.storage().roots.clone().into_iter().enumerate() {
+        match one(look, index, root, &esps, &firmware, &entries) {
+            Ok(system) => systems.push(system),
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    systems
+}
+
+fn one(
+    look: &mut Look,
+    index: usize,
+    root: RootCandidate,
+    esps: &[Esp],
+    firmware: &Reading<FirmwareKind>,
+    entries: &Reading<BootEntries>,
+) -> Result<SystemRead, Trouble> {
+    let files = look.open_root(index)?;
+    // What cannot be read is said again when the system itself is read.
+    let fstab = files.read(FSTAB, LONGEST).unwrap_or_default();
+    let fstab = parse_fstab(&String::from_utf8_lossy(&fstab));
+    let (mut joined, mut unread) = joins(look.storage(), &root, &fstab);
+    joined.retain(|join| {
+        match look.join(&files, &join.mount_point, &join.file_system, &join.folder) {
+            Ok(()) => true,
+            Err(trouble) => {
+                unread.push(proxmox::Trouble::Unread(trouble.to_string()));
+                false
+            }
+        }
+    });
+    let sources = esps.iter().map(|esp| EspSource {
+        name: esp.name.clone(),
+        volume_id: esp.volume_id.clone(),
+        partition: esp.partition.clone(),
+        files: &esp.files,
+    });
+    let installation = proxmox::look(&Sources {
+        esps: sources.collect(),
+        firmware: firmware.clone(),
+        entries: entries.clone(),
+        troubles: unread,
+        ..Sources::new(&files)
+    });
+    let places = places(look.storage(), &root, &joined, &installation);
+    Ok(SystemRead {
+        root,
+        installation,
+        places,
+    })
+}
+
+/// Every ESP on every disk: the firmware may start any of them, whichever the systems mount.
+fn esps(look: &mut Look, troubles: &mut Vec<Trouble>) -> Vec<Esp> {
+    let storage = look.storage();
+    let systems = storage.file_systems.iter();
+    let found: Vec<FileSystem> = systems
+        .filter(|system| system.kind == "vfat" && is_esp(storage, system))
+        .cloned()
+        .collect();
+    let mut esps = Vec::new();
+    for system in found {
+        match look.open(&system.id) {
+            Ok(files) => esps.push(Esp {
+                name: name(&system.id),
+                volume_id: system.uuid.clone(),
+                partition: partuuid(&system.id),
+                files,
+            }),
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    esps
+}
+
+fn is_esp(storage: &Storage, system: &FileSystem) -> bool {
+    system.on.iter().any(|volume| {
+        let kind = storage
+            .volume(volume)
+            .and_then(|volume| volume.partition_type.as_deref());
+        kind.is_some_and(|kind| ESP_TYPES.contains(&kind))
+    })
+}
+
+fn name(id: &FileSystemId) -> String {
+    match id {
+        FileSystemId::On(volume) => volume.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn partuuid(id: &FileSystemId) -> Option<String> {
+    match id {
+        FileSystemId::On(VolumeId::Partition { partuuid, .. }) => partuuid.clone(),
+        _ => None,
+    }
+}

@@ -1,0 +1,27 @@
+//! Installed systems: on the disks of this machine, or in a folder.
+
+mod disks;
+mod encrypted;
+mod firmware;
+mod folder;
+mod kernel_modules;
+mod uses;
+
+pub use disks::{DiskOptions, on_disks};
+pub use encrypted::ask as ask_passphrase;
+pub use firmware::{boot_entries, firmware_kind};
+pub use folder::{in_folder, in_running_system};
+pub use uses::installed_uses;
+
+use std::os::unix::fs::MetadataExt;
+
+/// Whether this is the stick, or whatever else Preflight is PID 1 of: then no disk is in use, and a look may
+/// take any of them.
+pub fn is_stick() -> bool {
+    let identity = |path| {
+        let program = std::fs::metadata(path).ok()?;
+        Some((program.dev(), program.ino()))
+    };
+    let own = identity("/proc/self/exe");
+    own.is_some() && own == identity("/proc/1/exe")
+}

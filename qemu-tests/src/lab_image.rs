@@ -1,0 +1,105 @@
+//! Images that the lab makes itself, with tools of Debian's packages: each is made once for what it is made of.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use image_builder::apt::{self, Request};
+use image_builder::cache::Cache;
+use image_builder::initramfs::{Recipe, build};
+use image_builder::modules::Kernel;
+use image_builder::package::Tree;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::images::output_folder;
+use crate::{Images, golden, sha256};
+
+const KERNEL: &str = "linux-image-amd64";
+/// They bring the tools that an image can carry, and what makes file systems.
+const PACKAGES: [&str; 6] = [
+    "lvm2",
+    "mdadm",
+    "btrfs-progs",
+    "cryptsetup-bin",
+    "xfsprogs",
+    "e2fsprogs",
+];
+const ZFS_PACKAGE: &str = "zfsutils-linux";
+/// ZFS's modules are built for the kernel of this release, as those of the installed systems are.
+const ZFS_SUITE: &str = "bookworm";
+
+/// Which kinds of storage an image can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// All but ZFS.
+    AllButZfs,
+    /// ZFS too; its modules are built when the cache has none, which needs root.
+    Everything,
+}
+
+/// Where what an image is made of lies.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    kernel: PathBuf,
+    system: PathBuf,
+    busybox: Vec<PathBuf>,
+    module_folders: Vec<PathBuf>,
+}
+
+impl Sources {
+    pub(crate) fn fetch(reads: Reads) -> Result<Self> {
+        let cache = Cache::open()?;
+        let busybox = apt::cached_debs(&cache, &Request::new(["busybox-static"]))?;
+        let kernel = Request::new([KERNEL]);
+        let packages = Request::new(PACKAGES).with_dependencies();
+        if reads == Reads::AllButZfs {
+            return Ok(Self {
+                kernel: apt::cached_tree(&cache, &kernel)?,
+                system: apt::cached_tree(&cache, &packages)?,
+                busybox,
+                module_folders: Vec::new(),
+            });
+        }
+        let kernel = apt::cached_tree(&cache, &kernel.from_debian([ZFS_SUITE]))?;
+        let opened = Kernel::open(Tree::open(&kernel)?, None)?;
+        let mut packages = packages.from_debian([ZFS_SUITE]).with_contrib();
+        packages.packages.push(ZFS_PACKAGE.to_owned());
+        Ok(Self {
+            system: apt::cached_tree(&cache, &packages)?,
+            busybox,
+            module_folders: vec![golden::zfs_modules(&cache, opened.release())?],
+            kernel,
+        })
+    }
+
+    /// A recipe of these with this init.
+    pub(crate) fn recipe(&self, init: &Path) -> Recipe {
+        let mut recipe = Recipe::new(&self.kernel, init);
+        recipe.module_folders.clone_from(&self.module_folders);
+        recipe.busybox = self.busybox.first().cloned();
+        recipe.system.clone_from(&self.system);
+        recipe
+    }
+}
+
+/// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time.
+pub(crate) fn made_once(stem: &str, mut recipe: Recipe) -> Result<Images> {
+    let init = fs::read(&recipe.init).with_context(|| recipe.init.display().to_string())?;
+    let key = [init, format!("{recipe:?}").into_bytes()].concat();
+    let folder = output_folder().join("lab");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let name = |suffix: &str| folder.join(format!("{stem}{suffix}"));
+    let lock = File::create(name(".lock"))?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let images = Images {
+        kernel: name(".vmlinuz"),
+        initramfs: name(".img"),
+    };
+    let (made_of, digest) = (name(".sources"), sha256(&key));
+    if !fs::read_to_string(&made_of).is_ok_and(|known| known == digest) {
+        recipe.kernel_output = Some(images.kernel.clone());
+        build(&recipe, &images.initramfs, &|_| {})?;
+        fs::write(&made_of, digest)?;
+    }
+    Ok(images)
+}

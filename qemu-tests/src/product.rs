@@ -1,0 +1,33 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::images::output_folder;
+use crate::lab_image::{Reads, Sources, made_once};
+use crate::{Images, initramfs};
+
+/// What `make image` carries by itself, and ZFS.
+const TOOLS: [&str; 4] = ["lvm", "mdadm", "btrfs", "zfs"];
+
+/// The image that `make image` has built, made again with ZFS: its init, and modules, tools and kernel as a host
+/// with ZFS has them. An error when there is no image, or when ZFS's modules are neither there nor to be built.
+pub fn image_with_zfs() -> Result<Images> {
+    let plain = Images::find().map_err(|why| anyhow!(why))?;
+    let bytes = fs::read(&plain.initramfs)
+        .with_context(|| format!("cannot read {}", plain.initramfs.display()))?;
+    let mut entries = initramfs::read(&bytes)?.into_iter();
+    let init = entries.find(|entry| entry.name == "init");
+    let init = init.with_context(|| format!("{} has no init", plain.initramfs.display()))?;
+    let folder = output_folder().join("lab");
+    fs::create_dir_all(&folder)?;
+    // One for each content: another test may read it while this one writes.
+    let path = folder.join(format!("init-{}", &crate::sha256(&init.bytes)[..16]));
+    let fresh = tempfile::NamedTempFile::new_in(&folder)?;
+    fs::write(fresh.path(), &init.bytes)?;
+    fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o755))?;
+    fresh.persist(&path)?;
+    let mut recipe = Sources::fetch(Reads::Everything)?.recipe(&path);
+    recipe.tools = TOOLS.map(str::to_owned).to_vec();
+    made_once("product-zfs", recipe)
+}
