@@ -6,7 +6,8 @@ if [ -e "$1/usr/share/initramfs-tools/hooks/zfs" ]; then
 	printf 'Package: zfs-modules-ready\nVersion: 1\nArchitecture: all\nProvides: zfs-modules\nMaintainer: Nobody <nobody@example.com>\nDescription: stands for modules that are there already\n' >"$1/tmp/zfs-modules/DEBIAN/control"
 	chroot "$1" dpkg-deb --build /tmp/zfs-modules /tmp/zfs-modules.deb >&2
 	chroot "$1" dpkg --install /tmp/zfs-modules.deb >&2
-	chroot "$1" apt-get purge --yes --quiet --autoremove zfs-dkms dkms >&2
+	# A compiler that something else only suggests must go too.
+	chroot "$1" apt-get purge --yes --quiet --autoremove -o APT::AutoRemove::SuggestsImportant=false zfs-dkms dkms >&2
 	rm -r "$1/tmp/zfs-modules" "$1/tmp/zfs-modules.deb"
 fi
 echo 'root:preflight' | chroot "$1" chpasswd
