@@ -1,3 +1,8 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
 use qemu_tests::storage_guest::{LookRequest, Request};
 use storage::{Content, FileSystemId, Trouble, VolumeId};
 
@@ -141,4 +146,42 @@ fn a_group_that_lacks_a_disk_is_named_and_what_is_whole_of_it_is_read() {
             .any(|one| one.starts_with("tank/data was not opened")),
         "{words:?}"
     );
+}
+
+/// The beginnings of physical volumes that LVM's tools of other years wrote.
+const HEADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/fixtures/lvm");
+
+#[test]
+fn heads_of_other_peoples_physical_volumes_are_what_they_were_reviewed_to_be() {
+    let Some(lab) = Lab::open() else { return };
+    let Ok(head) = fs::read(format!("{HEADS}/dfvfs-lvm-first1M.img")) else {
+        return qemu_tests::skip(&format!("{HEADS} is not there"));
+    };
+    // As long as its metadata says that the device was.
+    let group = lab.bare("group.img", 10);
+    write_head(&group, &head);
+    let packed = format!("{HEADS}/util-linux-lvm2.img.xz");
+    let unpacked = Command::new("xz").args(["-dc", &packed]).output().unwrap();
+    assert!(unpacked.status.success(), "{packed}");
+    let alone = lab.bare("alone.img", 2);
+    write_head(&alone, &unpacked.stdout);
+
+    let disks = Disks(vec![group, alone]);
+    let found = lab.look("storage-lvm-heads", &disks, LookRequest::default());
+    let contents: Vec<&Content> = found
+        .storage
+        .volumes
+        .iter()
+        .map(|volume| &volume.content)
+        .collect();
+    let shown = serde_json::json!({
+        "contents": contents,
+        "groups": found.storage.volume_groups,
+    });
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shown).unwrap());
+}
+
+fn write_head(disk: &Path, head: &[u8]) {
+    let mut disk = OpenOptions::new().write(true).open(disk).unwrap();
+    disk.write_all(head).unwrap();
 }
