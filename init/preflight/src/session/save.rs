@@ -3,6 +3,7 @@ use std::thread;
 use std::time::Duration;
 
 use hardware::{Board, Machine, Reading, RomReading};
+use nix::errno::Errno;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use storage::{DataPlace, ResultsMount};
@@ -74,12 +75,23 @@ pub fn save(
     }
     let closed = written.and_then(|saved| results.close().map(|()| saved).map_err(Into::into));
     closed.map_err(|error| {
-        if stick.is_there() {
+        // The kernel can know before /sys does.
+        if stick.is_there() && !says_gone(&error) {
             error
         } else {
             error.context(PULLED)
         }
     })
+}
+
+fn says_gone(error: &anyhow::Error) -> bool {
+    const GONE: [Errno; 2] = [Errno::ENODEV, Errno::ENXIO];
+    let Some(storage::Error::Io { cause, .. }) = error.downcast_ref() else {
+        return false;
+    };
+    cause
+        .raw_os_error()
+        .is_some_and(|code| GONE.contains(&Errno::from_raw(code)))
 }
 
 fn write_all(
@@ -167,6 +179,20 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_is_gone_is_a_pulled_stick_and_a_bad_one_is_not() {
+        let failed = |errno: Errno| {
+            anyhow::Error::from(storage::Error::Io {
+                action: "write",
+                path: "report.txt".into(),
+                cause: errno.into(),
+            })
+        };
+        assert!(says_gone(&failed(Errno::ENODEV)));
+        assert!(!says_gone(&failed(Errno::EIO)));
+        assert!(!says_gone(&anyhow::anyhow!("no room")));
+    }
 
     #[test]
     fn a_folder_is_named_after_the_board() {
