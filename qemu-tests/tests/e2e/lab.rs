@@ -127,6 +127,6 @@ pub fn first_line(report: &str) -> String {
 
 /// Text as it stands on the serial line somewhere, however its lines were broken.
 pub fn says(serial: &str, words: &str) -> bool {
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    one_line(serial).contains(&one_line(words))
+    let letters = |text: &str| text.split_whitespace().collect::<String>();
+    letters(serial).contains(&letters(words))
 }
