@@ -2,6 +2,7 @@
 //! broken. libFuzzer looks for such bytes (`make fuzz`); the tests replay those that were found or made.
 
 mod archive;
+mod installed;
 mod machine;
 mod targets;
 

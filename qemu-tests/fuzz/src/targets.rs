@@ -6,15 +6,18 @@ use hardware::{lspci, smbios};
 use option_rom::{Rom, Trailing, Verdict};
 use pci::{ConfigSpace, Decoded};
 
-use crate::{Target, archive, machine};
+use crate::{Target, archive, installed, machine};
 
 /// All that there are. A new one is a line here, a function, and a folder with an input in `corpus`.
 #[rustfmt::skip]
 pub const TARGETS: &[Target] = &[
+    Target { name: "boot-entry", longest: 4096, fixtures: &[], run: installed::boot_entry },
     Target { name: "capture", longest: 16384, fixtures: &[], run: capture },
     Target { name: "capture-files", longest: 16384, fixtures: &[], run: capture_files },
     Target { name: "config-space", longest: 4096, fixtures: &["pci-config/libvirt"], run: config_space },
     Target { name: "dmar", longest: 4096, fixtures: &["acpi/dmar"], run: dmar },
+    Target { name: "edits", longest: 4096, fixtures: &["boot/grub", "boot/kernel-cmdline"], run: installed::edits },
+    Target { name: "installed-system", longest: 65536, fixtures: &[], run: installed::system },
     Target { name: "ivrs", longest: 4096, fixtures: &["acpi/ivrs"], run: ivrs },
     Target { name: "lspci-text", longest: 16384, fixtures: &["pci-config/pciutils"], run: lspci_text },
     Target { name: "madt", longest: 4096, fixtures: &[], run: madt },
