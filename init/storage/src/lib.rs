@@ -26,7 +26,9 @@ mod zfs;
 
 pub use disks::{Disk, Partition, Transport, disk_named, disks};
 pub use error::Error;
-pub use look::{DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, look, look_loading};
+pub use look::{
+    DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, Purpose, look, look_loading,
+};
 pub use lvm::{Access, LogicalVolume, VolumeGroup};
 pub use model::{
     Array, Content, DiskFacts, DiskId, FileSystem, FileSystemId, RootCandidate, Signature, Storage,

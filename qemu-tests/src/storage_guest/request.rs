@@ -1,3 +1,4 @@
+use rehearse::{Told, Tool};
 use serde::{Deserialize, Serialize};
 use storage::{Ended, Storage};
 
@@ -9,6 +10,44 @@ pub enum Request {
     Shell(String),
     /// Look at all disks; it answers with a [`LookAnswer`] as JSON.
     Look(LookRequest),
+    /// Run programs in the root of the first system that is found; it answers with a [`RehearseAnswer`] as JSON.
+    Rehearse(RehearseRequest),
+}
+
+/// What to run in the root, once these files are written into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearseRequest {
+    /// Paths and texts.
+    pub write: Vec<(String, String)>,
+    /// Programs with their arguments, or tools.
+    pub run: Vec<Run>,
+    /// Seconds that each may take.
+    pub seconds: u64,
+    /// Files to answer with afterwards: text as it is, an initrd as a list of what is in it.
+    pub read: Vec<String>,
+}
+
+/// Something to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    /// A tool of the system.
+    Tool(Tool),
+    /// Words of a command.
+    Words(Vec<String>),
+}
+
+/// What a rehearsal brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearseAnswer {
+    /// What each program did, or why it did not start.
+    pub told: Vec<Result<Told, String>>,
+    /// The files that were asked for.
+    pub files: Vec<RootFile>,
+    /// Bytes that were written over the disks, in memory.
+    pub written_over: u64,
+    /// How the look ended.
+    pub ended: Ended,
 }
 
 /// How to look.

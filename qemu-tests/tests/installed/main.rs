@@ -9,6 +9,7 @@ mod host;
 mod killed;
 mod lab;
 mod product;
+mod rehearsal;
 mod several;
 mod thin_pool;
 mod untouched;

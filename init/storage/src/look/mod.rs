@@ -42,6 +42,18 @@ pub struct LookOptions {
     pub stick: Option<String>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
+    /// What is done with what is found.
+    pub purpose: Purpose,
+}
+
+/// What is done with file systems that a look has found. Either way the disks stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are read.
+    #[default]
+    Read,
+    /// They are written to as well, on the overlays, and their programs are run.
+    Rehearse,
 }
 
 impl Default for LookOptions {
@@ -51,6 +63,7 @@ impl Default for LookOptions {
             folder: PathBuf::from("/run/preflight/look"),
             stick: None,
             bound: None,
+            purpose: Purpose::default(),
         }
     }
 }
@@ -173,7 +186,7 @@ impl Look {
         &self.storage
     }
 
-    /// The file system mounted for reading alone, as a root whose paths stay inside. Dropped before the look
+    /// The file system mounted, for reading alone unless it is for a rehearsal, as a root whose paths stay inside. Dropped before the look
     /// ends, or the overlay below it stays until then.
     pub fn open(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
         self.mount(id)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::{Look, root_folder};
+use super::{Look, Purpose, root_folder};
 use crate::Root;
 use crate::model::{FileSystem, FileSystemId, Trouble};
 
@@ -13,7 +13,7 @@ use crate::model::{FileSystem, FileSystemId, Trouble};
 const DRIVERS: [(&str, &str); 2] = [("ext2", "ext4"), ("ext3", "ext4")];
 
 impl Look {
-    /// Mounts a file system for reading, once.
+    /// Mounts a file system, once.
     pub(super) fn mount(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
         if let Some(root) = self.mounted.get(id) {
             return Ok(root.clone());
@@ -38,8 +38,7 @@ impl Look {
         let driver = driver(&system);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
-        let flags =
-            MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | closed(self.options.purpose);
         mount(
             Some(device.as_str()),
             &place,
@@ -104,6 +103,14 @@ impl Look {
         let pool = self.storage.pools.iter().find(|one| one.guid == pool)?;
         let inside = name.strip_prefix(&pool.name)?;
         Some(format!("{}{inside}", pool.imported.as_deref()?))
+    }
+}
+
+/// What a look that only reads forbids beside.
+fn closed(purpose: Purpose) -> MsFlags {
+    match purpose {
+        Purpose::Read => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
+        Purpose::Rehearse => MsFlags::empty(),
     }
 }
 
