@@ -8,6 +8,7 @@
 mod devices;
 mod enter;
 mod error;
+mod merge;
 mod output;
 mod run;
 mod surroundings;
@@ -16,6 +17,7 @@ mod tool;
 pub use devices::devices;
 pub use enter::enter;
 pub use error::Error;
+pub use merge::same_change;
 pub use run::{Ended, InRoot, Told};
 pub use surroundings::Device;
 pub use tool::Tool;

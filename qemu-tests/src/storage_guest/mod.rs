@@ -5,5 +5,5 @@ mod request;
 
 pub use image::image;
 pub use request::{
-    LookAnswer, LookRequest, RehearseAnswer, RehearseRequest, Request, RootFile, Run,
+    LookAnswer, LookRequest, RehearseAnswer, RehearseRequest, Request, RootFile, Step,
 };

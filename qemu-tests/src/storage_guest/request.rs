@@ -14,27 +14,27 @@ pub enum Request {
     Rehearse(RehearseRequest),
 }
 
-/// What to run in the root, once these files are written into it.
+/// What to do in the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RehearseRequest {
-    /// Paths and texts.
-    pub write: Vec<(String, String)>,
-    /// Programs with their arguments, or tools.
-    pub run: Vec<Run>,
-    /// Seconds that each may take.
+    /// One after another.
+    pub steps: Vec<Step>,
+    /// Seconds that each program may take.
     pub seconds: u64,
-    /// Files to answer with afterwards: text as it is, an initrd as a list of what is in it.
-    pub read: Vec<String>,
 }
 
-/// Something to run.
+/// One step of a rehearsal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Run {
-    /// A tool of the system.
+pub enum Step {
+    /// Write a file: its path and text.
+    Write(String, String),
+    /// Run a tool of the system.
     Tool(Tool),
-    /// Words of a command.
+    /// Run a program with its arguments.
     Words(Vec<String>),
+    /// Answer with a file: text as it is, an initrd as the configuration in it.
+    Read(String),
 }
 
 /// What a rehearsal brought.

@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use qemu_tests::storage_guest::{RehearseAnswer, RehearseRequest, RootFile, Run};
-use rehearse::{InRoot, Told};
+use qemu_tests::storage_guest::{RehearseAnswer, RehearseRequest, RootFile, Step};
+use rehearse::InRoot;
 use storage::{LookOptions, Purpose, look};
 
 /// The word before the orders of a process that is to enter a root.
@@ -31,30 +31,37 @@ pub fn rehearsed(request: &RehearseRequest) -> anyhow::Result<RehearseAnswer> {
         ..LookOptions::default()
     })?;
     let root = look.open_root(0).map_err(|trouble| anyhow!("{trouble}"))?;
-    for (path, text) in &request.write {
-        let path = root.path().join(path.trim_start_matches('/'));
-        fs::write(&path, text).with_context(|| path.display().to_string())?;
-    }
     let devices = rehearse::devices(&look);
     let in_root = InRoot {
         root: &root,
         devices: &devices,
         entrance: &[ENTRANCE],
     };
-    let told = request
-        .run
-        .iter()
-        .map(|run| told(&in_root, run, request.seconds));
+    let limit = Duration::from_secs(request.seconds);
+    let mut print = |line: &str| println!("rehearsal: {line}");
+    let (mut told, mut files) = (Vec::new(), Vec::new());
+    for step in &request.steps {
+        match step {
+            Step::Write(path, text) => {
+                let path = root.path().join(path.trim_start_matches('/'));
+                fs::write(&path, text).with_context(|| path.display().to_string())?;
+            }
+            Step::Tool(tool) => told.push(in_root.run(tool, limit, &mut print)),
+            Step::Words(words) => told.push(in_root.run_words(words, limit, &mut print)),
+            Step::Read(path) => files.push(RootFile {
+                root: 0,
+                path: path.clone(),
+                text: root
+                    .read(path, 256 << 20)
+                    .map(|bytes| text(&bytes))
+                    .map_err(|error| error.to_string()),
+            }),
+        }
+    }
+    let told = told
+        .into_iter()
+        .map(|told| told.map_err(|error| error.to_string()));
     let told = told.collect();
-    let files = request.read.iter().map(|path| RootFile {
-        root: 0,
-        path: path.clone(),
-        text: root
-            .read(path, 256 << 20)
-            .map(|bytes| text(&bytes))
-            .map_err(|error| error.to_string()),
-    });
-    let files = files.collect();
     let written_over = look.written_over();
     drop(root);
     println!("rehearsal: done");
@@ -64,16 +71,6 @@ pub fn rehearsed(request: &RehearseRequest) -> anyhow::Result<RehearseAnswer> {
         written_over,
         ended: look.end(),
     })
-}
-
-fn told(in_root: &InRoot, run: &Run, seconds: u64) -> Result<Told, String> {
-    let limit = Duration::from_secs(seconds);
-    let mut print = |line: &str| println!("rehearsal: {line}");
-    match run {
-        Run::Tool(tool) => in_root.run(tool, limit, &mut print),
-        Run::Words(words) => in_root.run_words(words, limit, &mut print),
-    }
-    .map_err(|error| error.to_string())
 }
 
 /// A file as text; an initrd as the configuration in it.
