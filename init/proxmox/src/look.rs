@@ -79,7 +79,7 @@ pub fn look(sources: &Sources) -> Installation {
         guests: Guests::read(&root),
         domains: libvirt::read(&root),
         network: network::read(&root),
-        fstab: storage::fstab(&root),
+        fstab: storage::read(&root),
         layout: sources.layout.clone(),
         disk_uses: Reading::Absent,
         logs: logs::read(&root),

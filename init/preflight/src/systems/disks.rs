@@ -7,7 +7,7 @@ use hardware::{FirmwareKind, Reading};
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
 use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
-use proxmox::system::storage::{FSTAB, parse_fstab};
+use proxmox::system::storage::mounts;
 use proxmox::{Found, Sources};
 use storage::{
     DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Storage, Trouble,
@@ -15,9 +15,6 @@ use storage::{
 };
 
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
-
-/// /etc/fstab is not larger.
-const LONGEST: u64 = 1 << 20;
 
 /// How to look at the disks.
 #[derive(Clone, Debug, Default)]
@@ -107,10 +104,7 @@ fn one(
     entries: &Reading<BootEntries>,
 ) -> Result<SystemRead, Trouble> {
     let files = look.open_root(index)?;
-    // What cannot be read is said again when the system itself is read.
-    let fstab = files.read(FSTAB, LONGEST).unwrap_or_default();
-    let fstab = parse_fstab(&String::from_utf8_lossy(&fstab));
-    let (mut joined, mut unread) = joins(look.storage(), &root, &fstab);
+    let (mut joined, mut unread) = joins(look.storage(), &root, &mounts(&files));
     joined.retain(|join| {
         match look.join(&files, &join.mount_point, &join.file_system, &join.folder) {
             Ok(()) => true,

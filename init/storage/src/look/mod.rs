@@ -326,6 +326,7 @@ impl Look {
             id,
             size,
             partition_type,
+            partition_name: None,
             content,
         });
     }

@@ -65,7 +65,7 @@ impl Zfs {
             "-t",
             "filesystem",
             "-o",
-            "name,mountpoint",
+            "name,canmount,mountpoint",
             "-r",
             name,
         ];
