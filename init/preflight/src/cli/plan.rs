@@ -8,7 +8,7 @@ use hardware::{Machine, Names, Source};
 use option_rom::Rom;
 use pci::Address;
 use plan::{Choice, RomFile, Subject, SystemFiles, diff, refusal_ids, sha256};
-use proxmox::Installation;
+use proxmox::Found;
 
 use super::assess::write_out;
 use crate::session::look::{self, Basis};
@@ -74,15 +74,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             options: &options(arguments)?,
         },
     );
-    let installation = installation(arguments, &judged.machine)?;
-    let files = SystemFiles::read(&open(&arguments.root)?, &installation);
+    let found = found(arguments, &judged.machine)?;
+    let (_, installation) = found.systems.first().context("no system was read")?;
+    let files = SystemFiles::read(&open(&arguments.root)?, installation);
     let choice = choice(arguments, &judged.machine)?;
     let plan = plan::plan(
         Subject {
             machine: &judged.machine,
             assessment: &judged.assessment,
-            installation: &installation,
+            installation,
             files: &files,
+            disks: found.look.as_ref().map(|look| look.uses.as_slice()),
         },
         &choice,
     );
@@ -107,15 +109,12 @@ fn options(arguments: &Arguments) -> Result<Options> {
     })
 }
 
-fn installation(arguments: &Arguments, machine: &Machine) -> Result<Installation> {
-    let found = if arguments.root == Path::new("/") {
-        in_running_system(&arguments.esp)?
+fn found(arguments: &Arguments, machine: &Machine) -> Result<Found> {
+    if arguments.root == Path::new("/") {
+        in_running_system(&arguments.esp)
     } else {
-        in_folder(&arguments.root, &arguments.esp, Some(machine))?
-    };
-    let first = found.systems.into_iter().next();
-    let (_, installation) = first.context("no system was read")?;
-    Ok(installation)
+        in_folder(&arguments.root, &arguments.esp, Some(machine))
+    }
 }
 
 fn choice(arguments: &Arguments, machine: &Machine) -> Result<Choice> {
