@@ -8,6 +8,7 @@ mod described;
 mod host;
 mod killed;
 mod lab;
+mod planned;
 mod product;
 mod several;
 mod thin_pool;
