@@ -42,4 +42,4 @@ pub use root::{Kind, NAMES, Root, RootError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
 pub use writes::Writes;
-pub use zfs::{DataSet, Pool};
+pub use zfs::{CanMount, DataSet, Pool};

@@ -8,6 +8,7 @@ mod described;
 mod host;
 mod killed;
 mod lab;
+mod planned;
 mod product;
 mod rehearsal;
 mod several;

@@ -7,17 +7,14 @@ use hardware::{FirmwareKind, Reading};
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
 use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
-use proxmox::system::storage::{FSTAB, parse_fstab};
-use proxmox::{Found, Sources};
+use proxmox::system::storage::mounts;
+use proxmox::{Found, Installation, Sources};
 use storage::{
     DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Storage, Trouble,
     VolumeId, look_loading,
 };
 
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
-
-/// /etc/fstab is not larger.
-const LONGEST: u64 = 1 << 20;
 
 /// How to look at the disks.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +36,14 @@ struct Esp {
 /// Every installed system on the disks of this machine. Nothing is written to any of them. An error means that
 /// nothing could be looked at.
 pub fn on_disks(options: &DiskOptions) -> Result<Found> {
+    on_disks_visiting(options, &mut |_, _, _| {})
+}
+
+/// What sees each system while its files can still be read.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation);
+
+/// The same, with each system shown while its files can still be read.
+pub(super) fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     let started = Instant::now();
     let load = kernel_modules::loader().unwrap_or_else(|error| {
         tracing::warn!("no module can be loaded: {error:#}");
@@ -58,7 +63,7 @@ pub fn on_disks(options: &DiskOptions) -> Result<Found> {
         Some(passphrase) => encrypted::open(&mut look, passphrase),
         None => Vec::new(),
     };
-    let read = systems(&mut look, &mut troubles);
+    let read = systems(&mut look, &mut troubles, visit);
     passed("the systems were read");
     let overflown = look.overflown();
     let written_over = look.written_over();
@@ -84,13 +89,13 @@ pub fn on_disks(options: &DiskOptions) -> Result<Found> {
 
 /// Reads all systems. Every file that was opened for it is closed again when this is done, so that the look
 /// can end.
-fn systems(look: &mut Look, troubles: &mut Vec<Trouble>) -> Vec<SystemRead> {
+fn systems(look: &mut Look, troubles: &mut Vec<Trouble>, visit: Visit) -> Vec<SystemRead> {
     let esps = esps(look, troubles);
     let entries = boot_entries();
     let firmware = firmware_kind();
     let mut systems = Vec::new();
     for (index, root) in look.storage().roots.clone().into_iter().enumerate() {
-        match one(look, index, root, &esps, &firmware, &entries) {
+        match one(look, index, root, &esps, &firmware, &entries, visit) {
             Ok(system) => systems.push(system),
             Err(trouble) => troubles.push(trouble),
         }
@@ -105,12 +110,10 @@ fn one(
     esps: &[Esp],
     firmware: &Reading<FirmwareKind>,
     entries: &Reading<BootEntries>,
+    visit: Visit,
 ) -> Result<SystemRead, Trouble> {
     let files = look.open_root(index)?;
-    // What cannot be read is said again when the system itself is read.
-    let fstab = files.read(FSTAB, LONGEST).unwrap_or_default();
-    let fstab = parse_fstab(&String::from_utf8_lossy(&fstab));
-    let (mut joined, mut unread) = joins(look.storage(), &root, &fstab);
+    let (mut joined, mut unread) = joins(look.storage(), &root, &mounts(&files));
     joined.retain(|join| {
         match look.join(&files, &join.mount_point, &join.file_system, &join.folder) {
             Ok(()) => true,
@@ -133,6 +136,7 @@ fn one(
         troubles: unread,
         ..Sources::new(&files)
     });
+    visit(&root, &files, &installation);
     let places = places(look.storage(), &root, &joined, &installation);
     Ok(SystemRead {
         root,

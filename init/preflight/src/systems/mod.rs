@@ -5,12 +5,14 @@ mod encrypted;
 mod firmware;
 mod folder;
 mod kernel_modules;
+mod one;
 mod uses;
 
 pub use disks::{DiskOptions, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
 pub use folder::{in_folder, in_running_system, open};
+pub use one::{OneSystem, Which, one_on_disks};
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;

@@ -85,6 +85,9 @@ impl Look {
             };
             let kind = entry.map(|entry| entry.kind.clone());
             self.cover(volume, &partition.node(), size, kind);
+            if let Some(covered) = self.storage.volumes.last_mut() {
+                covered.partition_name = entry.and_then(|entry| entry.name.clone());
+            }
         }
     }
 }

@@ -339,6 +339,7 @@ impl Look {
             id,
             size,
             partition_type,
+            partition_name: None,
             content,
         });
     }

@@ -67,7 +67,7 @@ impl Zfs {
             "-t",
             "filesystem",
             "-o",
-            "name,mountpoint",
+            "name,canmount,mountpoint",
             "-r",
             name,
         ];
