@@ -29,6 +29,7 @@ mod images;
 pub mod initramfs;
 mod lab_image;
 mod layout;
+pub mod little_system;
 mod machine;
 mod ovmf;
 pub mod peers;

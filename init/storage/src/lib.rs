@@ -38,7 +38,7 @@ pub use overlay::OverlayState;
 pub use partition_table::{PartitionEntry, file_system_label, partition_table};
 pub use read_only::{is_read_only, set_read_only};
 pub use results::ResultsMount;
-pub use root::{Kind, NAMES, Root, RootError};
+pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
 pub use writes::Writes;
