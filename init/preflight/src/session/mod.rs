@@ -8,6 +8,7 @@ mod fault;
 pub mod look;
 mod menu;
 mod panic;
+mod randomness;
 mod run;
 mod save;
 mod settle;

@@ -12,7 +12,8 @@ use super::devices::Devices;
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
-    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, settle, shell, systems,
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, randomness, settle, shell,
+    systems,
 };
 use crate::consoles::Consoles;
 use crate::events::Events;
@@ -108,6 +109,7 @@ impl Session {
         let source = Source::live();
         let roms = self.read_roms(&source);
         self.milestone("roms");
+        randomness::gather();
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
         let read = capture::read(&self.options.data);
