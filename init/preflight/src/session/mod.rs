@@ -13,7 +13,6 @@ mod run;
 mod save;
 mod settle;
 pub mod shell;
-mod systems;
 mod uevent;
 
 pub use attempt::Attempt;

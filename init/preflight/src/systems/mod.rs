@@ -5,12 +5,16 @@ mod encrypted;
 mod firmware;
 mod folder;
 mod kernel_modules;
+mod own_process;
+mod process_group;
 mod uses;
 
 pub use disks::{DiskOptions, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
 pub use folder::{in_folder, in_running_system, open};
+pub use own_process::{Watched, on_disks_in_own_process};
+pub use process_group::Interrupts;
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;
