@@ -8,6 +8,7 @@
 mod btrfs;
 mod disks;
 mod error;
+mod held;
 mod look;
 mod lvm;
 mod model;
@@ -36,6 +37,7 @@ pub use model::{
 };
 pub use overlay::OverlayState;
 pub use partition_table::{PartitionEntry, file_system_label, partition_table};
+pub use program::PROGRAM_PATIENCE;
 pub use read_only::{is_read_only, set_read_only};
 pub use results::ResultsMount;
 pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, umount2};
 
+use crate::held::lift_read_only;
 use crate::model::Trouble;
 use crate::overlay::{DeviceMapper, UUID_PREFIX};
 use crate::raid::Mdadm;
@@ -14,8 +15,8 @@ use crate::zfs::Zfs;
 const DEEPEST: usize = 16;
 
 /// Takes away everything that looks in this folder have put up, whoever did it and however far they came:
-/// mounts, pools, what stands on overlays, the overlays, their memory. Goes by what is there, so it can
-/// be called at any time, more than once, and after a crash. Gives what would not go.
+/// mounts, pools, what stands on overlays, the overlays, their memory, the read-only flags. Goes by what is there,
+/// so it can be called at any time, more than once, and after a crash. Gives what would not go.
 pub fn tear_down(sys: &Path, folder: &Path) -> Vec<Trouble> {
     let mut stays = Vec::new();
     let mut report = |what: String, why: String| stays.push(Trouble::NotTakenDown { what, why });
@@ -55,6 +56,9 @@ pub fn tear_down(sys: &Path, folder: &Path) -> Vec<Trouble> {
             let _ = umount2(mount, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
             report(mount.display().to_string(), errno.to_string());
         }
+    }
+    for (what, why) in lift_read_only(folder) {
+        report(what, why);
     }
     stays
 }

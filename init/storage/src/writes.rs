@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -46,21 +45,13 @@ impl Writes {
     }
 }
 
-/// The counters of these disks by kernel name, from `sys` (normally /sys).
-pub(crate) fn writes<'a>(
-    sys: &Path,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Result<BTreeMap<String, Writes>, Error> {
-    let mut counted = BTreeMap::new();
-    for name in names {
-        let path = sys.join("block").join(name).join("stat");
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let writes = Writes::parse(&text).ok_or_else(|| {
-            Error::io("read", &path)(std::io::Error::other("these are no write counters"))
-        })?;
-        counted.insert(name.to_owned(), writes);
-    }
-    Ok(counted)
+/// The counters of the disk of this kernel name, from `sys` (normally /sys).
+pub(crate) fn writes(sys: &Path, name: &str) -> Result<Writes, Error> {
+    let path = sys.join("block").join(name).join("stat");
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    Writes::parse(&text).ok_or_else(|| {
+        Error::io("read", &path)(std::io::Error::other("these are no write counters"))
+    })
 }
 
 #[cfg(test)]

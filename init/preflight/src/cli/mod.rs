@@ -33,9 +33,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
-    /// What the session starts on the stick: the installed systems, for itself
+    /// What the session and 'systems' start, so that they can end it: the installed systems on the disks, for
+    /// themselves
     #[command(hide = true)]
-    LookAtDisks,
+    LookAtDisks(systems::LookArguments),
     /// What PID 1 starts on the stick
     #[command(hide = true)]
     Session {
@@ -52,7 +53,7 @@ pub fn run() -> ExitCode {
         Command::Systems(arguments) => systems::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Rom(arguments) => rom::run(&arguments),
-        Command::LookAtDisks => systems::look(),
+        Command::LookAtDisks(arguments) => systems::look(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),
     };
     result.unwrap_or_else(|error| {

@@ -118,7 +118,13 @@ fn system(arguments: &Arguments, machine: &Machine) -> Result<OneSystem> {
                 root.display()
             );
         }
-        return one_on_disks(which, &DiskOptions::default());
+        let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+        let options = DiskOptions {
+            data: crate::options::parse(&command_line).0.data,
+            passphrase: None,
+            bound: None,
+        };
+        return one_on_disks(which, &options);
     }
     let found = if root == Path::new("/") {
         in_running_system(&arguments.esp)?

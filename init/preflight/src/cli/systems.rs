@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,8 @@ use proxmox::{Found, Systems};
 use report::TextOptions;
 
 use crate::systems::{
-    DiskOptions, ask_passphrase, in_folder, in_running_system, is_stick, on_disks,
+    DiskOptions, Interrupts, Watched, ask_passphrase, in_folder, in_running_system, is_stick,
+    on_disks, on_disks_in_own_process,
 };
 use crate::{log, options};
 
@@ -46,6 +47,17 @@ pub struct Arguments {
     format: Format,
 }
 
+/// Arguments of the look in a process of its own.
+#[derive(clap::Args)]
+pub struct LookArguments {
+    /// What is read is the passphrase of encrypted disks
+    #[arg(long)]
+    passphrase: bool,
+    /// Bytes that the overlays may fill
+    #[arg(long)]
+    bound: Option<u64>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     Text,
@@ -70,12 +82,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(blocks)))
 }
 
-/// What the session on the stick starts, so that it can end a look that does not end by itself: prints what was
-/// found and not yet compared with a machine, or why nothing could be looked at.
-pub fn look() -> Result<ExitCode> {
+/// Prints what was found and not yet compared with a machine, or why nothing could be looked at.
+pub fn look(arguments: &LookArguments) -> Result<ExitCode> {
     let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    log::start(options::parse(&command_line).0.log);
-    let found = on_disks(&DiskOptions::default()).map_err(|error| format!("{error:#}"));
+    let options = options::parse(&command_line).0;
+    // The log of a host is not Preflight's.
+    if is_stick() {
+        log::start(options.log);
+    }
+    let mut passphrase = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut passphrase)
+        .context("the passphrase cannot be read")?;
+    let found = on_disks(&DiskOptions {
+        data: options.data,
+        passphrase: arguments.passphrase.then_some(passphrase),
+        bound: arguments.bound,
+    })
+    .map_err(|error| format!("{error:#}"));
     write_out(&serde_json::to_string(&found)?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -87,9 +111,13 @@ fn found(arguments: &Arguments, machine: Option<&Machine>) -> Result<Found> {
     if !arguments.disks && !is_stick() {
         return in_running_system(&arguments.esp);
     }
-    on_disks(&DiskOptions {
-        passphrase: passphrase(arguments)?,
+    let passphrase = passphrase(arguments)?;
+    let interrupts = Interrupts::hold_back().context("signals cannot be held back")?;
+    on_disks_in_own_process(&Watched {
+        passphrase: passphrase.as_deref(),
         bound: arguments.memory.map(|mib| mib.saturating_mul(1 << 20)),
+        limit: None,
+        interrupts: Some(&interrupts),
     })
     .context("the disks cannot be looked at")
 }

@@ -8,11 +8,11 @@ mod fault;
 pub mod look;
 mod menu;
 mod panic;
+mod randomness;
 mod run;
 mod save;
 mod settle;
 pub mod shell;
-mod systems;
 mod uevent;
 
 pub use attempt::Attempt;

@@ -7,24 +7,27 @@ use hardware::rom::Progress;
 use hardware::{Reading, RomReading, Source};
 use proxmox::{Found, Systems};
 use serde::Serialize;
+use storage::PROGRAM_PATIENCE;
 
 use super::devices::Devices;
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
-    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, settle, shell, systems,
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, randomness, settle, shell,
 };
 use crate::consoles::Consoles;
 use crate::events::Events;
 use crate::init::{Ending, cover};
 use crate::log;
 use crate::options::{self, Fault, Mode, Options};
-use crate::systems::installed_uses;
+use crate::systems::{Watched, installed_uses, on_disks_in_own_process};
 
 /// Name of the capture in a run's folder.
 const CAPTURE: &str = "capture.tar.zst";
 /// The look at installed systems may take so long before the report is shown without it.
 const SYSTEMS_WAIT: Duration = Duration::from_secs(60);
+// One program that hangs leaves time to go on without it.
+const _: () = assert!(PROGRAM_PATIENCE.as_secs() < SYSTEMS_WAIT.as_secs());
 /// The same where somebody has come for the systems.
 const RESCUE_WAIT: Duration = Duration::from_secs(600);
 /// Columns of every screen and serial line.
@@ -108,6 +111,7 @@ impl Session {
         let source = Source::live();
         let roms = self.read_roms(&source);
         self.milestone("roms");
+        randomness::gather();
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
         let read = capture::read(&self.options.data);
@@ -152,7 +156,10 @@ impl Session {
             _ => SYSTEMS_WAIT,
         };
         self.say("Looking at installed systems; nothing is written to their disks ...");
-        let found = systems::find(limit);
+        let found = on_disks_in_own_process(&Watched {
+            limit: Some(limit),
+            ..Watched::default()
+        });
         self.milestone("systems");
         found
             .map_err(|error| {

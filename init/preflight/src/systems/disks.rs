@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hardware::{FirmwareKind, Reading};
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
@@ -10,15 +10,17 @@ use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
 use proxmox::system::storage::mounts;
 use proxmox::{Found, Installation, Sources};
 use storage::{
-    DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Storage, Trouble,
+    DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Stick, Storage, Trouble,
     VolumeId, look_loading,
 };
 
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
 
 /// How to look at the disks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DiskOptions {
+    /// Where results go, which a look leaves alone.
+    pub data: DataPlace,
     /// What opens LUKS volumes.
     pub passphrase: Option<Vec<u8>>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
@@ -50,9 +52,13 @@ pub(super) fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<F
         Box::new(|_| {})
     });
     firmware::mount_variables();
-    let stick = storage::find_stick(Path::new("/sys"), &DataPlace::Stick);
+    // Without an answer it would be covered like any other disk, and nothing could be saved any more.
+    let found = storage::find_stick(Path::new("/sys"), &options.data)
+        .context("it is not clear where results go, so no disk is touched")?;
+    let (stick, results) = left_alone(found, &options.data);
     let look_options = LookOptions {
-        stick: stick.ok().flatten().map(|stick| stick.disk),
+        stick,
+        results,
         bound: options.bound,
         ..LookOptions::default()
     };
@@ -85,6 +91,16 @@ pub(super) fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<F
         took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     Ok(Found::on_disks(read, done))
+}
+
+/// What a look leaves alone: the whole disk of a stick; of a disk that a person has named a partition of, that
+/// partition, for the system may be on the others.
+fn left_alone(found: Option<Stick>, data: &DataPlace) -> (Option<String>, Option<PathBuf>) {
+    match (found, data) {
+        (None, _) => (None, None),
+        (Some(stick), DataPlace::Stick) => (Some(stick.disk), None),
+        (Some(stick), DataPlace::PartUuid(_)) => (None, Some(stick.partition)),
+    }
 }
 
 /// Reads all systems. Every file that was opened for it is closed again when this is done, so that the look
@@ -188,5 +204,31 @@ fn partuuid(id: &FileSystemId) -> Option<String> {
     match id {
         FileSystemId::On(VolumeId::Partition { partuuid, .. }) => partuuid.clone(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_stick_the_disk_is_left_alone_and_of_a_named_place_the_partition() {
+        let found = |partition: &str| Stick {
+            disk: "sda".to_owned(),
+            partition: PathBuf::from(partition),
+            write_protected: false,
+        };
+        let named = DataPlace::PartUuid("22222222".to_owned());
+        let disk = Some("sda".to_owned());
+        let partition = PathBuf::from("/dev/sda2");
+        assert_eq!(
+            left_alone(Some(found("/dev/sda1")), &DataPlace::Stick),
+            (disk, None)
+        );
+        assert_eq!(
+            left_alone(Some(found("/dev/sda2")), &named),
+            (None, Some(partition))
+        );
+        assert_eq!(left_alone(None, &named), (None, None));
     }
 }

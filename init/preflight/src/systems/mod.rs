@@ -6,6 +6,8 @@ mod firmware;
 mod folder;
 mod kernel_modules;
 mod one;
+mod own_process;
+mod process_group;
 mod uses;
 
 pub use disks::{DiskOptions, on_disks};
@@ -13,6 +15,8 @@ pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
 pub use folder::{in_folder, in_running_system, open};
 pub use one::{OneSystem, Which, one_on_disks};
+pub use own_process::{Watched, on_disks_in_own_process};
+pub use process_group::Interrupts;
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;

@@ -66,7 +66,13 @@ fn trouble(trouble: &Trouble) -> Option<Finding> {
             "A part of the disks is encrypted.",
             "Give the passphrase: preflight systems --disks --passphrase-file FILE.",
         ),
+        Trouble::NotCounted { .. } => (
+            WRITTEN,
+            "It is not known whether a disk was written to during the look, which writes nothing itself.",
+            "See what the evidence says, and look again.",
+        ),
         Trouble::InUse { .. }
+        | Trouble::LeftOut { .. }
         | Trouble::NoProgram { .. }
         | Trouble::NotAssembled { .. }
         | Trouble::NotMounted { .. }
@@ -153,6 +159,18 @@ mod tests {
             found[0].evidence,
             ["a: 1 requests, 8 sectors written, 0 discarded"]
         );
+    }
+
+    #[test]
+    fn a_disk_whose_writes_were_not_counted_is_unknown_and_not_unwritten() {
+        let mut storage = lvm();
+        storage.troubles = vec![Trouble::NotCounted {
+            disk: DiskId("a".to_owned()),
+            why: "it was pulled".to_owned(),
+        }];
+        let found = of(storage, Vec::new());
+        assert_eq!((found[0].id.as_str(), found[0].unknown), (WRITTEN, true));
+        assert!(found[0].evidence[0].contains("it was pulled"));
     }
 
     #[test]

@@ -90,24 +90,46 @@ fn left_alone(page: &mut Page, look: &DisksSeen) {
 }
 
 fn how_it_went(page: &mut Page, look: &DisksSeen) {
-    let written: u64 = look
-        .writes
-        .iter()
-        .map(|disk| disk.writes.sectors.saturating_mul(512))
-        .sum();
     let text = format!(
-        "in {}.{} s, with {written} bytes written to {} by the kernel's own count; {} of journals and the like \
-         went into memory ({} at most)",
+        "in {}.{} s{}; {} of journals and the like went into memory ({} at most)",
         look.took_ms / 1000,
         look.took_ms % 1000 / 100,
-        match look.writes.len() {
-            1 => "one disk".to_owned(),
-            count => format!("{count} disks"),
-        },
+        writes(look),
         size(look.written_over),
         size(look.storage.overlay_bound),
     );
     fact(page, "looked", &text);
+}
+
+/// What the kernel counted. A disk that it did not count for is named, and is none with 0 bytes.
+fn writes(look: &DisksSeen) -> String {
+    let counted: Vec<u64> = look
+        .writes
+        .iter()
+        .map(|disk| disk.writes.sectors.saturating_mul(512))
+        .collect();
+    let mut text = match counted.as_slice() {
+        [] => String::new(),
+        [one] => format!(", with {one} bytes written to one disk by the kernel's own count"),
+        several => format!(
+            ", with {} bytes written to {} disks by the kernel's own count",
+            several.iter().sum::<u64>(),
+            several.len()
+        ),
+    };
+    let is_counted = |disk: &&DiskFacts| look.writes.iter().any(|one| one.disk == disk.id);
+    let disks = look.storage.disks.iter();
+    let others: Vec<&str> = disks
+        .filter(|disk| !is_counted(disk))
+        .map(|disk| disk.id.0.as_str())
+        .collect();
+    if !others.is_empty() {
+        text.push_str(&format!(
+            "; not counted is what was written to {}",
+            others.join(", ")
+        ));
+    }
+    text
 }
 
 fn by_disk(uses: &[DiskUse]) -> BTreeMap<&str, Vec<&DiskUse>> {
@@ -171,7 +193,50 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use storage::{DiskId, DiskWrites, Storage, Writes};
+
     use super::*;
+
+    #[test]
+    fn a_disk_that_was_not_counted_is_none_that_nothing_was_written_to() {
+        let disk = |id: &str| DiskFacts {
+            id: DiskId(id.to_owned()),
+            model: None,
+            serial: None,
+            wwn: None,
+            size: 0,
+            usb: false,
+            function: None,
+        };
+        let counted = |id: &str, sectors| DiskWrites {
+            disk: DiskId(id.to_owned()),
+            writes: Writes {
+                sectors,
+                ..Writes::default()
+            },
+        };
+        let mut look = DisksSeen {
+            storage: Storage {
+                disks: vec![disk("a"), disk("b")],
+                ..Storage::default()
+            },
+            uses: Vec::new(),
+            writes: vec![counted("a", 0), counted("b", 2)],
+            written_over: 0,
+            kernel_names: BTreeMap::new(),
+            took_ms: 0,
+        };
+        assert!(writes(&look).contains("1024 bytes written to 2 disks"));
+        look.writes.truncate(1);
+        let text = writes(&look);
+        assert!(text.contains("0 bytes written to one disk"), "{text}");
+        assert!(
+            text.ends_with("not counted is what was written to b"),
+            "{text}"
+        );
+        look.writes.clear();
+        assert_eq!(writes(&look), "; not counted is what was written to a, b");
+    }
 
     #[test]
     fn sizes_are_said_in_the_unit_that_fits() {

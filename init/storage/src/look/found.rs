@@ -1,14 +1,16 @@
 //! The disks and their partitions, each with its overlay.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Look;
+use nix::libc;
 use pci::Address;
 
 use crate::disks::{Disk, Transport, disks};
-use crate::model::{Claims, DiskFacts, DiskId, Trouble, VolumeId, identities};
+use crate::model::{Claims, Content, DiskFacts, DiskId, Trouble, Volume, VolumeId, identities};
 use crate::writes::writes;
 use crate::{Error, partition_table};
 
@@ -35,7 +37,6 @@ impl Look {
             self.trouble(Trouble::OtherPath { disk });
         }
         let claims: Vec<Claims> = found.iter().map(|(_, claims)| claims.clone()).collect();
-        self.before = writes(&sys, found.iter().map(|(disk, _)| disk.name.as_str()))?;
         for ((disk, claims), id) in found.into_iter().zip(identities(&claims)) {
             self.storage.disks.push(DiskFacts {
                 id: id.clone(),
@@ -47,6 +48,7 @@ impl Look {
                 function: controller(&sys, &disk.name),
             });
             self.names.insert(id.clone(), disk.name.clone());
+            self.before.insert(id.clone(), writes(&sys, &disk.name));
             if in_use(&sys, &disk) {
                 self.trouble(Trouble::InUse { disk: id });
             } else {
@@ -77,6 +79,7 @@ impl Look {
             if size < SMALLEST {
                 continue;
             }
+            let node = partition.node();
             let entry = table.iter().find(|entry| entry.number == partition.number);
             let volume = VolumeId::Partition {
                 disk: id.clone(),
@@ -84,9 +87,21 @@ impl Look {
                 partuuid: entry.and_then(|entry| entry.uuid.clone()),
             };
             let kind = entry.map(|entry| entry.kind.clone());
-            self.cover(volume, &partition.node(), size, kind);
-            if let Some(covered) = self.storage.volumes.last_mut() {
-                covered.partition_name = entry.and_then(|entry| entry.name.clone());
+            if self.options.results.as_ref() == Some(&node) {
+                self.storage.volumes.push(Volume {
+                    id: volume,
+                    size,
+                    partition_type: kind,
+                    content: Content::Unknown(
+                        "it is left alone: results are saved to it".to_owned(),
+                    ),
+                    partition_name: entry.and_then(|entry| entry.name.clone()),
+                });
+            } else {
+                self.cover(volume, &node, size, kind);
+                if let Some(covered) = self.storage.volumes.last_mut() {
+                    covered.partition_name = entry.and_then(|entry| entry.name.clone());
+                }
             }
         }
     }
@@ -180,7 +195,8 @@ fn start(node: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether something of the running system stands on the disk: a mount, swap, a holder.
+/// Whether something of the running system stands on the disk: a mount, swap, a holder, or another user that has
+/// taken it for itself, as ZFS and btrfs do with their members, which no table names.
 fn in_use(sys: &Path, disk: &Disk) -> bool {
     let folder = sys.join("block").join(&disk.name);
     let mut places: Vec<(PathBuf, PathBuf)> = vec![(folder.clone(), disk.node())];
@@ -195,8 +211,17 @@ fn in_use(sys: &Path, disk: &Disk) -> bool {
         let swapped =
             |line: &str| line.split_whitespace().next().map(Path::new) == Some(node.as_path());
         let held = fs::read_dir(folder.join("holders")).is_ok_and(|mut held| held.next().is_some());
-        held || mounts.lines().any(mounted) || swaps.lines().any(swapped)
+        held || mounts.lines().any(mounted) || swaps.lines().any(swapped) || is_claimed(node)
     })
+}
+
+/// Whether the kernel refuses to give the device to one user alone (`bd_may_claim` in `block/bdev.c`).
+fn is_claimed(node: &Path) -> bool {
+    let alone = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_EXCL | libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(node);
+    alone.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
 }
 
 fn number(path: &Path) -> u64 {

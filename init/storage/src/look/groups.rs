@@ -1,7 +1,7 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Look;
+use super::mapped::{Mapped, mapped};
 use crate::lvm::{Access, LogicalVolume, Lvm, VolumeGroup};
 use crate::model::{Trouble, Volume, VolumeId};
 use crate::signature::content;
@@ -31,7 +31,10 @@ impl Look {
         };
         let members: Vec<&Path> = members.iter().map(PathBuf::as_path).collect();
         let groups = match lvm.groups(&members) {
-            Ok(groups) => self.with_own_names(groups),
+            Ok((groups, left_out)) => {
+                self.trouble_all(left_out);
+                self.with_own_names(groups)
+            }
             Err(why) => {
                 let what = "LVM".to_owned();
                 self.trouble(Trouble::NotAssembled { what, why });
@@ -40,8 +43,12 @@ impl Look {
         };
         let before = self.nodes.len();
         self.storage.volume_groups.clone_from(&groups);
+        let others: Vec<Mapped> = mapped(&self.options.sys)
+            .into_iter()
+            .filter(|device| !device.on_overlays)
+            .collect();
         for group in &groups {
-            self.activate_group(&lvm, group);
+            self.activate_group(&lvm, group, &others);
         }
         self.nodes.len() > before
     }
@@ -57,7 +64,8 @@ impl Look {
         groups
     }
 
-    fn activate_group(&mut self, lvm: &Lvm, group: &VolumeGroup) {
+    /// `others` are the mapped devices that are none of this look.
+    fn activate_group(&mut self, lvm: &Lvm, group: &VolumeGroup, others: &[Mapped]) {
         let what = format!("volume group {} ({})", group.name, group.uuid);
         if group.missing > 0 {
             self.trouble(Trouble::Incomplete {
@@ -65,9 +73,19 @@ impl Look {
                 missing: group.missing,
             });
         }
+        // LVM knows its volumes by UUID: it would take those for the ones of this group, and change them.
+        if let Some(other) = others.iter().find(|other| other.is_of_group(&group.uuid)) {
+            let why = format!(
+                "this machine uses a group of the same UUID ({} is active); it is that one or a copy of it. Boot \
+                 the stick to read it",
+                other.name
+            );
+            self.trouble(Trouble::NotAssembled { what, why });
+            return;
+        }
         let devices = self.devices_of(group);
         let devices: Vec<&Path> = devices.iter().map(PathBuf::as_path).collect();
-        let name = match self.group_name(lvm, group, &devices) {
+        let name = match self.group_name(lvm, group, others, &devices) {
             Ok(name) => name,
             Err(why) => {
                 self.trouble(Trouble::NotAssembled { what, why });
@@ -139,7 +157,12 @@ impl Look {
         for layout in volume.layout.split(',') {
             self.need(layout);
         }
-        let found = || mapped(&self.options.sys, &group.uuid, &volume.uuid);
+        let found = || {
+            let found = mapped(&self.options.sys)
+                .into_iter()
+                .find(|device| device.on_overlays && device.is_volume(&group.uuid, &volume.uuid));
+            found.map(|device| device.node())
+        };
         if found().is_none() {
             lvm.activate(group, name, &[&volume.name], read_only, devices)
                 .map_err(failed)?;
@@ -177,11 +200,13 @@ impl Look {
             .collect()
     }
 
-    /// The name of a group in this look: its own, but for the second of two groups of one name.
+    /// The name of a group in this look: its own, but for the second of two groups of one name, of which the
+    /// first may be one that the running system uses.
     fn group_name(
         &mut self,
         lvm: &Lvm,
         group: &VolumeGroup,
+        others: &[Mapped],
         devices: &[&Path],
     ) -> Result<String, String> {
         if group.exported {
@@ -194,7 +219,9 @@ impl Look {
             return Err("its name is none that LVM gives".to_owned());
         }
         let mut name = group.name.clone();
-        if self.group_names.values().any(|taken| *taken == name) {
+        if self.group_names.values().any(|taken| *taken == name)
+            || others.iter().any(|other| other.is_named_like(&name))
+        {
             name = format!(
                 "{}-{}",
                 group.name,
@@ -218,17 +245,6 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+_.-".contains(&byte))
 }
 
-/// The node of the mapped device that LVM made of this volume: LVM puts both UUIDs into the device's own.
-fn mapped(sys: &Path, group: &str, volume: &str) -> Option<PathBuf> {
-    let wanted = format!("LVM-{group}{volume}").replace('-', "");
-    let entries = fs::read_dir(sys.join("block")).ok()?.flatten();
-    let found = entries.into_iter().find(|entry| {
-        let uuid = fs::read_to_string(entry.path().join("dm/uuid")).unwrap_or_default();
-        uuid.trim().replace('-', "") == wanted
-    })?;
-    Some(Path::new("/dev").join(found.file_name()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,16 +255,5 @@ mod tests {
         for name in ["", "-f", "..", "a/b", "a\"]}", "a b", "ä"] {
             assert!(!is_name(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_volume_is_found_by_its_uuid_and_not_by_its_name() {
-        let sys = tempfile::tempdir().unwrap();
-        let folder = sys.path().join("block/dm-3/dm");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("uuid"), "LVM-abc123def456\n").unwrap();
-        let node = mapped(sys.path(), "abc-123", "def-456");
-        assert_eq!(node, Some(PathBuf::from("/dev/dm-3")));
-        assert_eq!(mapped(sys.path(), "abc-123", "def-457"), None);
     }
 }

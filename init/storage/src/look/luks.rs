@@ -1,9 +1,12 @@
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Look;
+use super::mapped::mapped;
 use crate::model::{Trouble, VolumeId};
 use crate::program::Program;
+
+/// To make a key of a passphrase takes long by design, some times longer on a processor other than the owner's.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Look {
     /// Opens a LUKS volume with a passphrase that the person has typed, for reading alone, and looks at what
@@ -39,12 +42,16 @@ impl Look {
         let words = [&words[..], &[&node, &name]].concat();
         let environment = [("DM_DISABLE_UDEV", "1")];
         let output = cryptsetup
+            .patience(PATIENCE)
             .run(&words, &environment, Some(passphrase))
             .map_err(|error| failed(&error.to_string()))?;
         if !output.success {
             return Err(failed(&output.complaint));
         }
-        let mapped = mapped(&self.options.sys, &name)
+        let mapped = mapped(&self.options.sys)
+            .into_iter()
+            .find(|device| device.on_overlays && device.name == name)
+            .map(|device| device.node())
             .ok_or_else(|| failed("the kernel has no device of what was opened"))?;
         let size = self.size(&mapped);
         self.cover(VolumeId::Opened { uuid }, &mapped, size, None);
@@ -73,14 +80,4 @@ impl Look {
             .collect();
         self.trouble_all(closed);
     }
-}
-
-/// The kernel's own node of a mapped device: sysfs knows no other name of it.
-fn mapped(sys: &Path, name: &str) -> Option<PathBuf> {
-    let mut entries = fs::read_dir(sys.join("block")).ok()?.flatten();
-    let found = entries.find(|entry| {
-        let own = fs::read_to_string(entry.path().join("dm/name"));
-        own.is_ok_and(|own| own.trim_end_matches('\n') == name)
-    })?;
-    Some(Path::new("/dev").join(found.file_name()))
 }

@@ -7,7 +7,9 @@
 mod arrays;
 mod found;
 mod groups;
+mod kinds;
 mod luks;
+mod mapped;
 mod modules;
 mod mounts;
 mod pools;
@@ -22,6 +24,7 @@ pub use modules::MODULES;
 use modules::{BASE, needed_for};
 use serde::{Deserialize, Serialize};
 
+use crate::held::hold_read_only;
 use crate::lvm::Lvm;
 use crate::model::{Content, DiskId, FileSystemId, Storage, Trouble, Volume, VolumeId};
 use crate::overlay::{DeviceMapper, Overlay, OverlayState, Store, available, bound};
@@ -29,7 +32,7 @@ use crate::raid::Mdadm;
 use crate::signature::content;
 use crate::writes::{Writes, writes};
 use crate::zfs::Zfs;
-use crate::{Error, Root, is_read_only, set_read_only, tear_down};
+use crate::{Error, Root, tear_down};
 
 /// Where a look works, and what it leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct LookOptions {
     pub folder: PathBuf,
     /// Kernel name of the boot stick's disk, the only one that may be written to.
     pub stick: Option<String>,
+    /// Node of a partition that takes the results, when it is on a disk that is looked at.
+    pub results: Option<PathBuf>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
     /// What is done with what is found.
@@ -62,6 +67,7 @@ impl Default for LookOptions {
             sys: PathBuf::from("/sys"),
             folder: PathBuf::from("/run/preflight/look"),
             stick: None,
+            results: None,
             bound: None,
             purpose: Purpose::default(),
         }
@@ -86,9 +92,7 @@ pub struct Look {
     mounted: BTreeMap<FileSystemId, Root>,
     examined: BTreeSet<FileSystemId>,
     mounts: usize,
-    before: BTreeMap<String, Writes>,
-    /// Devices that were not read-only before this look.
-    set_read_only: Vec<PathBuf>,
+    before: BTreeMap<DiskId, Result<Writes, Error>>,
     storage: Storage,
     ended: bool,
     load: LoadModules,
@@ -159,7 +163,6 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         examined: BTreeSet::new(),
         mounts: 0,
         before: BTreeMap::new(),
-        set_read_only: Vec::new(),
         storage: Storage {
             overlay_bound: bound,
             ..Storage::default()
@@ -259,46 +262,28 @@ impl Look {
     pub fn end(mut self) -> Ended {
         let mut troubles = self.overflown();
         troubles.extend(self.take_away());
-        let names = self.names.values().map(String::as_str);
-        let writes = match writes(&self.options.sys, names) {
-            Ok(after) => self.compare(&after),
-            Err(error) => {
-                troubles.push(Trouble::NotAssembled {
-                    what: "the write counters".to_owned(),
+        let mut counted = Vec::new();
+        for (disk, before) in std::mem::take(&mut self.before) {
+            let name = self.names.get(&disk).map(String::as_str);
+            let after = writes(&self.options.sys, name.unwrap_or_default());
+            match since(before, after) {
+                Ok(writes) => counted.push(DiskWrites { disk, writes }),
+                Err(error) => troubles.push(Trouble::NotCounted {
+                    disk,
                     why: error.to_string(),
-                });
-                Vec::new()
+                }),
             }
-        };
-        Ended { writes, troubles }
-    }
-
-    fn compare(&self, after: &BTreeMap<String, Writes>) -> Vec<DiskWrites> {
-        let since = |name: &String| Some(after.get(name)?.since(*self.before.get(name)?));
-        self.names
-            .iter()
-            .filter_map(|(disk, name)| {
-                Some(DiskWrites {
-                    disk: disk.clone(),
-                    writes: since(name)?,
-                })
-            })
-            .collect()
+        }
+        Ended {
+            writes: counted,
+            troubles,
+        }
     }
 
     fn take_away(&mut self) -> Vec<Trouble> {
         self.ended = true;
         self.mounted.clear();
-        let mut troubles = tear_down(&self.options.sys, &self.options.folder);
-        for node in std::mem::take(&mut self.set_read_only) {
-            if let Err(error) = set_read_only(&node, false) {
-                troubles.push(Trouble::NotTakenDown {
-                    what: format!("the read-only flag of {}", node.display()),
-                    why: error.to_string(),
-                });
-            }
-        }
-        troubles
+        tear_down(&self.options.sys, &self.options.folder)
     }
 
     /// Everything that can be found with what is there now. Called again when there is more, such as an
@@ -316,10 +301,12 @@ impl Look {
 
     /// An overlay over a block device, as the place where this volume is from now on.
     fn cover(&mut self, id: VolumeId, origin: &Path, size: u64, partition_type: Option<String>) {
-        // On its own the flag is no barrier, but nothing has to get that far.
-        let guarded = self
-            .hold_read_only(origin)
-            .and_then(|()| Overlay::over(origin, size, &self.mapper, &self.store));
+        // The overlay first: the kernel refuses one over what somebody uses, whose flag is not ours to set. On its
+        // own the flag is no barrier, but nothing has to get that far.
+        let guarded = Overlay::over(origin, size, &self.mapper, &self.store).and_then(|overlay| {
+            hold_read_only(&self.options.folder, origin)?;
+            Ok(overlay)
+        });
         let content = match guarded {
             Ok(overlay) => {
                 let content = content(overlay.node());
@@ -349,14 +336,6 @@ impl Look {
         (self.load)(needed_for(kind));
     }
 
-    fn hold_read_only(&mut self, node: &Path) -> Result<(), Error> {
-        if !is_read_only(node)? {
-            set_read_only(node, true)?;
-            self.set_read_only.push(node.to_owned());
-        }
-        Ok(())
-    }
-
     fn trouble(&mut self, trouble: Trouble) {
         if !self.storage.troubles.contains(&trouble) {
             self.storage.troubles.push(trouble);
@@ -377,6 +356,11 @@ impl Look {
             .filter_map(|volume| Some((volume, self.node(&volume.id)?)))
             .collect()
     }
+}
+
+/// What was written in between.
+fn since(before: Result<Writes, Error>, after: Result<Writes, Error>) -> Result<Writes, Error> {
+    Ok(after?.since(before?))
 }
 
 /// The folder of a root in its file system.

@@ -1,3 +1,5 @@
+use super::kinds::kind;
+
 /// Every kernel module that a look may need; those that a kernel has built in are fine, and so is one that does not
 /// have `zfs`.
 pub const MODULES: &[&str] = &[
@@ -35,23 +37,8 @@ pub const MODULES: &[&str] = &[
 /// Those that every look needs.
 pub(super) const BASE: &[&str] = &["dm_mod", "dm_snapshot", "loop"];
 
-/// What needs further ones: by libblkid's types, and by LVM's layouts.
+/// What needs further ones beside file systems: by libblkid's types, and by LVM's layouts.
 const NEEDS: &[(&str, &[&str])] = &[
-    ("ext2", &["crc32c_generic", "ext4"]),
-    ("ext3", &["crc32c_generic", "ext4"]),
-    ("ext4", &["crc32c_generic", "ext4"]),
-    ("xfs", &["crc32c_generic", "xfs"]),
-    ("btrfs", &["crc32c_generic", "btrfs"]),
-    (
-        "vfat",
-        &[
-            "vfat",
-            "nls_cp437",
-            "nls_iso8859-1",
-            "nls_ascii",
-            "nls_utf8",
-        ],
-    ),
     (
         "linux_raid_member",
         &["md_mod", "raid0", "raid1", "raid10", "raid456"],
@@ -76,8 +63,11 @@ const NEEDS: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that this needs beside the base.
-pub(super) fn needed_for(kind: &str) -> &'static [&'static str] {
-    let found = NEEDS.iter().find(|(known, _)| *known == kind);
+pub(super) fn needed_for(name: &str) -> &'static [&'static str] {
+    if let Some(kind) = kind(name) {
+        return kind.modules;
+    }
+    let found = NEEDS.iter().find(|(known, _)| *known == name);
     found.map_or(&[], |(_, modules)| modules)
 }
 
@@ -85,11 +75,13 @@ pub(super) fn needed_for(kind: &str) -> &'static [&'static str] {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::kinds::KINDS;
     use super::*;
 
     #[test]
     fn the_list_of_all_modules_is_what_one_or_another_thing_needs() {
         let needed = NEEDS.iter().flat_map(|(_, modules)| *modules).chain(BASE);
+        let needed = needed.chain(KINDS.iter().flat_map(|kind| kind.modules));
         let needed: BTreeSet<&str> = needed.copied().collect();
         assert_eq!(needed, MODULES.iter().copied().collect());
     }

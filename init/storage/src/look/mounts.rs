@@ -5,12 +5,10 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use super::kinds::kind;
 use super::{Look, Purpose, root_folder};
 use crate::Root;
-use crate::model::{FileSystem, FileSystemId, Trouble};
-
-/// Kernel names of what libblkid calls otherwise: one driver mounts all three.
-const DRIVERS: [(&str, &str); 2] = [("ext2", "ext4"), ("ext3", "ext4")];
+use crate::model::{FileSystemId, Trouble};
 
 impl Look {
     /// Mounts a file system, once.
@@ -35,14 +33,14 @@ impl Look {
             _ => self.source(&system),
         }
         .ok_or_else(|| failed("what holds it could not be assembled".to_owned()))?;
-        let driver = driver(&system);
+        let driver = kind(&system.kind).map_or(system.kind.as_str(), |kind| kind.driver);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | closed(self.options.purpose);
         mount(
             Some(device.as_str()),
             &place,
-            Some(driver.as_str()),
+            Some(driver),
             flags,
             Some(options.as_str()),
         )
@@ -112,11 +110,4 @@ fn closed(purpose: Purpose) -> MsFlags {
         Purpose::Read => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
         Purpose::Rehearse => MsFlags::empty(),
     }
-}
-
-fn driver(system: &FileSystem) -> String {
-    let found = DRIVERS.iter().find(|(kind, _)| *kind == system.kind);
-    found
-        .map_or(system.kind.as_str(), |(_, driver)| driver)
-        .to_owned()
 }

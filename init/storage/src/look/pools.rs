@@ -29,11 +29,14 @@ impl Look {
         let folder = self.options.folder.join("members");
         let listed = link_all(&folder, &members)
             .map_err(|error| error.to_string())
-            .and_then(|()| zfs.pools(&folder));
+            .and_then(|()| Ok((zfs.pools(&folder)?, zfs.imported()?)));
         match listed {
-            Ok(pools) => pools
-                .into_iter()
-                .for_each(|pool| self.import(&zfs, pool, &folder)),
+            Ok(((pools, left_out), taken)) => {
+                self.trouble_all(left_out.into_iter().collect());
+                for pool in pools {
+                    self.import(&zfs, pool, &taken, &folder);
+                }
+            }
             Err(why) => {
                 let what = "ZFS".to_owned();
                 self.trouble(Trouble::NotAssembled { what, why });
@@ -41,7 +44,7 @@ impl Look {
         }
     }
 
-    fn import(&mut self, zfs: &Zfs, mut pool: Pool, devices: &Path) {
+    fn import(&mut self, zfs: &Zfs, mut pool: Pool, taken: &[String], devices: &Path) {
         let known = &self.storage.pools;
         if known
             .iter()
@@ -54,13 +57,11 @@ impl Look {
             let (what, missing) = (what.clone(), pool.missing);
             self.trouble(Trouble::Incomplete { what, missing });
         }
-        let known = &self.storage.pools;
-        let taken = |name: &str| {
-            known
-                .iter()
-                .any(|other| other.imported.as_deref() == Some(name))
-        };
-        let name = if taken(&pool.name) {
+        let mut known = self.storage.pools.iter();
+        // A pool of the running system may have the name too.
+        let is_taken = taken.contains(&pool.name)
+            || known.any(|other| other.imported.as_ref() == Some(&pool.name));
+        let name = if is_taken {
             format!("{}-{}", pool.name, pool.guid)
         } else {
             pool.name.clone()
@@ -70,8 +71,9 @@ impl Look {
         } else {
             Err("its name is none that ZFS gives".to_owned())
         };
-        if let Err(why) = imported {
-            self.trouble(Trouble::NotAssembled { what, why });
+        match imported {
+            Ok(left_out) => self.trouble_all(left_out.into_iter().collect()),
+            Err(why) => self.trouble(Trouble::NotAssembled { what, why }),
         }
         self.storage.pools.retain(|other| other.guid != pool.guid);
         self.storage.pools.push(pool);
@@ -80,15 +82,17 @@ impl Look {
 
 /// A folder with nothing but links to these devices: all that ZFS looks at.
 fn link_all(folder: &Path, members: &[PathBuf]) -> Result<(), Error> {
+    // What an earlier look has left there may lead to a disk by now.
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("empty", folder)(error));
+        }
+        _ => {}
+    }
     fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
     for member in members {
         let link = folder.join(member.file_name().unwrap_or_default());
-        match symlink(member, &link) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::io("make", &link)(error));
-            }
-            _ => {}
-        }
+        symlink(member, &link).map_err(Error::io("make", &link))?;
     }
     Ok(())
 }
@@ -99,4 +103,26 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-:. ".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zfs_is_given_the_members_of_this_look_and_nothing_that_an_earlier_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let members = folder.path().join("members");
+        fs::create_dir(&members).unwrap();
+        symlink("/dev/sda3", members.join("sda3")).unwrap();
+        let overlay = PathBuf::from("/dev/mapper/overlay-sda3");
+        for _ in 0..2 {
+            link_all(&members, std::slice::from_ref(&overlay)).unwrap();
+        }
+        let names: Vec<_> = fs::read_dir(&members)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["overlay-sda3"]);
+    }
 }

@@ -1,3 +1,4 @@
+use super::kinds::kind;
 use super::{Look, root_folder};
 use crate::Root;
 use crate::model::{FileSystemId, RootCandidate, Trouble, VolumeId};
@@ -10,7 +11,6 @@ const INIT: [&str; 3] = ["sbin/init", "usr/sbin/init", "usr/lib/systemd/systemd"
 const LONGEST: u64 = 64 << 10;
 /// Subvolumes that distributions put their root in: the top level comes first.
 const SUBVOLUMES: [&str; 5] = ["", "@rootfs", "@", "root", "rootfs"];
-const NO_ROOTS: [&str; 1] = ["vfat"];
 
 impl Look {
     /// Mounts every file system that can hold a root, and keeps those mounted that do.
@@ -19,7 +19,7 @@ impl Look {
             .storage
             .file_systems
             .iter()
-            .filter(|system| !NO_ROOTS.contains(&system.kind.as_str()))
+            .filter(|system| kind(&system.kind).is_none_or(|kind| kind.may_be_root))
             .filter(|system| self.may_be_root(&system.id))
             .map(|system| (system.id.clone(), system.kind == "btrfs"))
             .collect();

@@ -2,11 +2,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Look;
+use super::kinds::kind;
 use crate::btrfs;
 use crate::model::{FileSystem, FileSystemId, Signature, Trouble, Volume, VolumeId};
-
-/// libblkid's types that are file systems which can be mounted here.
-pub(super) const KINDS: [&str; 6] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"];
 
 impl Look {
     /// Makes the list of file systems from all volumes and pools.
@@ -27,7 +25,7 @@ impl Look {
                         count,
                     ));
                 }
-                (_, kind) if KINDS.contains(&kind) => systems.push(alone(volume, known)),
+                (_, name) if kind(name).is_some() => systems.push(alone(volume, known)),
                 _ => {}
             }
         }
@@ -74,16 +72,12 @@ impl Look {
     pub(super) fn source(&self, system: &FileSystem) -> Option<(String, String)> {
         let nodes: Vec<&Path> = system.on.iter().filter_map(|id| self.node(id)).collect();
         let device = nodes.first()?.display().to_string();
-        let options = match system.kind.as_str() {
-            // A damaged file system may ask for a kernel panic.
-            "ext2" | "ext3" | "ext4" => "errors=remount-ro".to_owned(),
-            // A copy of another disk has the same UUID, and both may be read.
-            "xfs" => "nouuid".to_owned(),
-            "vfat" => {
-                "errors=remount-ro,codepage=437,iocharset=iso8859-1,shortname=mixed".to_owned()
-            }
-            "btrfs" => btrfs::options(&nodes, system.missing > 0),
-            _ => String::new(),
+        let options = if system.kind == "btrfs" {
+            btrfs::options(&nodes, system.missing > 0)
+        } else {
+            kind(&system.kind)
+                .map_or("", |kind| kind.options)
+                .to_owned()
         };
         Some((device, options))
     }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::{VolumeGroup, parse};
+use crate::model::Trouble;
 use crate::program::Program;
 
 /// What holds for every call, beside the devices that it may see: no udev, no daemons, no copies of the
@@ -62,8 +63,8 @@ impl Lvm {
         })
     }
 
-    /// The volume groups on these devices.
-    pub fn groups(&self, devices: &[&Path]) -> Result<Vec<VolumeGroup>, String> {
+    /// The volume groups on these devices, and what of them was too much.
+    pub fn groups(&self, devices: &[&Path]) -> Result<(Vec<VolumeGroup>, Vec<Trouble>), String> {
         let json = self.call(REPORT, "", devices)?;
         parse(&json).map_err(|error| format!("lvm fullreport: {error}"))
     }

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// More volumes than this in a report are not taken in.
+use crate::model::Trouble;
+
+/// More volumes than this of one group are not taken in.
 const MOST: usize = 4096;
 
 /// A volume group.
@@ -106,10 +108,29 @@ struct Section {
 /// A row of a report: every value is a text.
 type Row = BTreeMap<String, String>;
 
-/// The volume groups in what `lvm fullreport --reportformat json` prints, with sizes in bytes without unit.
-pub(crate) fn parse(json: &str) -> Result<Vec<VolumeGroup>, serde_json::Error> {
+/// The volume groups in what `lvm fullreport --reportformat json` prints, with sizes in bytes without unit, and
+/// what of them was too much.
+pub(crate) fn parse(json: &str) -> Result<(Vec<VolumeGroup>, Vec<Trouble>), serde_json::Error> {
     let document: Document = serde_json::from_str(json)?;
-    Ok(document.report.iter().filter_map(group).collect())
+    let groups = document.report.iter().filter_map(group).collect();
+    let left_out = document.report.iter().flat_map(left_out).collect();
+    Ok((groups, left_out))
+}
+
+fn left_out(section: &Section) -> Vec<Trouble> {
+    let name = section.vg.first().map(|vg| text(vg, "vg_name"));
+    let name = name.unwrap_or_default();
+    let kinds = [
+        ("physical", section.pv.len()),
+        ("logical", section.lv.len()),
+    ];
+    let too_many = kinds.into_iter().filter(|(_, count)| *count > MOST);
+    too_many
+        .map(|(kind, count)| Trouble::LeftOut {
+            what: format!("{count} {kind} volumes of volume group {name}"),
+            most: MOST,
+        })
+        .collect()
 }
 
 fn group(section: &Section) -> Option<VolumeGroup> {
@@ -173,8 +194,8 @@ mod tests {
 
     #[test]
     fn a_group_is_read_with_its_volumes_and_what_it_lacks() {
-        let groups = parse(REPORT).unwrap();
-        assert_eq!(groups.len(), 1);
+        let (groups, left_out) = parse(REPORT).unwrap();
+        assert_eq!((groups.len(), left_out), (1, Vec::new()));
         let group = &groups[0];
         assert_eq!((group.name.as_str(), group.missing), ("pve", 1));
         assert_eq!(group.physical_volumes, ["aaa", "bbb"]);
@@ -184,7 +205,7 @@ mod tests {
 
     #[test]
     fn thin_volumes_and_those_that_lack_a_disk_are_never_opened_and_mirrors_for_reading_alone() {
-        let volumes = &parse(REPORT).unwrap()[0].logical_volumes;
+        let volumes = &parse(REPORT).unwrap().0[0].logical_volumes;
         let access: Vec<Access> = volumes.iter().map(LogicalVolume::access).collect();
         assert_eq!(access[0], Access::Plain);
         assert!(matches!(access[1], Access::Never(why) if why.contains("thin")));
@@ -192,6 +213,19 @@ mod tests {
         assert_eq!(access[3], Access::ReadOnly);
         assert!(matches!(access[4], Access::Never(why) if why.contains("not there")));
         assert!(volumes[2].is_guest_disk() && !volumes[0].is_guest_disk());
+    }
+
+    #[test]
+    fn more_volumes_than_are_taken_in_are_counted() {
+        let row = r#"{"lv_uuid":"1", "lv_size":"1"}"#;
+        let rows = vec![row; MOST + 1].join(",");
+        let json = format!(
+            r#"{{"report": [{{"vg": [{{"vg_uuid":"u", "vg_name":"pve"}}], "lv": [{rows}]}}]}}"#
+        );
+        let (groups, left_out) = parse(&json).unwrap();
+        assert_eq!(groups[0].logical_volumes.len(), MOST);
+        let words = left_out[0].to_string();
+        assert!(words.starts_with("4097 logical volumes of volume group pve: only the first 4096"));
     }
 
     proptest! {

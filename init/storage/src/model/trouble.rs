@@ -74,6 +74,20 @@ pub enum Trouble {
         /// Why.
         why: String,
     },
+    /// So much of one kind that the rest was not taken in.
+    LeftOut {
+        /// What there is so much of, in the plural.
+        what: String,
+        /// How many were taken in.
+        most: usize,
+    },
+    /// It is not known whether a disk was written to during the look.
+    NotCounted {
+        /// The disk.
+        disk: DiskId,
+        /// Why.
+        why: String,
+    },
     /// Taking it all away again did not go through.
     NotTakenDown {
         /// What stays.
@@ -126,6 +140,14 @@ impl fmt::Display for Trouble {
             Self::NotMounted { file_system, why } => {
                 write!(f, "{file_system} cannot be mounted: {why}")
             }
+            Self::LeftOut { what, most } => write!(
+                f,
+                "{what}: only the first {most} were taken in, and nothing is known of the others"
+            ),
+            Self::NotCounted { disk, why } => write!(
+                f,
+                "what was written to {disk} during the look is not known: {why}"
+            ),
             Self::NotTakenDown { what, why } => write!(
                 f,
                 "{what} is still there: {why}. The disks are unchanged; restart before you change them"

@@ -26,7 +26,7 @@ const TYPE_LENGTH: usize = 16;
 
 /// Flags of a message.
 pub(super) mod flag {
-    /// The call gave a table of its own to the device: suspend rather than resume.
+    /// Set by the kernel: its answer did not fit into the message and is cut off.
     pub const BUFFER_FULL: u32 = 1 << 8;
     /// Remove the device when its last user has closed it.
     pub const DEFERRED_REMOVE: u32 = 1 << 17;

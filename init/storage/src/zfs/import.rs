@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::list::{Pool, data_sets, pools};
 use crate::look::Purpose;
+use crate::model::Trouble;
 use crate::program::Program;
 
 /// The programs `zpool` and `zfs`, and the folder below which pools would mount themselves.
@@ -22,25 +23,32 @@ impl Zfs {
         })
     }
 
-    /// The pools on the devices that stand in `devices`.
-    pub fn pools(&self, devices: &Path) -> Result<Vec<Pool>, String> {
+    /// The pools on the devices that stand in `devices`, and whether there were too many.
+    pub fn pools(&self, devices: &Path) -> Result<(Vec<Pool>, Option<Trouble>), String> {
         let devices = devices.display().to_string();
         match self.zpool.text(&["import", "-d", &devices], &[]) {
             Ok(text) => Ok(pools(&text)),
-            Err(why) if why.contains("no pools available") => Ok(Vec::new()),
+            Err(why) if why.contains("no pools available") => Ok((Vec::new(), None)),
             Err(why) => Err(why),
         }
     }
 
+    /// The names of all pools that are imported on this machine, whoever did it.
+    pub fn imported(&self) -> Result<Vec<String>, String> {
+        let listed = self.zpool.text(&["list", "-H", "-o", "name"], &[])?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
     /// Imports a pool, for reading alone unless it is for a rehearsal, and mounts nothing; its file systems
-    /// are then in it. Under another name for the time of the look when it is to have one.
+    /// are then in it. Under another name for the time of the look when it is to have one. Says whether
+    /// it has too many.
     pub fn import(
         &self,
         pool: &mut Pool,
         name: &str,
         devices: &Path,
         purpose: Purpose,
-    ) -> Result<(), String> {
+    ) -> Result<Option<Trouble>, String> {
         let (guid, root) = (pool.guid.to_string(), self.root.display().to_string());
         let devices = devices.display().to_string();
         // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
@@ -72,8 +80,9 @@ impl Zfs {
             name,
         ];
         let listed = self.zfs.text(&listed, &[])?;
-        pool.data_sets = data_sets(&listed, &pool.name, name, boots.trim(), &root);
-        Ok(())
+        let left_out;
+        (pool.data_sets, left_out) = data_sets(&listed, &pool.name, name, boots.trim(), &root);
+        Ok(left_out)
     }
 
     /// Exports every pool that a look has imported: those that have its folder as their root.

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::model::Trouble;
+
 /// More than this many pools or data sets are not taken in.
 const MOST: usize = 4096;
 
@@ -59,9 +61,10 @@ impl DataSet {
     }
 }
 
-/// The pools in what `zpool import` prints.
-pub(super) fn pools(text: &str) -> Vec<Pool> {
+/// The pools in what `zpool import` prints, and whether there were too many.
+pub(super) fn pools(text: &str) -> (Vec<Pool>, Option<Trouble>) {
     let mut pools: Vec<Pool> = Vec::new();
+    let mut left_out = None;
     let mut key = "";
     for line in text.lines() {
         // Names end with a colon and are aligned to the right; a line that begins with a tab goes on.
@@ -78,6 +81,10 @@ pub(super) fn pools(text: &str) -> Vec<Pool> {
         match found {
             Some(("pool", rest)) if !line.starts_with('\t') => {
                 if pools.len() == MOST {
+                    left_out = Some(Trouble::LeftOut {
+                        what: "ZFS pools".to_owned(),
+                        most: MOST,
+                    });
                     break;
                 }
                 key = "pool";
@@ -100,7 +107,7 @@ pub(super) fn pools(text: &str) -> Vec<Pool> {
         }
     }
     pools.retain(|pool| pool.guid != 0 && !pool.name.is_empty());
-    pools
+    (pools, left_out)
 }
 
 fn begin(pool: &mut Pool, key: &str, value: &str) {
@@ -141,16 +148,22 @@ fn go_on(pool: &mut Pool, key: &str, line: &str) {
     }
 }
 
-/// The file systems in what `zfs list -H -o name,canmount,mountpoint` prints of the pool imported as `imported`.
+/// The file systems in what `zfs list -H -o name,canmount,mountpoint` prints of the pool imported as `imported`, and whether
+/// there were too many.
 pub(super) fn data_sets(
     text: &str,
     pool: &str,
     imported: &str,
     boots: &str,
     root: &str,
-) -> Vec<DataSet> {
+) -> (Vec<DataSet>, Option<Trouble>) {
     let own_name = |name: &str| Some(format!("{pool}{}", name.strip_prefix(imported)?));
-    text.lines()
+    let left_out = (text.lines().count() > MOST).then(|| Trouble::LeftOut {
+        what: format!("data sets of pool {pool}"),
+        most: MOST,
+    });
+    let sets = text
+        .lines()
         .take(MOST)
         .filter_map(|line| {
             let (name, rest) = line.split_once('\t')?;
@@ -167,7 +180,8 @@ pub(super) fn data_sets(
                 },
             })
         })
-        .collect()
+        .collect();
+    (sets, left_out)
 }
 
 #[cfg(test)]
@@ -202,7 +216,8 @@ status: One or more devices contains corrupted data.
 
     #[test]
     fn two_pools_of_one_name_are_told_apart_and_a_missing_half_is_counted() {
-        let pools = pools(TWO_OF_A_NAME);
+        let (pools, left_out) = pools(TWO_OF_A_NAME);
+        assert_eq!(left_out, None);
         let seen: Vec<_> = pools
             .iter()
             .map(|pool| {
@@ -231,13 +246,14 @@ status: One or more devices contains corrupted data.
     #[test]
     fn data_sets_have_the_names_that_the_pools_owner_knows() {
         let text = "rpool-42\toff\t/look/zfs\nrpool-42/ROOT/pve-1\tnoauto\t/look/zfs\nrpool-42/data\ton\t/look/zfs/data\n";
-        let sets = data_sets(
+        let (sets, left_out) = data_sets(
             text,
             "rpool",
             "rpool-42",
             "rpool-42/ROOT/pve-1",
             "/look/zfs",
         );
+        assert_eq!(left_out, None);
         let roots: Vec<_> = sets.iter().filter(|set| set.may_be_root()).collect();
         assert_eq!(roots.len(), 1);
         assert_eq!(roots[0].name, "rpool/ROOT/pve-1");
@@ -245,6 +261,28 @@ status: One or more devices contains corrupted data.
         assert!(roots[0].boots);
         let canmount: Vec<CanMount> = sets.iter().map(|set| set.canmount).collect();
         assert_eq!(canmount, [CanMount::Off, CanMount::NoAuto, CanMount::On]);
+    }
+
+    #[test]
+    fn more_pools_or_data_sets_than_are_taken_in_are_said() {
+        let text = "  pool: a\n    id: 1\n".repeat(MOST + 1);
+        let (taken, left_out) = pools(&text);
+        assert_eq!(taken.len(), MOST);
+        assert!(
+            left_out
+                .unwrap()
+                .to_string()
+                .starts_with("ZFS pools: only the first 4096")
+        );
+        let text = "a/b\ton\t/b\n".repeat(MOST + 1);
+        let (taken, left_out) = data_sets(&text, "a", "a", "", "/look");
+        assert_eq!(taken.len(), MOST);
+        assert!(
+            left_out
+                .unwrap()
+                .to_string()
+                .contains("data sets of pool a")
+        );
     }
 
     proptest! {

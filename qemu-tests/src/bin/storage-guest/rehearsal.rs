@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use proxmox::initrd::{InitrdContent, Unpacking};
 use qemu_tests::storage_guest::{RehearseAnswer, RehearseRequest, RootFile, Step};
 use rehearse::InRoot;
 use storage::{LookOptions, Purpose, look};
@@ -78,7 +79,8 @@ fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => {
-            serde_json::to_string(&proxmox::initrd::InitrdContent::parse(bytes)).unwrap_or_default()
+            let content = InitrdContent::parse(bytes, &mut Unpacking::default());
+            serde_json::to_string(&content).unwrap_or_default()
         }
     }
 }

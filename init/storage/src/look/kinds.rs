@@ -1,0 +1,70 @@
+//! The file systems that a look mounts.
+
+/// One kind.
+pub(super) struct Kind {
+    /// libblkid's name.
+    pub name: &'static str,
+    /// The kernel's name of the driver.
+    pub driver: &'static str,
+    /// Options to mount it with for reading; btrfs is given its members beside.
+    pub options: &'static str,
+    /// Kernel modules that it needs.
+    pub modules: &'static [&'static str],
+    /// Whether a Linux system may have its root on it.
+    pub may_be_root: bool,
+}
+
+const EXT4: Kind = Kind {
+    name: "ext4",
+    driver: "ext4",
+    // A damaged file system may ask for a kernel panic.
+    options: "errors=remount-ro",
+    modules: &["crc32c_generic", "ext4"],
+    may_be_root: true,
+};
+
+/// All of them.
+pub(super) const KINDS: [Kind; 6] = [
+    Kind {
+        name: "ext2",
+        ..EXT4
+    },
+    Kind {
+        name: "ext3",
+        ..EXT4
+    },
+    EXT4,
+    Kind {
+        name: "xfs",
+        driver: "xfs",
+        // A copy of another disk has the same UUID, and both may be read.
+        options: "nouuid",
+        modules: &["crc32c_generic", "xfs"],
+        may_be_root: true,
+    },
+    Kind {
+        name: "btrfs",
+        driver: "btrfs",
+        options: "",
+        modules: &["crc32c_generic", "btrfs"],
+        may_be_root: true,
+    },
+    Kind {
+        name: "vfat",
+        driver: "vfat",
+        options: "errors=remount-ro,codepage=437,iocharset=iso8859-1,shortname=mixed",
+        modules: &[
+            "vfat",
+            "nls_cp437",
+            "nls_iso8859-1",
+            "nls_ascii",
+            "nls_utf8",
+        ],
+        may_be_root: false,
+    },
+];
+
+/// The kind that libblkid calls so.
+pub(super) fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
