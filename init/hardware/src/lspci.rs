@@ -159,14 +159,13 @@ impl Text {
         let mut at = None;
         let mut rest = text;
         loop {
-            let record = at.and_then(|at: usize| all.records.get_mut(at));
-            let record = record.map(|record| {
+            let mut record = at.and_then(|at: usize| all.records.get_mut(at));
+            if let Some(record) = &mut record {
                 while let Some((hex, length)) = HexLine::whole(rest.as_bytes()) {
                     record.hex(&hex);
                     rest = rest.get(length..).unwrap_or_default();
                 }
-                record
-            });
+            }
             let Some((line, behind)) = split_line(rest) else {
                 break;
             };
