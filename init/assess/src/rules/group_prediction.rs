@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::Rule;
 use crate::context::Context;
 use crate::{Finding, FindingId, GroupSource};
@@ -66,6 +68,8 @@ fn agreement(ctx: &Context) -> Option<Finding> {
 /// A predicted group that holds others only because something on the way was not read.
 fn uncertain(ctx: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // All cards of a group have the same evidence.
+    let mut evidence: HashMap<u32, Vec<String>> = HashMap::new();
     for card in &ctx.cards {
         for (id, function) in ctx.groups_of(card) {
             let Some(group) = ctx.groups.prediction.group_of(function.address) else {
@@ -77,10 +81,14 @@ fn uncertain(ctx: &Context) -> Vec<Finding> {
             let summary = format!(
                 "Whether others share its IOMMU group ({id}) depends on what could not be read."
             );
-            let lines = group.doubts.iter().take(NAMED);
+            let lines = evidence.entry(group.id).or_insert_with(|| {
+                let doubts = group.doubts.iter().take(NAMED);
+                let lines = doubts.map(|doubt| format!("{}: {}", doubt.function, doubt.why));
+                lines.collect()
+            });
             findings.push(
                 Finding::undecided(UNCERTAIN, function.address, summary)
-                    .seen_all(lines.map(|doubt| format!("{}: {}", doubt.function, doubt.why)))
+                    .seen_all(lines.iter().cloned())
                     .remedy(
                         "Read all 4096 bytes of configuration space: run this on the machine itself, \
                          as root, or take the dump with 'lspci -xxxx' as root.",

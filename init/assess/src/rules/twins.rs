@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use hardware::Function;
 use pci::FunctionId;
@@ -46,13 +47,14 @@ fn judge_card(
     card: &CardFunctions,
 ) -> Option<Finding> {
     let (function, twins) = card.functions.iter().find_map(|function| {
-        let twins: Vec<String> = alike
-            .get(&function.id)?
-            .iter()
-            .filter(|other| !card.has(other.address))
-            .take(SHOWN)
-            .map(|other| other.address.to_string())
-            .collect();
+        let others = alike.get(&function.id)?.iter();
+        let others = others.filter(|other| !card.has(other.address));
+        let mut twins = String::new();
+        for other in others.take(SHOWN) {
+            let comma = if twins.is_empty() { "" } else { ", " };
+            // Writing to a string does not fail.
+            let _ = write!(twins, "{comma}{}", other.address);
+        }
         (!twins.is_empty()).then_some((*function, twins))
     })?;
     let what = if function.address == card.lead.address {
@@ -67,11 +69,7 @@ fn judge_card(
             function.address,
             format!("{what}: binding by id takes both."),
         )
-        .seen(format!(
-            "{} and {} are {id}",
-            function.address,
-            twins.join(", ")
-        ))
+        .seen(format!("{} and {twins} are {id}", function.address))
         .remedy(
             "Bind it by its address (driver_override, 'driverctl set-override'), not by 'vfio-pci \
              ids='.",

@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use isolation::{Attachment, Landing, Mover, Override, Part, Term};
@@ -55,7 +56,12 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .map(|terms| {
             let what = Override::of(terms.iter().copied());
             let part = mover.under(&what, &moved);
-            Tried { what, part }
+            let declared = OnceCell::new();
+            Tried {
+                what,
+                part,
+                declared,
+            }
         })
         .collect();
     let ways = sharing.iter().take(CARDS);
@@ -75,6 +81,8 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 struct Tried {
     what: Override,
     part: Part,
+    /// What it declares and no hardware does.
+    declared: OnceCell<Vec<Address>>,
 }
 
 fn way_out(ctx: &Context, card: &CardFunctions, mover: &mut Mover, tried: &[Tried]) -> Finding {
@@ -180,12 +188,12 @@ fn override_line(
 /// What the override declares and no hardware does, in words.
 fn price(ctx: &Context, tried: &Tried, before: &BTreeSet<Address>) -> String {
     let what = &tried.what;
-    let declared = ctx.predictor.declared(what);
+    let declared = tried.declared.get_or_init(|| ctx.predictor.declared(what));
     format!(
         "Best get a board or slot that isolates. A Proxmox kernel takes 'pcie_acs_override={what}': it \
          declares {} isolated though they enforce nothing, so the guest's card can read and write the \
          memory of {} past the IOMMU, and they its.",
-        named(&declared),
+        named(declared),
         named(before)
     )
 }

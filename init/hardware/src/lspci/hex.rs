@@ -1,5 +1,7 @@
 /// Bytes in one line of a dump.
 const PER_LINE: usize = 16;
+/// Characters of a whole line behind the colon.
+const DIGITS: usize = 3 * PER_LINE;
 const LENGTH: usize = 4096;
 
 /// One line of a hex dump: an offset of two or three digits, a colon, and up to 16 bytes.
@@ -32,7 +34,7 @@ impl HexLine {
     /// line's end. Nearly all of a large dump is such lines, and they need not be looked for.
     pub fn whole(text: &[u8]) -> Option<(Self, usize)> {
         let colon = if *text.get(2)? == b':' { 2 } else { 3 };
-        let length = colon + 1 + 3 * PER_LINE + 1;
+        let length = colon + 1 + DIGITS + 1;
         let (line, end) = text.get(..length)?.split_at_checked(length - 1)?;
         let (offset, digits) = line.split_at_checked(colon)?;
         let bytes = whole_line(digits.get(1..)?.try_into().ok()?)?;
@@ -89,7 +91,7 @@ fn bytes(digits: &[u8]) -> ([u8; PER_LINE], usize) {
         if high | low > 15 || rest.first().is_some_and(|next| *next != b' ') {
             break;
         }
-        *byte = high << 4 | low;
+        [*byte, _] = (high << 4 | low).to_le_bytes();
         count += 1;
         digits = rest;
     }
@@ -97,37 +99,38 @@ fn bytes(digits: &[u8]) -> ([u8; PER_LINE], usize) {
 }
 
 /// Nearly every line is whole, and there are sixteen and more to a function: this takes no branch a byte.
-fn whole_line(digits: &[u8; 3 * PER_LINE]) -> Option<[u8; PER_LINE]> {
+fn whole_line(line: &[u8; DIGITS]) -> Option<[u8; PER_LINE]> {
     let mut bytes = [0; PER_LINE];
-    let (mut values, mut spaces) = (0, 0);
-    let (digits, _) = digits.as_chunks();
-    for (byte, [space, high, low]) in bytes.iter_mut().zip(digits) {
-        let (high, low) = (nibble(*high), nibble(*low));
-        values |= high | low;
+    let (mut wrong, mut spaces) = (0, 0);
+    let (line, _) = line.as_chunks();
+    for (byte, [space, high, low]) in bytes.iter_mut().zip(line) {
+        let value = nibble(*high) << 4 | nibble(*low);
+        wrong |= value;
         spaces |= space ^ b' ';
-        *byte = high << 4 | low;
+        [*byte, _] = value.to_le_bytes();
     }
-    (values < 16 && spaces == 0).then_some(bytes)
+    // What is no digit has a bit above those of a byte, shifted or not.
+    (wrong < 0x100 && spaces == 0).then_some(bytes)
 }
 
 /// The value of a hex digit; of anything else, more than 15.
 #[inline]
-fn nibble(digit: u8) -> u8 {
+fn nibble(digit: u8) -> u16 {
     VALUES.get(usize::from(digit)).copied().unwrap_or(NONE)
 }
 
-const NONE: u8 = 0xff;
-static VALUES: [u8; 256] = values();
+const NONE: u16 = 0x100;
+static VALUES: [u16; 256] = values();
 
-const fn values() -> [u8; 256] {
+const fn values() -> [u16; 256] {
     let mut values = [NONE; 256];
-    let mut rest: &mut [u8] = &mut values;
+    let mut rest: &mut [u16] = &mut values;
     let mut digit: u8 = 0;
     while let [value, behind @ ..] = rest {
         *value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            b'A'..=b'F' => digit - b'A' + 10,
+            b'0'..=b'9' => (digit - b'0') as u16,
+            b'a'..=b'f' => (digit - b'a' + 10) as u16,
+            b'A'..=b'F' => (digit - b'A' + 10) as u16,
             _ => NONE,
         };
         digit = digit.wrapping_add(1);
@@ -169,6 +172,24 @@ mod tests {
             let (whole, length) = HexLine::whole(text.as_bytes()).unwrap();
             assert_eq!(HexLine::of(&line), Some(whole));
             assert_eq!(&text[length..], "rest");
+        }
+    }
+
+    #[test]
+    fn every_digit_has_its_value_and_nothing_else_is_one() {
+        for byte in 0..=u8::MAX {
+            let mut line = *b" 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
+            line[7] = byte;
+            let expected = char::from(byte).to_digit(16);
+            let read = whole_line(&line).map(|bytes| u32::from(bytes[2] >> 4));
+            assert_eq!(read, expected, "{byte:#x} as a digit");
+            let mut line = *b" 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
+            line[6] = byte;
+            assert_eq!(
+                whole_line(&line).is_some(),
+                byte == b' ',
+                "{byte:#x} as a space"
+            );
         }
     }
 

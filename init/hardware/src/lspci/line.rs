@@ -34,6 +34,9 @@ impl<'a> Line<'a> {
         if let Some(hex) = HexLine::of(line) {
             return Self::Hex(hex);
         }
+        if line.is_empty() {
+            return Self::Blank;
+        }
         // Quoted mail and forum text has `>` in front.
         let line = line.trim_start_matches([' ', '\t', '>', '\u{feff}', '\u{a0}']);
         let line = line.trim_end();
@@ -64,14 +67,17 @@ fn addressed(line: &str) -> Option<(Address, &str)> {
     if !line.as_bytes().first()?.is_ascii_hexdigit() {
         return None;
     }
-    let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    let (_, function) = word.split_once('.')?;
+    // No word of more characters is an address.
+    let start = line.as_bytes().get(..17).unwrap_or(line.as_bytes());
+    let end = memchr::memchr2(b' ', b'\t', start).unwrap_or(start.len());
+    let (word, rest) = line.split_at_checked(end)?;
+    let dot = word.bytes().position(|byte| byte == b'.')?;
     let well_formed = match word.len() {
         7 => word.as_bytes().get(2) == Some(&b':'),
-        12..=16 => word.matches(':').count() == 2,
+        12..=16 => word.bytes().filter(|byte| *byte == b':').count() == 2,
         _ => false,
     };
-    let address = (well_formed && function.len() == 1).then(|| word.parse().ok())??;
+    let address = (well_formed && dot + 2 == word.len()).then(|| word.parse().ok())??;
     Some((address, rest.trim_start()))
 }
 
