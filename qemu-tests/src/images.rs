@@ -40,8 +40,11 @@ fn existing(variable: &str, name: &str) -> Result<PathBuf, String> {
 
 /// The workspace's `out/`: images, and the logs of runs.
 pub(crate) fn output_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("out")
+    repository().join("out")
+}
+
+/// The folder of the workspace.
+pub(crate) fn repository() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
 }

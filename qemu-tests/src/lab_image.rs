@@ -11,8 +11,8 @@ use image_builder::modules::Kernel;
 use image_builder::package::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::images::output_folder;
-use crate::{Images, golden, sha256};
+use crate::images::{output_folder, repository};
+use crate::{Images, digest, golden, sha256};
 
 const KERNEL: &str = "linux-image-amd64";
 /// They bring the tools that an image can carry, and what makes file systems.
@@ -82,10 +82,16 @@ impl Sources {
     }
 }
 
+/// What decides, beside a recipe, what the builder makes of it.
+const BUILDER: [&str; 2] = ["image-builder/src", "boot-assets"];
+
 /// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time.
 pub(crate) fn made_once(stem: &str, mut recipe: Recipe) -> Result<Images> {
     let init = fs::read(&recipe.init).with_context(|| recipe.init.display().to_string())?;
-    let key = [init, format!("{recipe:?}").into_bytes()].concat();
+    let mut key = [init, format!("{recipe:?}").into_bytes()].concat();
+    for part in BUILDER {
+        key.extend(digest::of_folder(&repository().join(part))?.into_bytes());
+    }
     let folder = output_folder().join("lab");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let name = |suffix: &str| folder.join(format!("{stem}{suffix}"));
@@ -97,6 +103,10 @@ pub(crate) fn made_once(stem: &str, mut recipe: Recipe) -> Result<Images> {
     };
     let (made_of, digest) = (name(".sources"), sha256(&key));
     if !fs::read_to_string(&made_of).is_ok_and(|known| known == digest) {
+        // Cut off in the middle, neither the old sources nor the new ones are true.
+        if made_of.exists() {
+            fs::remove_file(&made_of).with_context(|| made_of.display().to_string())?;
+        }
         recipe.kernel_output = Some(images.kernel.clone());
         build(&recipe, &images.initramfs, &|_| {})?;
         fs::write(&made_of, digest)?;

@@ -14,6 +14,7 @@ mod chipset;
 mod deadline;
 mod description;
 mod device;
+mod digest;
 pub mod disk;
 mod dmar;
 mod efi_driver;
@@ -28,6 +29,7 @@ mod images;
 pub mod initramfs;
 mod lab_image;
 mod layout;
+pub mod little_system;
 mod machine;
 mod ovmf;
 pub mod peers;
@@ -53,6 +55,7 @@ pub use chipset::{Chipset, Iommu};
 pub use deadline::{Deadlines, Milestone};
 pub use description::{Description, Part};
 pub use device::{Device, Port, ScsiController};
+pub use digest::{sha256, sha256_of_file};
 pub use disk::Disk;
 pub use dmar::Dmar;
 pub use efi_driver::{efi_driver, efi_driver_marks};
@@ -73,39 +76,10 @@ pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
 pub use topology::{Bridge, Function, Slot};
 
-use std::io::Read;
-
-use sha2::{Digest, Sha256};
-
 /// Prints why a test cannot run here. Where the lab is said to be complete (`PREFLIGHT_LAB=complete`, as
 /// `make test` does), a test that cannot run is a test that fails.
 pub fn skip(why: &str) {
     let complete = std::env::var_os("PREFLIGHT_LAB").is_some_and(|lab| lab == "complete");
     assert!(!complete, "the lab should be complete: {why}");
     eprintln!("skipped: {why}");
-}
-
-/// SHA-256 of some bytes, lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// SHA-256 of a file, lower-case hex. Fails with the path.
-pub fn sha256_of_file(path: &std::path::Path) -> std::io::Result<String> {
-    let at = |error: std::io::Error| {
-        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    let mut file = std::fs::File::open(path).map_err(at)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block).map_err(at)? {
-            0 => return Ok(hex(&hasher.finalize())),
-            length => hasher.update(&block[..length]),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use hardware::Function;
 use pci::{Address, Slot};
 
@@ -23,18 +21,25 @@ impl CardFunctions<'_> {
     }
 }
 
-/// The cards among these functions: display cards first, then the others, each by address.
+/// The cards among these functions, which come by address: display cards first, then the others, each by address.
 pub(crate) fn cards<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<CardFunctions<'a>> {
-    let mut places: BTreeMap<(Slot, Option<Address>), Vec<&Function>> = BTreeMap::new();
+    let mut places: Vec<Vec<&Function>> = Vec::new();
+    // The slot of the functions before this one, and its place.
+    let mut open: Option<(Slot, usize)> = None;
     for function in functions.filter(|f| !f.class.is_bridge()) {
-        let is_virtual = function.physical_function.known().is_some();
-        let place = (
-            function.address.slot(),
-            is_virtual.then_some(function.address),
-        );
-        places.entry(place).or_default().push(function);
+        let slot = function.address.slot();
+        let known = open.filter(|(last, _)| *last == slot);
+        let known = known.and_then(|(_, place)| places.get_mut(place));
+        match known {
+            _ if function.physical_function.known().is_some() => places.push(vec![function]),
+            Some(card) => card.push(function),
+            None => {
+                open = Some((slot, places.len()));
+                places.push(vec![function]);
+            }
+        }
     }
-    let mut cards: Vec<_> = places.into_values().filter_map(card).collect();
+    let mut cards: Vec<_> = places.into_iter().filter_map(card).collect();
     cards.sort_by_key(|card| {
         (
             !card.is_display(),

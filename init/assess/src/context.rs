@@ -1,11 +1,11 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::rc::Rc;
 
 use hardware::{Function, HostDevice, Machine, Reading, RomReading};
 use isolation::{Override, Predictor};
-use pci::{Address, FunctionId, PortType};
+use pci::{Address, AddressMap, FunctionId, PortType};
 
 use crate::card::{CardFunctions, cards};
 use crate::groups::Groups;
@@ -29,18 +29,37 @@ pub(crate) struct Context<'a> {
     names: &'a dyn Naming,
     /// Names that were asked for: a machine has far fewer kinds of function than functions.
     known_names: RefCell<BTreeMap<FunctionId, Option<Rc<str>>>>,
-    functions: BTreeMap<Address, &'a Function>,
+    /// By address, each once.
+    functions: Vec<&'a Function>,
+    /// Where in `functions`.
+    places: AddressMap<usize>,
     /// IOMMU groups.
     pub groups: Groups,
     /// Members of each group that are no bridges.
     endpoints: BTreeMap<u32, Vec<Address>>,
-    translation: Translation,
     /// The kernel's rules at work on this machine, without any override.
     pub predictor: Rc<Predictor<'a>>,
     /// The same under the override asked for.
     pub asked: Rc<Predictor<'a>>,
     pub options: &'a Options,
-    rom_summaries: BTreeMap<Address, RomSummary>,
+    /// At each function's place.
+    rom_summaries: Vec<RomSummary>,
+    /// How evidence names the first other members of each group.
+    member_labels: RefCell<HashMap<u32, Vec<Rc<str>>>>,
+}
+
+/// By address; of two at one address the last counts.
+fn in_order(functions: &[Function]) -> Vec<&Function> {
+    let mut functions: Vec<&Function> = functions.iter().collect();
+    functions.sort_by_key(|function| function.address);
+    functions.dedup_by(|later, kept| {
+        let same = later.address == kept.address;
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+    functions
 }
 
 impl<'a> Context<'a> {
@@ -60,10 +79,14 @@ impl<'a> Context<'a> {
         let told = machine.kernel.command_line.known();
         let told = told.map_or(Override::NONE, |line| Override::from_command_line(line));
         let asked = predict(&options.acs_override);
-        let groups = Groups::new(machine, &predict(&told), &asked, &options.acs_override);
-        let functions: BTreeMap<_, _> = machine.functions.iter().map(|f| (f.address, f)).collect();
-        let is_bridge =
-            |address: &Address| functions.get(address).is_some_and(|f| f.class.is_bridge());
+        let told = (told != options.acs_override).then(|| predict(&told));
+        let groups = Groups::new(machine, told.as_deref(), &asked, &options.acs_override);
+        let functions = in_order(&machine.functions);
+        let places: AddressMap<usize> = functions.iter().map(|f| f.address).zip(0..).collect();
+        let is_bridge = |address: &Address| {
+            let function = places.get(address).and_then(|place| functions.get(*place));
+            function.is_some_and(|function| function.class.is_bridge())
+        };
         let endpoints = groups.judged().iter().map(|(id, members)| {
             let endpoints = members.iter().copied().filter(|member| !is_bridge(member));
             (*id, endpoints.collect())
@@ -74,19 +97,20 @@ impl<'a> Context<'a> {
             iommu,
             endpoints: endpoints.collect(),
             known_names: RefCell::default(),
-            translation,
             host: host_devices(machine),
-            cards: cards(functions.values().copied()),
+            cards: cards(functions.iter().copied()),
             names,
             groups,
             predictor,
             asked,
             options,
             rom_summaries: functions
-                .values()
-                .map(|function| (function.address, rom::summary(function, roms)))
+                .iter()
+                .map(|function| rom::summary(function, roms))
                 .collect(),
+            member_labels: RefCell::default(),
             functions,
+            places,
         }
     }
 
@@ -100,25 +124,23 @@ impl<'a> Context<'a> {
     }
 
     pub fn function(&self, address: Address) -> Option<&'a Function> {
-        self.functions.get(&address).copied()
+        self.functions.get(*self.places.get(&address)?).copied()
     }
 
     /// Every function once, by address.
     pub fn functions(&self) -> impl Iterator<Item = &'a Function> {
-        self.functions.values().copied()
+        self.functions.iter().copied()
     }
 
     /// Every function on this bus.
     pub fn on_bus(&self, domain: u32, bus: u8) -> impl Iterator<Item = &'a Function> {
-        let at = |device, function| Address {
-            domain,
-            bus,
-            device,
-            function,
-        };
-        self.functions
-            .range(at(0, 0)..=at(u8::MAX, u8::MAX))
-            .map(|(_, function)| *function)
+        let bus = (domain, bus);
+        let is_before =
+            |function: &&Function| (function.address.domain, function.address.bus) < bus;
+        let first = self.functions.partition_point(is_before);
+        let rest = self.functions.get(first..).unwrap_or_default().iter();
+        rest.copied()
+            .take_while(move |function| (function.address.domain, function.address.bus) == bus)
     }
 
     /// Groups by id, each with its members by address.
@@ -129,11 +151,6 @@ impl<'a> Context<'a> {
     /// The group of a function.
     pub fn group_of(&self, function: &Function) -> Reading<u32> {
         self.groups.of(function)
-    }
-
-    /// The kernel's rules at work on this machine under another override.
-    pub fn predict(&self, what: &Override) -> Predictor<'a> {
-        self.translation.under(&self.predictor, what)
     }
 
     /// What made the groups, for evidence.
@@ -168,6 +185,33 @@ impl<'a> Context<'a> {
             .filter(|address| !card.has(*address))
     }
 
+    /// How many they are.
+    pub fn count_foreign_endpoints(&self, card: &CardFunctions, group: u32) -> usize {
+        let members = self.endpoints.get(&group).map_or(&[][..], Vec::as_slice);
+        let own = card.functions.iter();
+        let own = own.filter(|function| members.binary_search(&function.address).is_ok());
+        members.len() - own.count()
+    }
+
+    /// The first of them, as evidence names them. All cards of a group name the same ones.
+    pub fn foreign_labels(&self, card: &CardFunctions, group: u32, count: usize) -> Vec<Rc<str>> {
+        let members = self.endpoints.get(&group).map_or(&[][..], Vec::as_slice);
+        let mut known = self.member_labels.borrow_mut();
+        let known = known.entry(group).or_default();
+        let foreign = members.iter().enumerate();
+        let foreign = foreign
+            .filter(|(_, address)| !card.has(**address))
+            .take(count);
+        let mut labels = Vec::with_capacity(count);
+        for (place, _) in foreign {
+            for member in members.iter().take(place + 1).skip(known.len()) {
+                known.push(self.label(*member).into());
+            }
+            labels.extend(known.get(place).cloned());
+        }
+        labels
+    }
+
     /// Whether the group has members that are on other cards.
     pub fn is_shared(&self, card: &CardFunctions, group: u32) -> bool {
         self.foreign_endpoints(card, group).next().is_some()
@@ -181,8 +225,9 @@ impl<'a> Context<'a> {
 
     /// What is known of the function's ROM.
     pub fn rom(&self, function: &Function) -> &RomSummary {
-        self.rom_summaries
-            .get(&function.address)
+        let place = self.places.get(&function.address);
+        place
+            .and_then(|place| self.rom_summaries.get(*place))
             .unwrap_or(&RomSummary::Unread)
     }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hardware::{Function, Machine, Reading};
 use isolation::{Difference, Override, Prediction, Predictor};
-use pci::Address;
+use pci::{Address, AddressMap};
 
 use crate::{GroupSource, GroupSummary};
 
@@ -11,7 +11,7 @@ pub(crate) struct Groups {
     /// Members by id: the kernel's groups, or the predicted ones where there are none or an override is
     /// asked for.
     judged: BTreeMap<u32, BTreeSet<Address>>,
-    of: BTreeMap<Address, u32>,
+    of: AddressMap<u32>,
     /// Whose the judged ones are.
     pub source: GroupSource,
     /// As the kernel's rules give them, under the override asked for.
@@ -22,11 +22,20 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// `same` predicts under what the running kernel was told, `asked` under what the person asks for.
-    pub fn new(machine: &Machine, same: &Predictor, asked: &Predictor, what: &Override) -> Self {
+    /// `asked` predicts under what the person asks for, `told` under what the running kernel was told where
+    /// that is something else.
+    pub fn new(
+        machine: &Machine,
+        told: Option<&Predictor>,
+        asked: &Predictor,
+        what: &Override,
+    ) -> Self {
         let kernel = kernel_groups(machine);
         let prediction = asked.prediction();
-        let differences = isolation::differences(machine, &same.prediction());
+        let differences = match told {
+            Some(told) => isolation::differences(machine, &told.prediction()),
+            None => isolation::differences(machine, &prediction),
+        };
         let (judged, source) = if kernel.is_empty() || !what.is_none() {
             (predicted(&prediction), GroupSource::Predicted)
         } else {
@@ -89,10 +98,14 @@ impl Groups {
     /// The kernel's groups where it has them, else the predicted ones.
     pub fn first(&self) -> Vec<GroupSummary> {
         if self.kernel.is_empty() {
-            summaries(&predicted(&self.prediction), GroupSource::Predicted)
-        } else {
-            summaries(&self.kernel, GroupSource::Kernel)
+            return predicted_summaries(&self.prediction);
         }
+        let groups = self.kernel.iter().map(|(id, members)| GroupSummary {
+            id: *id,
+            source: GroupSource::Kernel,
+            functions: members.iter().copied().collect(),
+        });
+        groups.collect()
     }
 
     /// The predicted groups beside the kernel's.
@@ -100,15 +113,15 @@ impl Groups {
         if self.kernel.is_empty() {
             return Vec::new();
         }
-        summaries(&predicted(&self.prediction), GroupSource::Predicted)
+        predicted_summaries(&self.prediction)
     }
 }
 
-fn summaries(groups: &BTreeMap<u32, BTreeSet<Address>>, source: GroupSource) -> Vec<GroupSummary> {
-    let groups = groups.iter().map(|(id, members)| GroupSummary {
-        id: *id,
-        source,
-        functions: members.iter().copied().collect(),
+fn predicted_summaries(prediction: &Prediction) -> Vec<GroupSummary> {
+    let groups = prediction.groups.iter().map(|group| GroupSummary {
+        id: group.id,
+        source: GroupSource::Predicted,
+        functions: group.functions.clone(),
     });
     groups.collect()
 }

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use pci::Address;
 
 use self::function::Evidence;
+use self::hex::HexLine;
 use self::line::{Heading, Line};
 use self::record::Record;
 use crate::kernel_log::{messages, relevant};
@@ -119,18 +120,12 @@ fn known(text: &str) -> Reading<String> {
     Reading::Known(text.trim().to_owned())
 }
 
-/// The lines as `str::lines` gives them, found many bytes at a time: a large dump is millions of bytes.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
-        let line = rest.get(..end)?;
-        rest = rest.get(end + 1..).unwrap_or_default();
-        Some(line.strip_suffix('\r').unwrap_or(line))
-    })
+/// The first line as `str::lines` gives it, and what is behind it.
+fn split_line(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memchr(b'\n', text.as_bytes()).unwrap_or(text.len());
+    let line = text.get(..end).filter(|_| !text.is_empty())?;
+    let rest = text.get(end + 1..).unwrap_or_default();
+    Some((line.strip_suffix('\r').unwrap_or(line), rest))
 }
 
 /// Lines of the kernel log that stand in the text, too: people post both. They begin with a time stamp.
@@ -162,8 +157,20 @@ impl Text {
         let mut all = Self::default();
         let mut heading = Heading::default();
         let mut at = None;
-        for line in lines(text) {
+        let mut rest = text;
+        loop {
             let record = at.and_then(|at: usize| all.records.get_mut(at));
+            let record = record.map(|record| {
+                while let Some((hex, length)) = HexLine::whole(rest.as_bytes()) {
+                    record.hex(&hex);
+                    rest = rest.get(length..).unwrap_or_default();
+                }
+                record
+            });
+            let Some((line, behind)) = split_line(rest) else {
+                break;
+            };
+            rest = behind;
             match (Line::of(line), record) {
                 (Line::Hex(hex), Some(record)) => record.hex(&hex),
                 (Line::Header(header), _) => {

@@ -70,7 +70,7 @@ pub fn load(path: &Path, names: Option<&Names>) -> Result<Saved, Error> {
     if let Some((_, what)) = mistake {
         return Err(no_source(path, what));
     }
-    if bytes.contains(&0) {
+    if memchr::memchr(0, &bytes).is_some() {
         return Err(no_source(path, "neither text nor a capture"));
     }
     // The check for good UTF-8 is much quicker than the one that mends it.

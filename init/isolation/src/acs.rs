@@ -174,9 +174,9 @@ impl AcsState {
 }
 
 /// What all functions of a machine are judged by.
-pub(crate) struct Judge<'a, 'm> {
+pub(crate) struct Judge<'a, 'm, 'o> {
     topology: &'a Topology<'m>,
-    requested: &'a Override,
+    requested: &'o Override,
     basis: Basis,
     amd_iommu: Reading<bool>,
 }
@@ -200,8 +200,8 @@ impl Basis {
     }
 }
 
-impl<'a, 'm> Judge<'a, 'm> {
-    pub fn new(machine: &Machine, topology: &'a Topology<'m>, requested: &'a Override) -> Self {
+impl<'a, 'm, 'o> Judge<'a, 'm, 'o> {
+    pub fn new(machine: &Machine, topology: &'a Topology<'m>, requested: &'o Override) -> Self {
         let has_unit = topology
             .functions()
             .any(|function| is_iommu(function.class));

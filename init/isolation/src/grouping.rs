@@ -16,6 +16,9 @@ pub(crate) type BusIndex = usize;
 /// Number of a group, in the order in which they were made.
 pub(crate) type Group = usize;
 
+/// A part of the machine by which functions are grouped apart from the rest: a root bus, and a device on it.
+pub(crate) type Tree = (BusIndex, u8);
+
 /// What the rule asks about one function.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
@@ -92,8 +95,8 @@ enum Found {
 }
 
 impl Grouping {
-    /// `order` has every bridge before what is behind it.
-    pub fn new(members: Vec<Member>, buses: Vec<BusEntry>, order: &[Node]) -> Self {
+    /// The members are by address: so every bridge is before what is behind it.
+    pub fn new(members: Vec<Member>, buses: Vec<BusEntry>) -> Self {
         let mut grouping = Self {
             paths: vec![Path::Open; members.len()],
             aliased: Vec::new(),
@@ -110,12 +113,7 @@ impl Grouping {
                 nodes.filter(|node| grouping.has_alias(*node)).collect()
             })
             .collect();
-        for node in order {
-            let path = grouping.path(*node);
-            if let Some(place) = grouping.paths.get_mut(*node) {
-                *place = path;
-            }
-        }
+        grouping.retrace(0..grouping.members.len());
         grouping
     }
 
@@ -125,6 +123,11 @@ impl Grouping {
 
     pub fn group_of(&self, node: Node) -> Option<Group> {
         self.members.get(node)?.group
+    }
+
+    /// How many groups there are; their numbers are below.
+    pub fn groups(&self) -> usize {
+        self.doubts.len()
     }
 
     /// Every function that is in a group, by address.
@@ -358,8 +361,44 @@ impl Grouping {
     }
 }
 
-/// Moving a card.
+/// Trying something else: another place for a card, other access control.
 impl Grouping {
+    /// A function's tree, for each function: those of different trees are never in one group, and what one does
+    /// says nothing about another. It is a device on a root bus with all that is behind it; where a bus has
+    /// aliases, or nobody knows what is above, all that is on the bus.
+    pub fn trees(&self) -> Vec<Tree> {
+        let mut trees = vec![(0, 0); self.members.len()];
+        // What is in the domain of a VMD controller goes with the controller, which may be anywhere.
+        if self.members.iter().any(|member| member.dma_for.is_some()) {
+            return trees;
+        }
+        let own = |node: Node, trees: &[Tree]| {
+            let member = self.members.get(node)?;
+            let bus = self.buses.get(member.bus)?;
+            let aliased = self.aliased.get(member.bus)?;
+            Some(match bus.up {
+                Up::Bridge(bridge) => *trees.get(bridge)?,
+                Up::Root if aliased.is_empty() => (member.bus, member.devfn >> 3),
+                Up::Root | Up::Unseen(_) => (member.bus, u8::MAX),
+            })
+        };
+        // By address every bridge is before what is behind it.
+        for node in 0..self.members.len() {
+            let tree = own(node, &trees);
+            if let (Some(place), Some(tree)) = (trees.get_mut(node), tree) {
+                *place = tree;
+            }
+        }
+        trees
+    }
+
+    /// Gives a function other access control.
+    pub fn set_acs(&mut self, node: Node, acs: Rc<AcsState>) {
+        if let Some(member) = self.members.get_mut(node) {
+            member.acs = acs;
+        }
+    }
+
     /// Takes functions out of their groups.
     pub fn take_out(&mut self, nodes: impl IntoIterator<Item = Node>) {
         for node in nodes {
@@ -405,11 +444,11 @@ impl Grouping {
         }
     }
 
-    /// Works out again whether the way up isolates, for functions in scan order.
-    pub fn retrace(&mut self, order: &[Node]) {
-        for node in order {
-            let path = self.path(*node);
-            if let Some(place) = self.paths.get_mut(*node) {
+    /// Works out whether the way up isolates, for functions by address.
+    pub fn retrace(&mut self, nodes: impl IntoIterator<Item = Node>) {
+        for node in nodes {
+            let path = self.path(node);
+            if let Some(place) = self.paths.get_mut(node) {
                 *place = path;
             }
         }

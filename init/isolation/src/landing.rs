@@ -1,11 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hardware::{Function, LinkRate, Reading};
 use pci::{Address, ConfigSpace, FunctionId, PortType};
 use serde::Serialize;
 
 use crate::attachment::{attachment, is_chipset_switch};
-use crate::grouping::{Group, Grouping};
+use crate::grouping::{Group, Grouping, Tree};
 use crate::topology::{Above, Bus, Node};
 use crate::{Attachment, Doubt, Predictor};
 
@@ -52,10 +52,13 @@ const CARD_SWITCHES: &[FunctionId] = &[
 
 /// A machine in which cards are moved, one at a time. What is the same for all of them is worked out once.
 pub struct Mover<'p, 'a> {
-    predictor: &'p Predictor<'a>,
-    members: BTreeMap<Group, Vec<Address>>,
+    pub(crate) predictor: &'p Predictor<'a>,
+    /// By the group's number.
+    members: Vec<Vec<Address>>,
     slots: Vec<Slot>,
-    trial: Grouping,
+    pub(crate) trial: Grouping,
+    /// Worked out when first asked for.
+    pub(crate) trees: Option<Vec<Tree>>,
 }
 
 impl Mover<'_, '_> {
@@ -78,7 +81,7 @@ impl Mover<'_, '_> {
             let (landed, mut doubts) = land(self.predictor, &mut self.trial, &whole, card, slot);
             let mut shares_with = BTreeSet::new();
             for group in landed {
-                let members = self.members.get(&group).map_or(&[][..], Vec::as_slice);
+                let members = self.members.get(group).map_or(&[][..], Vec::as_slice);
                 let others = members.iter().filter(|other| {
                     !whole.inside.contains(other) && !slot.occupants.contains(other)
                 });
@@ -111,7 +114,8 @@ fn land(
 ) -> (BTreeSet<Group>, BTreeSet<Doubt>) {
     trial.take_out(whole.all.iter().copied());
     trial.plug(slot.node, &whole.top);
-    trial.retrace(&whole.all);
+    let by_address: BTreeSet<Node> = whole.all.iter().copied().collect();
+    trial.retrace(by_address);
     let mut landed = BTreeSet::new();
     let mut doubts = BTreeSet::new();
     for node in whole.all.iter().copied() {
@@ -140,6 +144,7 @@ impl<'a> Predictor<'a> {
             members: self.members(),
             slots: found.take(slots).collect(),
             trial: self.grouping.clone(),
+            trees: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod platform;
 mod predictor;
 mod price;
 mod topology;
+mod trial;
 
 #[cfg(test)]
 mod properties;
@@ -34,6 +35,7 @@ pub use platform::Platform;
 pub use predictor::{Doubt, PredictedGroup, Prediction, Predictor, predict};
 pub use price::{Declared, Price, Split, price, price_between};
 pub use topology::{Above, Bus, Topology};
+pub use trial::Part;
 
 /// The kernel whose rules are modelled. `pci_device_group` and what it stands on are the same from 6.1 to
 /// 6.12; the rewrite posted in 2025, which groups by the set of functions that can reach each other, is not

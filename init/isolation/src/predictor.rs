@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
-use pci::{Address, FunctionId};
+use pci::{Address, AddressMap, FunctionId};
 use serde::Serialize;
 
 use crate::acs::Judge;
@@ -42,7 +42,7 @@ pub struct Prediction {
     pub ungrouped: Vec<Address>,
     /// Places in `groups`.
     #[serde(skip)]
-    index: BTreeMap<Address, usize>,
+    index: AddressMap<usize>,
 }
 
 /// A machine and an override, with everything that prediction needs worked out once.
@@ -96,17 +96,26 @@ impl<'a> Predictor<'a> {
     pub fn under(&self, requested: &Override, platform: &Platform) -> Self {
         let topology = Rc::clone(&self.topology);
         let judge = Judge::new(self.machine, &topology, requested);
-        // An override changes few functions of a large machine.
-        let states = topology.judged().zip(&self.states);
-        let states = states.map(|((function, facts), known)| {
-            if self.has_override || judge.is_asked(function.id, facts) {
-                Rc::new(judge.judge(function.address, function.id, facts))
-            } else {
-                Rc::clone(known)
-            }
-        });
+        let nodes = 0..self.states.len();
+        let states = nodes.filter_map(|node| self.state_under(&judge, node));
         let states = states.collect();
         Self::on(self.machine, topology, states, requested, platform)
+    }
+
+    /// What judges functions under another override.
+    pub(crate) fn judge<'o>(&self, requested: &'o Override) -> Judge<'_, 'a, 'o> {
+        Judge::new(self.machine, &self.topology, requested)
+    }
+
+    /// Access control of a function under another override, which changes few functions of a large machine.
+    pub(crate) fn state_under(&self, judge: &Judge, node: Node) -> Option<Rc<AcsState>> {
+        let function = self.topology.at(node)?;
+        let facts = self.topology.facts_of(node)?;
+        if self.has_override || judge.is_asked(function.id, facts) {
+            Some(Rc::new(judge.judge(function.address, function.id, facts)))
+        } else {
+            self.states.get(node).cloned()
+        }
     }
 
     fn on(
@@ -126,23 +135,22 @@ impl<'a> Predictor<'a> {
             machine,
             topology,
         };
-        for node in predictor.topology.scan_order().to_vec() {
-            predictor.place(node, platform);
+        let topology = Rc::clone(&predictor.topology);
+        for node in topology.scan_order() {
+            if let Some(function) = topology.at(*node) {
+                predictor.place(*node, function, platform);
+            }
         }
         predictor.ungrouped.sort_unstable();
         predictor
     }
 
-    fn place(&mut self, node: Node, platform: &Platform) {
-        let Some(address) = self.grouping.member(node).map(|member| member.address) else {
-            return;
-        };
-        let function = self.topology.function(address);
-        if function.is_some_and(|function| (platform.covers)(function)) {
+    fn place(&mut self, node: Node, function: &Function, platform: &Platform) {
+        if (platform.covers)(function) {
             let (group, doubts) = self.grouping.place(node);
             self.grouping.record(group, doubts);
         } else {
-            self.ungrouped.push(address);
+            self.ungrouped.push(function.address);
         }
     }
 
@@ -160,8 +168,10 @@ impl<'a> Predictor<'a> {
 
     /// The groups.
     pub fn prediction(&self) -> Prediction {
-        let groups = self.members().into_iter().zip(0..);
-        let groups: Vec<_> = groups
+        let members = self.members().into_iter().enumerate();
+        let members = members.filter(|(_, functions)| !functions.is_empty());
+        let groups: Vec<_> = members
+            .zip(0..)
             .map(|((group, functions), id)| PredictedGroup {
                 id,
                 doubts: self.doubts(group, &functions),
@@ -179,11 +189,14 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// The members of each group, by address.
-    pub(crate) fn members(&self) -> BTreeMap<Group, Vec<Address>> {
-        let mut members: BTreeMap<Group, Vec<Address>> = BTreeMap::new();
+    /// The members of each group, by address, at the group's number.
+    pub(crate) fn members(&self) -> Vec<Vec<Address>> {
+        let mut members = vec![Vec::new(); self.grouping.groups()];
         for (address, group) in self.grouping.grouped() {
-            members.entry(group).or_default().push(address);
+            let known: Option<&mut Vec<Address>> = members.get_mut(group);
+            if let Some(known) = known {
+                known.push(address);
+            }
         }
         members
     }
@@ -295,7 +308,7 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
             group: None,
         })
     });
-    Grouping::new(members.collect(), buses.collect(), topology.scan_order())
+    Grouping::new(members.collect(), buses.collect())
 }
 
 fn aliases(function: &Function, platform: &Platform) -> Devfns {

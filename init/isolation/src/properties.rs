@@ -109,6 +109,34 @@ proptest! {
     }
 
     #[test]
+    fn an_override_tried_on_a_part_gives_the_groups_that_it_gives_the_whole(
+        machine in any_machine(0..40),
+        first in any_override(),
+        requested in any_override(),
+        uncovered in 0..8_u8,
+    ) {
+        let platform = Platform {
+            covers: &|function| function.address.function != uncovered,
+            alias: &|_| None,
+        };
+        let predictor = Predictor::new(&machine, &first, &platform);
+        let whole = predictor.under(&requested, &platform);
+        let prediction = whole.prediction();
+        let mut mover = predictor.mover(usize::MAX);
+        for function in &machine.functions {
+            let part = mover.under(&requested, &[function.address]);
+            let expected = prediction.group_of(function.address);
+            let expected = expected.map(|group| group.functions.as_slice());
+            prop_assert_eq!(part.group_of(function.address), expected);
+        }
+        let declared: Vec<_> = whole.topology().functions().map(|one| one.address).collect();
+        let declared = declared.into_iter().filter(|one| {
+            whole.acs(*one).is_some_and(|state| state.declared_by.is_some())
+        });
+        prop_assert_eq!(predictor.declared(&requested), declared.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn an_override_put_on_top_gives_what_it_gives_alone(
         machine in any_machine(0..40),
         first in any_override(),

@@ -3,7 +3,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
-use pci::{Acs, Address, PortType};
+use pci::{Acs, Address, AddressMap, PortType};
 
 mod above;
 mod virtual_functions;
@@ -48,10 +48,10 @@ pub(crate) struct Facts {
 #[derive(Clone, Debug)]
 pub struct Topology<'a> {
     functions: Vec<&'a Function>,
-    index: BTreeMap<Address, Node>,
+    index: AddressMap<Node>,
     facts: Vec<Facts>,
     buses: BTreeMap<Bus, Entry>,
-    behind: BTreeMap<Address, Vec<Bus>>,
+    behind: AddressMap<Vec<Bus>>,
     scan_order: Vec<Node>,
 }
 
@@ -87,33 +87,34 @@ impl<'a> Topology<'a> {
     /// its functions name as their parent, else on the one whose bus numbers lead there; a bridge is always
     /// on a bus of a lower number, so no path upward goes in a circle.
     pub fn of(machine: &'a Machine) -> Self {
-        let mut by_address = BTreeMap::new();
-        for function in &machine.functions {
-            by_address.entry(function.address).or_insert(function);
-        }
-        let functions: Vec<&Function> = by_address.into_values().collect();
-        let index: BTreeMap<Address, Node> = functions.iter().map(|f| f.address).zip(0..).collect();
+        let mut functions: Vec<&Function> = machine.functions.iter().collect();
+        functions.sort_by_key(|function| function.address);
+        functions.dedup_by_key(|function| function.address);
+        let index: AddressMap<Node> = functions.iter().map(|f| f.address).zip(0..).collect();
         let physical = virtual_functions::physical_functions(&functions);
-        let mut members: BTreeMap<Bus, Vec<Node>> = BTreeMap::new();
-        for (node, function) in functions.iter().enumerate() {
-            members
-                .entry(Bus::of(function.address))
-                .or_default()
-                .push(node);
-        }
         let bridges = Bridges::of(&functions);
         let mut buses = BTreeMap::new();
-        let mut behind: BTreeMap<Address, Vec<Bus>> = BTreeMap::new();
-        for (bus, mut members) in members {
-            // The kernel adds virtual functions after all others.
-            members.sort_by_key(|node| {
-                let address = functions.get(*node).map(|function| function.address);
-                (address.is_some_and(|a| physical.contains_key(&a)), *node)
-            });
-            let on_bus: Vec<&Function> = members
-                .iter()
-                .filter_map(|node| functions.get(*node).copied())
-                .collect();
+        let mut behind: AddressMap<Vec<Bus>> = AddressMap::default();
+        let mut nodes = 0..;
+        for on_bus in functions.chunk_by(|one, next| Bus::of(one.address) == Bus::of(next.address))
+        {
+            let Some(bus) = on_bus.first().map(|function| Bus::of(function.address)) else {
+                continue;
+            };
+            let mut members: Vec<Node> = nodes.by_ref().take(on_bus.len()).collect();
+            let mut on_bus = on_bus.to_vec();
+            if !physical.is_empty() {
+                // The kernel adds virtual functions after all others.
+                let is_virtual = |node: &Node| {
+                    let address = functions.get(*node).map(|function| function.address);
+                    address.is_some_and(|address| physical.contains_key(&address))
+                };
+                members.sort_by_key(is_virtual);
+                let sorted = members
+                    .iter()
+                    .filter_map(|node| functions.get(*node).copied());
+                on_bus = sorted.collect();
+            }
             let above = bridges.above(bus, &on_bus, |address| index.contains_key(&address));
             if let Above::Bridge(bridge) = &above {
                 behind.entry(*bridge).or_default().push(bus);
@@ -199,6 +200,10 @@ impl<'a> Topology<'a> {
     pub fn is_multifunction(&self, address: Address) -> bool {
         let facts = self.node(address).and_then(|node| self.facts.get(node));
         facts.is_some_and(|facts| facts.multifunction)
+    }
+
+    pub(crate) fn at(&self, node: Node) -> Option<&'a Function> {
+        self.functions.get(node).copied()
     }
 
     pub(crate) fn node(&self, address: Address) -> Option<Node> {

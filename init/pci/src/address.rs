@@ -9,7 +9,7 @@ use crate::hex;
 /// Where a PCI function is: domain, bus, device, function. Written `0000:01:00.0`.
 ///
 /// Domains can be larger than 16 bits (Intel VMD makes five-digit ones), so they are 32 bits wide.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Address {
     /// Segment group number of the ACPI specification; the kernel says domain.
@@ -39,7 +39,7 @@ pub struct Slot {
 pub struct AddressError(String);
 
 impl Address {
-    fn key(self) -> u64 {
+    pub(crate) fn key(self) -> u64 {
         u64::from(self.domain) << 24
             | u64::from(self.bus) << 16
             | u64::from(self.device) << 8

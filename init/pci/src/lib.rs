@@ -9,6 +9,7 @@
 //! that the list was read and has none.
 
 mod address;
+mod address_map;
 mod capability;
 mod class;
 mod config;
@@ -21,6 +22,7 @@ mod register;
 mod testing;
 
 pub use address::{Address, AddressError, Slot};
+pub use address_map::{AddressHash, AddressMap};
 pub use capability::*;
 pub use class::ClassCode;
 pub use config::{

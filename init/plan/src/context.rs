@@ -5,6 +5,7 @@ use hardware::{Function, Machine, Reading};
 use pci::Address;
 use proxmox::Installation;
 use proxmox::boot::way::Method;
+use proxmox::disks::DiskUse;
 
 use crate::choice::Choice;
 use crate::files::SystemFiles;
@@ -20,6 +21,8 @@ pub struct Subject<'a> {
     pub installation: &'a Installation,
     /// The files of it that may change.
     pub files: &'a SystemFiles,
+    /// What every disk of the machine is used for, by whichever system; none where nobody looked at the disks.
+    pub disks: Option<&'a [DiskUse]>,
 }
 
 /// The subject with the choice, and what several steps need to know of both.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::choice::RomFile;
 use crate::context::Context;
 use crate::edit::EditError;
-use crate::plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree};
+use crate::plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
 
 /// A plan while its steps fill it.
 pub(crate) struct Draft<'a> {
@@ -116,20 +116,7 @@ impl<'a> Draft<'a> {
         reason: &str,
         edit: impl FnOnce(&[u8]) -> Result<Vec<u8>, EditError>,
     ) {
-        if let Some(why) = self
-            .ctx
-            .files()
-            .unread
-            .get(path)
-            .filter(|_| tree == Tree::Root)
-        {
-            let evidence = vec![why.clone()];
-            self.refuse(
-                "file-unread",
-                false,
-                &format!("{path} is there and could not be read, so it is not changed."),
-                evidence,
-            );
+        if tree == Tree::Root && !self.is_read(path) {
             return;
         }
         let now = self.content(tree, path);
@@ -137,6 +124,30 @@ impl<'a> Draft<'a> {
             Ok(after) => self.put(tree, path, after, None, reason),
             Err(error) => self.not_understood(path, &error.to_string()),
         }
+    }
+
+    /// Whether everything that is there and whose path begins so could be read, and the folder that it is in. If
+    /// not, the plan is refused: what was not read could speak against the change.
+    pub(crate) fn is_read(&mut self, path: &str) -> bool {
+        let unread = self.ctx.files().unread.iter().filter(|(unread, _)| {
+            let below = path.strip_prefix(unread.as_str());
+            unread.starts_with(path) || below.is_some_and(|rest| rest.starts_with('/'))
+        });
+        let mut whole = true;
+        for (path, why) in unread {
+            whole = false;
+            let summary = format!(
+                "{path} is there and could not be read, so nothing that it may speak of is changed."
+            );
+            if !self
+                .refusals
+                .iter()
+                .any(|refusal| refusal.summary == summary)
+            {
+                self.refuse("file-unread", false, &summary, vec![why.clone()]);
+            }
+        }
+        whole
     }
 
     pub(crate) fn not_understood(&mut self, path: &str, why: &str) {
@@ -189,21 +200,32 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A copy of the person's ROM.
+    /// A copy of the person's ROM. A file of that name with other bytes stays: it may be QEMU's own firmware, or the
+    /// ROM of another guest.
     pub(crate) fn copy(&mut self, path: &str, rom: &RomFile, reason: &str) {
-        let before = self
-            .original(Tree::Root, path)
-            .map(|bytes| Content::of(&bytes));
-        if before
-            .as_ref()
-            .is_some_and(|before| before.sha256 == rom.sha256)
-        {
+        if !self.is_read(path) {
+            return;
+        }
+        if let Some(bytes) = self.original(Tree::Root, path) {
+            let there = sha256(&bytes);
+            if there != rom.sha256 {
+                let evidence = vec![
+                    format!("{path}: {} bytes, SHA-256 {there}", bytes.len()),
+                    format!("{}: {} bytes, SHA-256 {}", rom.path, rom.length, rom.sha256),
+                ];
+                self.refuse(
+                    "rom-name-taken",
+                    false,
+                    "The host has another file of the ROM's name; give the ROM file a name of its own.",
+                    evidence,
+                );
+            }
             return;
         }
         self.copies.push(Change {
             tree: Tree::Root,
             path: path.to_owned(),
-            before,
+            before: None,
             after: Content {
                 sha256: rom.sha256.clone(),
                 length: rom.length,
@@ -234,6 +256,16 @@ impl<'a> Draft<'a> {
             packages: self.packages,
             ..needs(ctx, &changes)
         };
+        let mut warnings = self.warnings;
+        if !needs.initramfs.is_empty() {
+            let kernels = ctx.system().kernels.iter().filter(|kernel| !kernel.in_boot);
+            warnings.extend(kernels.map(|kernel| {
+                format!(
+                    "{} is only on an ESP, not in /boot: its initrd stays as it is, and the card is not bound when it starts.",
+                    kernel.version
+                )
+            }));
+        }
         Plan {
             schema: SCHEMA.to_owned(),
             system,
@@ -243,7 +275,7 @@ impl<'a> Draft<'a> {
             needs,
             changes,
             notes: self.notes,
-            warnings: self.warnings,
+            warnings,
             refusals: self.refusals,
         }
     }
@@ -272,10 +304,10 @@ fn needs(ctx: &Context, changes: &[Change]) -> Needs {
         // Where the ESP has the kernels, it has the initrds too.
         command_line || initramfs && matches!(method, Method::GrubOnEsp | Method::SystemdBoot)
     });
-    let kernels = ctx
-        .kernels()
-        .filter(|_| initramfs)
-        .map(str::to_owned)
+    let kernels = ctx.system().kernels.iter();
+    let kernels = kernels
+        .filter(|kernel| initramfs && kernel.in_boot)
+        .map(|kernel| kernel.version.clone())
         .collect();
     Needs {
         initramfs: kernels,

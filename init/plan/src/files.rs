@@ -3,12 +3,12 @@ use std::path::Path;
 
 use hardware::Reading;
 use proxmox::Installation;
-use proxmox::files::Files;
+use proxmox::files::{Files, RootError};
 use proxmox::guests::read_tree;
 use serde::{Deserialize, Serialize};
 
-/// Configuration files are small; what is larger is none.
-const LARGEST: u64 = 4 << 20;
+/// Configuration files are small; what is larger is none. An option ROM has 16 MiB at most.
+const LARGEST: u64 = 16 << 20;
 /// modules.alias of a distribution's kernel is some 2 MB.
 const ALIASES: u64 = 64 << 20;
 
@@ -43,7 +43,8 @@ pub struct SystemFiles {
     pub pve: Reading<BTreeMap<String, Vec<u8>>>,
     /// Which modules each kernel has for which PCI device: the `alias pci:` lines of its modules.alias.
     pub aliases: BTreeMap<String, Vec<(String, String)>>,
-    /// What is there and could not be read, each with the reason: no such file is changed.
+    /// What is there and could not be read, files and folders, each with the reason: no such file is changed, and
+    /// none that what is in it could speak against.
     pub unread: BTreeMap<String, String>,
 }
 
@@ -55,7 +56,14 @@ impl SystemFiles {
             read.take(files, path);
         }
         for (folder, ending) in FOLDERS {
-            let names = files.list(Path::new(folder)).unwrap_or_default();
+            let names = match files.list(Path::new(folder)) {
+                Ok(names) => names,
+                Err(RootError::Missing(_)) => Vec::new(),
+                Err(error) => {
+                    read.unread.insert(folder.to_owned(), error.to_string());
+                    Vec::new()
+                }
+            };
             for name in names.iter().filter_map(|name| name.to_str()) {
                 if name.ends_with(ending) && !name.starts_with('.') {
                     read.take(files, &format!("{folder}/{name}"));
@@ -88,7 +96,12 @@ impl SystemFiles {
             Ok(bytes) => {
                 self.root.insert(path.to_owned(), bytes);
             }
-            Err(proxmox::files::RootError::Missing(_)) => {}
+            Err(RootError::Missing(_)) => {}
+            // So a file is switched off; in a root that does not run, the device is not there.
+            Err(RootError::Dangling { .. })
+                if files
+                    .link(Path::new(path))
+                    .is_ok_and(|to| to == Path::new("/dev/null")) => {}
             Err(error) => {
                 self.unread.insert(path.to_owned(), error.to_string());
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use assess::{Answer, Assessment, IommuVendor, NoNames, assess};
 use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading};
 use pci::{Address, ClassCode, FunctionId};
+use proxmox::disks::DiskUse;
 use proxmox::files::MemoryFiles;
 use proxmox::{Installation, Sources, look};
 use rusqlite::Connection;
@@ -28,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) vendor: IommuVendor,
     pub(crate) change: fn(&mut Installation),
     pub(crate) judge: fn(&mut Assessment),
+    pub(crate) disks: Option<Vec<DiskUse>>,
     pub(crate) choice: Choice,
 }
 
@@ -73,6 +75,7 @@ impl Host {
             vendor: IommuVendor::Intel,
             change: |_| {},
             judge: |_| {},
+            disks: None,
             choice: Choice {
                 devices: vec![address(GPU)],
                 guest: Some(100),
@@ -223,6 +226,7 @@ impl Host {
             assessment: &assessment,
             installation: &installation,
             files: &files,
+            disks: self.disks.as_deref(),
         };
         plan(subject, &self.choice)
     }

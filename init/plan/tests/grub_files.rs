@@ -2,29 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use plan::edit::{Patch, WordEdit, grub};
 
-const FOLDER: &str = "../../../shared/fixtures/boot/grub";
+#[path = "../../testing/fixtures.rs"]
+mod fixtures;
 
-/// Nothing, with a printed reason, where the fixtures are not there. In CI, and where the lab is said to be
-/// complete, that is a failure.
-fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
-    let entries = match std::fs::read_dir(&root) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-            let complete = is("CI", "true") || is("PREFLIGHT_LAB", "complete");
-            assert!(!complete, "{}: {error}", root.display());
-            println!("skipped: {}: {error}", root.display());
-            return Vec::new();
-        }
-    };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let read = |path: std::path::PathBuf| {
+/// Name and bytes of each.
+fn grub_files() -> Vec<(String, Vec<u8>)> {
+    let paths = fixtures::fixtures("boot/grub").into_iter();
+    let read = |path: PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         (name, std::fs::read(path).unwrap())
     };
@@ -87,7 +76,7 @@ fn check(name: &str, before: &[u8]) {
 
 #[test]
 fn every_file_of_the_fixtures_passes_the_words_on() {
-    for (name, file) in fixtures() {
+    for (name, file) in grub_files() {
         check(&name, &file);
     }
 }

@@ -15,14 +15,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+mod roots;
+
+use roots::put;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_preflight");
 const GRUB: &str = "# \u{e4}\nGRUB_CMDLINE_LINUX_DEFAULT='quiet'\n";
-
-fn put(root: &Path, path: &str, content: impl AsRef<[u8]>) {
-    let path = root.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
 
 /// A Debian host with one kernel, started by GRUB.
 fn host(folder: &Path) -> PathBuf {

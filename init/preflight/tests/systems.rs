@@ -19,14 +19,12 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{geteuid, mkfifo};
 use serde_json::Value;
 
+mod roots;
+
+use roots::put;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_preflight");
 const SECRET: &str = "a line from outside of the root";
-
-fn put(root: &Path, path: &str, content: impl AsRef<[u8]>) {
-    let path = root.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
 
 fn link(root: &Path, path: &str, target: &str) {
     let path = root.join(path);

@@ -6,6 +6,7 @@ mod findings;
 mod found;
 mod layout;
 mod mounts;
+mod places;
 #[cfg(test)]
 mod testing;
 mod uses;
@@ -15,4 +16,5 @@ pub use findings::findings;
 pub use found::{LookDone, SystemRead};
 pub use layout::{Layout, LayoutKind};
 pub use mounts::{Join, joins};
-pub use uses::{DiskUse, ESP_TYPES, Places, Purpose, places, uses};
+pub use places::{Places, places};
+pub use uses::{DiskUse, ESP_TYPES, Purpose, uses};

@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use compression::Compression;
+pub use cpio::Unpacking;
 use cpio::{Budget, Entry};
 
-/// An initrd larger than this is not read.
-pub const INITRD: u64 = 1 << 30;
+/// An initrd larger than this, packed, is not read: it is held in memory, and boot loaders and ESPs set narrower
+/// bounds.
+pub const INITRD: u64 = 256 << 20;
 /// A configuration file inside it is smaller.
 const KEPT: u32 = 256 << 10;
 /// And all of them together.
 const KEPT_ALL: usize = 4 << 20;
+/// No initrd has more modules of those that are told.
+const MODULES: usize = 64;
 
 /// The configuration in an initrd, and what else tells how the early boot goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,16 +95,17 @@ fn is_told(module: &str) -> bool {
 }
 
 impl InitrdContent {
-    /// Reads an initrd, part by part. Never fails: how far it came is in `broken`.
-    pub fn parse(bytes: &[u8]) -> Self {
+    /// Reads an initrd, part by part, as far as `left` lasts, which is one for all initrds of a look. Never fails:
+    /// how far it came is in `broken`.
+    pub fn parse(bytes: &[u8], left: &mut Unpacking) -> Self {
         let mut content = Self::default();
-        content.broken = content.read(bytes).err();
+        content.broken = content.read(bytes, left).err();
         content
     }
 
-    fn read(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn read(&mut self, bytes: &[u8], left: &mut Unpacking) -> Result<(), String> {
         let mut rest = bytes;
-        let mut budget = Budget::default();
+        let mut budget = Budget::new(left);
         loop {
             let zeros = rest.iter().take_while(|byte| **byte == 0).count();
             rest = rest.get(zeros..).unwrap_or_default();
@@ -134,7 +139,9 @@ impl InitrdContent {
         let before = budget.entries;
         let mut kept: usize = self.files.values().map(String::len).sum();
         let result = cpio::read(input, budget, &is_kept, &mut |entry, bytes| {
-            kept += bytes.len();
+            if is_kept(&entry) {
+                kept += entry.name.len() + bytes.len();
+            }
             self.take(&entry, &bytes, kept <= KEPT_ALL);
         });
         self.entries = budget.entries;
@@ -151,7 +158,9 @@ impl InitrdContent {
         if entry.name.starts_with("kernel/x86/microcode/") {
             self.microcode = true;
         }
-        if let Some(module) = module_name(&entry.name).filter(|module| is_told(module)) {
+        if self.modules.len() < MODULES
+            && let Some(module) = module_name(&entry.name).filter(|module| is_told(module))
+        {
             self.modules.insert(module);
         }
         if is_kept(entry) && room {

@@ -40,7 +40,7 @@ pub struct Installation {
     pub domains: Vec<Domain>,
     /// Network interfaces that the configuration names.
     pub network: Vec<InterfaceUse>,
-    /// /etc/fstab.
+    /// What it mounts when it starts: /etc/fstab, then mount units.
     pub fstab: Vec<FstabLine>,
     /// How its root lies on the disks; absent where nobody looked at the disks.
     pub layout: Reading<Layout>,

@@ -10,7 +10,7 @@ use crate::boot::way::kernel_version;
 use crate::disks::Layout;
 use crate::files::Files;
 use crate::guests::Guests;
-use crate::initrd::{INITRD, InitramfsTool, InitrdContent};
+use crate::initrd::{INITRD, InitramfsTool, InitrdContent, Unpacking};
 use crate::installation::{InitrdCopy, InitrdSeen, Installation, InstalledKernel};
 use crate::reader::{Reader, Trouble};
 use crate::settings::Settings;
@@ -79,7 +79,7 @@ pub fn look(sources: &Sources) -> Installation {
         guests: Guests::read(&root),
         domains: libvirt::read(&root),
         network: network::read(&root),
-        fstab: storage::fstab(&root),
+        fstab: storage::read(&root),
         layout: sources.layout.clone(),
         disk_uses: Reading::Absent,
         logs: logs::read(&root),
@@ -129,18 +129,24 @@ fn kernels(root: &Reader, esps: &[(EspState, Reader)]) -> Vec<InstalledKernel> {
     let mut versions: Vec<_> = versions.into_iter().collect();
     versions.sort_by(|(one, _), (other, _)| version::compare(other, one));
     versions.truncate(KERNELS);
+    let mut left = Unpacking::default();
     let kernels = versions
         .into_iter()
         .map(|(version, in_boot)| InstalledKernel {
             facts: kernel::facts(root, &version),
-            initrds: initrds(root, esps, &version),
+            initrds: initrds(root, esps, &version, &mut left),
             in_boot,
             version,
         });
     kernels.collect()
 }
 
-fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<InitrdCopy> {
+fn initrds(
+    root: &Reader,
+    esps: &[(EspState, Reader)],
+    version: &str,
+    left: &mut Unpacking,
+) -> Vec<InitrdCopy> {
     let mut places: Vec<(&Reader, String, Option<usize>)> = INITRD_NAMES
         .iter()
         .map(|(before, behind)| (root, format!("/boot/{before}{version}{behind}"), None))
@@ -158,7 +164,7 @@ fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<Ini
     let mut copies: Vec<InitrdCopy> = Vec::new();
     for (reader, path, esp) in places {
         let bytes = reader.bytes(&path, INITRD);
-        let content = bytes.map(|bytes| seen(&bytes, several, &copies));
+        let content = bytes.map(|bytes| seen(&bytes, several, &copies, left));
         copies.push(InitrdCopy {
             path: reader.shown(&path),
             esp,
@@ -169,7 +175,7 @@ fn initrds(root: &Reader, esps: &[(EspState, Reader)], version: &str) -> Vec<Ini
 }
 
 /// Copies on ESPs are mostly the same bytes; those are unpacked once.
-fn seen(bytes: &[u8], several: bool, before: &[InitrdCopy]) -> InitrdSeen {
+fn seen(bytes: &[u8], several: bool, before: &[InitrdCopy], left: &mut Unpacking) -> InitrdSeen {
     let sha256 = several.then(|| {
         let digest = Sha256::digest(bytes);
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -181,6 +187,6 @@ fn seen(bytes: &[u8], several: bool, before: &[InitrdCopy]) -> InitrdSeen {
     InitrdSeen {
         size: bytes.len() as u64,
         sha256,
-        holds: InitrdContent::parse(bytes),
+        holds: InitrdContent::parse(bytes, left),
     }
 }

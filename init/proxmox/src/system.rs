@@ -1,5 +1,7 @@
 //! What an installed system is, and what of it depends on the devices it finds.
 
+mod mount_units;
+
 pub mod kernel;
 pub mod libvirt;
 pub mod logs;

@@ -2,35 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use proxmox::command_line::CommandLine;
 use proxmox::guests::{Guest, GuestKind};
 use proxmox::settings::GrubDefaults;
 
-/// Files of a fixture folder beside the working tree; none, with a printed reason, where it is not there. In CI,
-/// and where the lab is said to be complete, that is a failure.
+#[path = "../../testing/fixtures.rs"]
+mod beside;
+
+/// Name and text of each file of a fixture folder.
 fn fixtures(folder: &str) -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/fixtures")
-        .join(folder);
-    let entries = match std::fs::read_dir(&root) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-            let complete = is("CI", "true") || is("PREFLIGHT_LAB", "complete");
-            assert!(!complete, "{}: {error}", root.display());
-            println!("skipped: {}: {error}", root.display());
-            return Vec::new();
-        }
-    };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
+    let paths = beside::fixtures(folder).into_iter();
     let read = |path: PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         (name, std::fs::read_to_string(path).unwrap())
     };
-    paths.into_iter().map(read).collect()
+    paths.map(read).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -1,4 +1,4 @@
-use assess::{Assessment, Verdict};
+use assess::{Assessment, Card, Verdict};
 
 use crate::page::ascii;
 use crate::view::{CardView, Index, display_cards, other_cards};
@@ -43,7 +43,7 @@ pub(crate) fn answers(index: &Index, cards: &[CardView]) -> Vec<String> {
     }
     let (answered, rest) = cards.split_at(cards.len().min(ANSWERED));
     let more = (!rest.is_empty()).then(|| {
-        let counts = counts(rest);
+        let counts = counts(rest.iter().map(|view| view.card));
         format!("AND {} MORE GRAPHICS CARDS: {counts}.", rest.len())
     });
     let lines = answered.iter().map(answer).chain(more);
@@ -111,13 +111,13 @@ fn no_graphics(index: &Index) -> String {
     let rest = if others.is_empty() {
         "No other card was found either".to_owned()
     } else {
-        format!("Other cards: {}", counts(&others))
+        format!("Other cards: {}", counts(others.iter().copied()))
     };
     format!("NO GRAPHICS CARD FOUND. {rest}.")
 }
 
 /// `3 ready, 1 blocked`.
-fn counts(cards: &[CardView]) -> String {
+fn counts<'a>(cards: impl Iterator<Item = &'a Card> + Clone) -> String {
     let counts: Vec<_> = [
         Verdict::Ready,
         Verdict::Caution,
@@ -126,7 +126,7 @@ fn counts(cards: &[CardView]) -> String {
     ]
     .into_iter()
     .filter_map(|verdict| {
-        let same = cards.iter().filter(|card| card.card.verdict == verdict);
+        let same = cards.clone().filter(|card| card.verdict == verdict);
         let count = same.count();
         (count > 0).then(|| format!("{count} {}", view::verdict(verdict)))
     })

@@ -9,7 +9,7 @@ use crate::finding::Told;
 use crate::label::fact;
 use crate::name;
 use crate::page::Page;
-use crate::view::{CardView, Index, Weight, other_cards, verdict, weight};
+use crate::view::{CardView, Index, Weight, functions, other_cards, verdict, weight};
 
 /// Longer lists are left to the JSON document: nobody reads them.
 const ROWS: usize = 256;
@@ -25,9 +25,11 @@ pub(crate) fn rest(page: &mut Page, count: usize, shown: usize, what: &str) {
 }
 
 /// As many as one line takes, and how many more there are.
-fn joined(texts: &[String]) -> String {
-    let shown = texts.get(..ADDRESSES).unwrap_or(texts).join(", ");
-    match texts.len().saturating_sub(ADDRESSES) {
+fn joined(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let rest = texts.len().saturating_sub(ADDRESSES);
+    let shown: Vec<_> = texts.take(ADDRESSES).collect();
+    let shown = shown.join(", ");
+    match rest {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -117,12 +119,12 @@ pub(crate) fn others(page: &mut Page, index: &Index) {
         return;
     }
     page.title("Other cards");
-    let addresses = cards.iter().flat_map(|card| &card.functions);
-    let width = addresses
-        .map(|f| f.address.to_string().len())
-        .max()
-        .unwrap_or(0);
+    let addresses = cards.iter().flat_map(|card| functions(index, card));
+    // The domain alone has no fixed width.
+    let widest = addresses.map(|f| f.address).max();
+    let width = widest.map_or(0, |address| address.to_string().len());
     for card in cards.iter().take(ROWS) {
+        let card = &CardView::new(index, card);
         for function in &card.functions {
             let row = row(function, card, width);
             page.paragraph(&row, &name::short(function));
@@ -167,21 +169,16 @@ pub(crate) fn groups(page: &mut Page, index: &Index) {
         .iter()
         .partition(|group| group.functions.len() == 1);
     for group in shared.iter().take(ROWS) {
-        let members: Vec<_> = group.functions.iter().map(label).collect();
-        page.paragraph(&format!("  {:>3}  ", group.id), &joined(&members));
+        let members = group.functions.iter().map(label);
+        page.paragraph(&format!("  {:>3}  ", group.id), &joined(members));
     }
     rest(page, shared.len(), ROWS, "groups");
-    let alone: Vec<_> = alone
-        .iter()
-        .flat_map(|group| {
-            group
-                .functions
-                .iter()
-                .map(|one| format!("{one} ({})", group.id))
-        })
-        .collect();
     if !alone.is_empty() {
-        page.paragraph("  alone: ", &joined(&alone));
+        let alone = alone.iter().map(|group| {
+            let only = group.functions.iter().map(ToString::to_string);
+            format!("{} ({})", only.collect::<String>(), group.id)
+        });
+        page.paragraph("  alone: ", &joined(alone));
     }
 }
 
@@ -189,7 +186,7 @@ pub(crate) fn groups(page: &mut Page, index: &Index) {
 /// functions is one.
 pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]) {
     let shown: BTreeSet<_> = shown.iter().flat_map(|card| &card.card.functions).collect();
-    let mut notes: Vec<(&Finding, Vec<String>)> = Vec::new();
+    let mut notes: Vec<(&Finding, Vec<Address>)> = Vec::new();
     let mut known = BTreeMap::new();
     for finding in &assessment.findings {
         let is_shown = finding.function.is_some_and(|at| shown.contains(&at));
@@ -203,7 +200,7 @@ pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]
                 notes.len() - 1
             });
         if let Some((_, addresses)) = notes.get_mut(number) {
-            addresses.extend(finding.function.map(|address| address.to_string()));
+            addresses.extend(finding.function);
         }
     }
     if notes.is_empty() {
@@ -214,7 +211,7 @@ pub(crate) fn notes(page: &mut Page, assessment: &Assessment, shown: &[CardView]
         let about = if addresses.is_empty() {
             String::new()
         } else {
-            format!("{}: ", joined(addresses))
+            format!("{}: ", joined(addresses.iter().map(ToString::to_string)))
         };
         let remedy = finding.remedy.as_deref().unwrap_or_default();
         page.paragraph(

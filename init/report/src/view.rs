@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use assess::{Assessment, Card, Finding, FunctionSummary, GroupSummary, Severity, Verdict};
-use pci::Address;
+use pci::{Address, AddressMap};
 
 /// How a finding weighs for a person: what could not be read stands between caution and block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,24 +28,30 @@ pub(crate) struct CardView<'a> {
 pub(crate) struct Index<'a> {
     pub(crate) assessment: &'a Assessment,
     groups: BTreeMap<u32, &'a GroupSummary>,
-    functions: BTreeMap<Address, &'a FunctionSummary>,
-    /// Findings about each function, and under none those about the machine.
-    findings: BTreeMap<Option<Address>, Vec<&'a Finding>>,
+    functions: AddressMap<&'a FunctionSummary>,
+    about_machine: Vec<&'a Finding>,
+    /// Findings about each function.
+    about: AddressMap<Vec<&'a Finding>>,
 }
 
 impl<'a> Index<'a> {
     pub(crate) fn new(assessment: &'a Assessment) -> Self {
         let functions = assessment.functions.iter();
-        let mut findings: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut about_machine = Vec::new();
+        let mut about: AddressMap<Vec<_>> = AddressMap::default();
         for finding in &assessment.findings {
-            findings.entry(finding.function).or_default().push(finding);
+            match finding.function {
+                Some(function) => about.entry(function).or_default().push(finding),
+                None => about_machine.push(finding),
+            }
         }
         let groups = assessment.groups.iter();
         Self {
             assessment,
             groups: groups.map(|group| (group.id, group)).collect(),
             functions: functions.map(|one| (one.address, one)).collect(),
-            findings,
+            about_machine,
+            about,
         }
     }
 
@@ -59,14 +65,14 @@ impl<'a> Index<'a> {
 }
 
 impl<'a> CardView<'a> {
-    fn new(index: &Index<'a>, card: &'a Card) -> Self {
-        let own = card.functions.iter();
-        let functions: Vec<_> = own.filter_map(|at| index.function(*at)).collect();
+    pub(crate) fn new(index: &Index<'a>, card: &'a Card) -> Self {
+        let functions: Vec<_> = functions(index, card).collect();
         let display = functions.iter().copied().find(|f| f.class.is_display());
-        let mut findings: Vec<_> = [None]
+        let own = card.functions.iter();
+        let own = own.filter_map(|function| index.about.get(function));
+        let mut findings: Vec<_> = [&index.about_machine]
             .into_iter()
-            .chain(card.functions.iter().copied().map(Some))
-            .filter_map(|place| index.findings.get(&place))
+            .chain(own)
             .flatten()
             .copied()
             .filter(|finding| card.findings.contains(&finding.id))
@@ -78,10 +84,6 @@ impl<'a> CardView<'a> {
             functions,
             findings,
         }
-    }
-
-    pub(crate) fn is_display(&self) -> bool {
-        self.lead.is_some_and(|lead| lead.class.is_display())
     }
 
     pub(crate) fn is_boot_display(&self) -> bool {
@@ -115,19 +117,29 @@ pub(crate) fn weight(finding: &Finding) -> Weight {
 /// The display cards, in the order in which people would pass them: those that the firmware does not
 /// show its screen on first, then the better verdict.
 pub(crate) fn display_cards<'a>(index: &Index<'a>) -> Vec<CardView<'a>> {
-    let mut cards: Vec<_> = all(index).filter(CardView::is_display).collect();
+    let cards = index.assessment.cards.iter();
+    let cards = cards.filter(|card| is_display(index, card));
+    let mut cards: Vec<_> = cards.map(|card| CardView::new(index, card)).collect();
     cards.sort_by_key(|card| (card.is_boot_display(), card.card.verdict));
     cards
 }
 
 /// All other cards, in the order of the assessment.
-pub(crate) fn other_cards<'a>(index: &Index<'a>) -> Vec<CardView<'a>> {
-    all(index).filter(|card| !card.is_display()).collect()
+pub(crate) fn other_cards<'a>(index: &Index<'a>) -> Vec<&'a Card> {
+    let cards = index.assessment.cards.iter();
+    cards.filter(|card| !is_display(index, card)).collect()
 }
 
-fn all<'a>(index: &Index<'a>) -> impl Iterator<Item = CardView<'a>> {
-    let cards = index.assessment.cards.iter();
-    cards.map(|card| CardView::new(index, card))
+fn is_display(index: &Index, card: &Card) -> bool {
+    functions(index, card).any(|function| function.class.is_display())
+}
+
+/// A card's functions, by address.
+pub(crate) fn functions<'a>(
+    index: &Index<'a>,
+    card: &'a Card,
+) -> impl Iterator<Item = &'a FunctionSummary> {
+    card.functions.iter().filter_map(|at| index.function(*at))
 }
 
 /// The verdict in a word.

@@ -27,7 +27,9 @@ mod zfs;
 
 pub use disks::{Disk, Partition, Transport, disk_named, disks};
 pub use error::Error;
-pub use look::{DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, look, look_loading};
+pub use look::{
+    DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, Purpose, look, look_loading,
+};
 pub use lvm::{Access, LogicalVolume, VolumeGroup};
 pub use model::{
     Array, Content, DiskFacts, DiskId, FileSystem, FileSystemId, RootCandidate, Signature, Storage,
@@ -38,8 +40,8 @@ pub use partition_table::{PartitionEntry, file_system_label, partition_table};
 pub use program::PROGRAM_PATIENCE;
 pub use read_only::{is_read_only, set_read_only};
 pub use results::ResultsMount;
-pub use root::{Kind, NAMES, Root, RootError};
+pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
 pub use writes::Writes;
-pub use zfs::{DataSet, Pool};
+pub use zfs::{CanMount, DataSet, Pool};

@@ -15,6 +15,8 @@ pub struct PartitionEntry {
     pub kind: String,
     /// PARTUUID, lower case; none on tables that have none.
     pub uuid: Option<String>,
+    /// PARTLABEL: its name in a GPT.
+    pub name: Option<String>,
 }
 
 fn probe_error(path: &Path) -> impl FnOnce(BlkidErr) -> Error {
@@ -56,6 +58,7 @@ pub fn partition_table(path: &Path) -> Result<Vec<PartitionEntry>, Error> {
             number,
             kind: kind.to_lowercase(),
             uuid,
+            name: partition.get_name().ok().flatten(),
         });
     }
     Ok(entries)

@@ -26,7 +26,7 @@ const DRACUT_PACKAGES: &str = "dracut";
 
 /// Nobody reads them in a test; the licences stay. Nor has any machine here a device for these modules, which
 /// are a quarter of all.
-const LEFT_OUT: [&str; 11] = [
+pub(super) const LEFT_OUT: [&str; 11] = [
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
     "path-exclude=/usr/share/locale/*",
@@ -57,11 +57,14 @@ impl Root {
     pub(super) fn obtain(debian: Debian, cache: &Cache, qemu: &Qemu) -> Result<Self> {
         let packages = packages(debian);
         let hook = scripts::folder().join("root.sh");
-        let script = fs::read(&hook).with_context(|| format!("cannot read {}", hook.display()))?;
+        let zfs = match debian {
+            Debian::Bookworm => zfs::recipe()?,
+            Debian::Trixie => String::new(),
+        };
         let inputs = format!(
-            "{FORMAT} {} {packages} {LEFT_OUT:?} {MODULES} {}",
+            "{FORMAT} {} {packages} {LEFT_OUT:?} {MODULES} {} {zfs}",
             debian.suite(),
-            crate::sha256(&script)
+            crate::sha256_of_file(&hook)?
         );
         let name = format!("golden-root-{}", debian.suite());
         let folder = cache.entry(&name, inputs, |staging| {

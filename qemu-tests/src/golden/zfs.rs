@@ -19,11 +19,11 @@ pub(super) struct Modules {
 /// The modules for this release of Debian 12's kernel: DKMS builds them in a root of its own, which takes
 /// minutes.
 pub(super) fn modules(cache: &Cache, release: &str) -> Result<Modules> {
-    let folder = cache.entry("golden-zfs", format!("{FORMAT} {release}"), |staging| {
+    let inputs = format!("{release} {}", recipe()?);
+    let folder = cache.entry("golden-zfs", inputs, |staging| {
         let tree = staging.join("tree");
         let packages = format!("linux-headers-{release},zfs-dkms");
-        let hook = scripts::folder().join("zfs-modules.sh");
-        root::debootstrap("bookworm", &packages, &hook, &tree)?;
+        root::debootstrap("bookworm", &packages, &hook(), &tree)?;
         let built = tree.join("built");
         for entry in fs::read_dir(&built).context("DKMS built no modules")? {
             let entry = entry?;
@@ -39,6 +39,16 @@ pub(super) fn modules(cache: &Cache, release: &str) -> Result<Modules> {
         folder,
         release: release.to_owned(),
     })
+}
+
+/// What makes them, whichever kernel they are for.
+pub(super) fn recipe() -> Result<String> {
+    let hook = crate::sha256_of_file(&hook())?;
+    Ok(format!("{FORMAT} {:?} {hook}", root::LEFT_OUT))
+}
+
+fn hook() -> PathBuf {
+    scripts::folder().join("zfs-modules.sh")
 }
 
 impl Modules {

@@ -4,4 +4,6 @@ mod image;
 mod request;
 
 pub use image::image;
-pub use request::{LookAnswer, LookRequest, Request, RootFile};
+pub use request::{
+    LookAnswer, LookRequest, RehearseAnswer, RehearseRequest, Request, RootFile, Step,
+};

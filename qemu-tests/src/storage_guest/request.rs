@@ -1,3 +1,4 @@
+use rehearse::{Told, Tool};
 use serde::{Deserialize, Serialize};
 use storage::{Ended, Storage};
 
@@ -9,6 +10,44 @@ pub enum Request {
     Shell(String),
     /// Look at all disks; it answers with a [`LookAnswer`] as JSON.
     Look(LookRequest),
+    /// Run programs in the root of the first system that is found; it answers with a [`RehearseAnswer`] as JSON.
+    Rehearse(RehearseRequest),
+}
+
+/// What to do in the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearseRequest {
+    /// One after another.
+    pub steps: Vec<Step>,
+    /// Seconds that each program may take.
+    pub seconds: u64,
+}
+
+/// One step of a rehearsal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Write a file: its path and text.
+    Write(String, String),
+    /// Run a tool of the system.
+    Tool(Tool),
+    /// Run a program with its arguments.
+    Words(Vec<String>),
+    /// Answer with a file: text as it is, an initrd as the configuration in it.
+    Read(String),
+}
+
+/// What a rehearsal brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearseAnswer {
+    /// What each program did, or why it did not start.
+    pub told: Vec<Result<Told, String>>,
+    /// The files that were asked for.
+    pub files: Vec<RootFile>,
+    /// Bytes that were written over the disks, in memory.
+    pub written_over: u64,
+    /// How the look ended.
+    pub ended: Ended,
 }
 
 /// How to look.

@@ -16,6 +16,9 @@ use crate::untouched::Harm;
 
 /// On the reference machine, some ten times what is seen there.
 const TO_LOGIN: Duration = Duration::from_secs(300);
+/// An initrd takes about a minute.
+const TO_REHEARSE: Duration = Duration::from_secs(400);
+const REHEARSED: &str = "rehearsal: done";
 const SOME_ROUNDS: Duration = Duration::from_secs(120);
 /// GRUB says nothing while it loads kernels, which takes long on a busy machine.
 const SILENT: f64 = 4.0;
@@ -94,7 +97,11 @@ impl Lab {
     /// The same with these disks themselves.
     pub fn ask_on(&self, name: &str, disks: &[PathBuf], requests: &[Request]) -> Told {
         let images = image(requests, self.folder.path()).unwrap();
-        let mut machine = Machine::q35().memory(1024);
+        let rehearses = requests
+            .iter()
+            .any(|one| matches!(one, Request::Rehearse(_)));
+        // Initrds are made in memory, and a quarter of it is for the overlays.
+        let mut machine = Machine::q35().memory(if rehearses { 3072 } else { 1024 });
         for image in disks {
             let image = image.clone();
             machine = machine.integrated(Device::VirtioBlock { image });
@@ -102,6 +109,9 @@ impl Lab {
         let boot = Boot::new(name, &images, machine).deadlines(self.deadlines);
         let mut run = boot.start(&self.qemu).unwrap();
         run.wait_milestone(Milestone::Init).unwrap();
+        if rehearses {
+            run.wait_text(REHEARSED, TO_REHEARSE).unwrap();
+        }
         let answers = run.answers().unwrap();
         let harm = Harm::counted(&mut run);
         run.type_text("\r").unwrap();

@@ -185,7 +185,7 @@ fn debian_with_dracut_and_libvirt() {
             findings: &[
                 "system.guest-device-missing",
                 "system.guest-device-missing",
-                "system.initrd-stale",
+                "system.initrd-generic",
                 "system.passthrough-error-logged",
             ],
         },

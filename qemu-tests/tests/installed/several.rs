@@ -20,13 +20,14 @@ fn two_groups_pve_and_two_pools_rpool_on_one_machine_are_four_systems() {
     let found = lab.look("installed-four", &disks, &[]);
     let storage = &found.storage;
     assert_eq!(storage.roots.len(), 4, "{:?}", storage.roots);
-    assert!(
-        storage
-            .volume_groups
-            .iter()
-            .all(|group| group.name == "pve")
-    );
-    assert!(storage.pools.iter().all(|pool| pool.name == "rpool"));
+    let groups: Vec<_> = storage
+        .volume_groups
+        .iter()
+        .map(|group| &group.name)
+        .collect();
+    assert_eq!(groups, ["pve", "pve"]);
+    let pools: Vec<_> = storage.pools.iter().map(|pool| &pool.name).collect();
+    assert_eq!(pools, ["rpool", "rpool"]);
     let identities: BTreeSet<_> = storage.roots.iter().map(|root| &root.file_system).collect();
     assert_eq!(identities.len(), 4);
     for one in &installed {

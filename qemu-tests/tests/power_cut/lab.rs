@@ -9,8 +9,7 @@ use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, baseline, sk
 use tempfile::TempDir;
 
 /// Modules that the guest loads.
-const MODULES: &str =
-    "[guest]\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\ncrc32c_generic\next4\n";
+const MODULES: &str = "[guest]\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\ncrc32c_generic\next4\nnls_cp437\nnls_ascii\nvfat\n";
 
 pub struct Lab {
     qemu: Qemu,

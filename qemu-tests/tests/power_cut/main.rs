@@ -2,6 +2,7 @@
 //! fsync.
 
 mod bad_spot;
+mod commit;
 mod ext4;
 mod lab;
 mod mirror;

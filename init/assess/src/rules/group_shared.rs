@@ -16,15 +16,14 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for card in &ctx.cards {
         for (group, function) in ctx.groups_of(card) {
-            let count = ctx.foreign_endpoints(card, group).count();
+            let count = ctx.count_foreign_endpoints(card, group);
             if count == 0 {
                 continue;
             }
             let functions = if count == 1 { "function" } else { "functions" };
-            let named = ctx
-                .foreign_endpoints(card, group)
-                .take(NAMED)
-                .map(|address| format!("in group {group}: {}", ctx.label(address)));
+            let group_text = format!("in group {group}: ");
+            let named = ctx.foreign_labels(card, group, NAMED);
+            let named = named.iter().map(|label| [&group_text, &**label].concat());
             let rest = count
                 .checked_sub(NAMED)
                 .filter(|more| *more > 0)

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use hardware::Function;
 use pci::FunctionId;
@@ -28,7 +28,7 @@ fn matters(card: &CardFunctions) -> bool {
 }
 
 fn judge(ctx: &Context) -> Vec<Finding> {
-    let mut alike: BTreeMap<FunctionId, Vec<&Function>> = BTreeMap::new();
+    let mut alike: HashMap<FunctionId, Vec<&Function>> = HashMap::new();
     let answers = |function: &&Function| function.id.vendor.0 != u16::MAX;
     for function in ctx.functions().filter(answers) {
         if function.physical_function.known().is_none() {
@@ -42,7 +42,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 /// The first function of the card that another card has, too: sound functions of different graphics cards
 /// can share their ids.
 fn judge_card(
-    alike: &BTreeMap<FunctionId, Vec<&Function>>,
+    alike: &HashMap<FunctionId, Vec<&Function>>,
     card: &CardFunctions,
 ) -> Option<Finding> {
     let (function, twins) = card.functions.iter().find_map(|function| {

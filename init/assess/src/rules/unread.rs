@@ -36,21 +36,21 @@ fn judge_card(card: &CardFunctions) -> Option<Finding> {
             why(&function.rom_region).filter(|_| card.is_display()),
         ),
     ];
-    let resizable = rebar::unread(function).filter(|_| card.is_display());
-    let open: Vec<(&str, String)> = questions
+    let resizable = card.is_display().then(|| rebar::unread(function)).flatten();
+    let open: Vec<(&str, &str)> = questions
         .into_iter()
-        .map(|(what, why)| (what, why.map(str::to_owned)))
-        .chain([("resizable BAR", resizable)])
+        .chain([("resizable BAR", resizable.as_deref())])
         .filter_map(|(what, why)| Some((what, why?)))
         .collect();
     if open.is_empty() {
         return None;
     }
     let names: Vec<_> = open.iter().map(|(what, _)| *what).collect();
-    let summary = format!("Not read, and so not judged: {}.", names.join(", "));
+    let summary = ["Not read, and so not judged: ", &names.join(", "), "."].concat();
+    let address = function.address.to_string();
     let evidence = open
         .iter()
-        .map(|(what, why)| format!("{what} of {}: {why}", function.address));
+        .map(|(what, why)| [what, " of ", &address, ": ", why].concat());
     Some(
         Finding::note(UNREAD, function.address, summary)
             .seen_all(evidence)

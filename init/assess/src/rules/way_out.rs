@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use isolation::{Attachment, Landing, Mover, Override, Prediction, Predictor, Term};
+use isolation::{Attachment, Landing, Mover, Override, Part, Term};
 use pci::Address;
 
 use super::Rule;
@@ -45,20 +45,19 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     if sharing.is_empty() || !ctx.options.acs_override.is_none() {
         return Vec::new();
     }
+    let mut mover = ctx.predictor.mover(SLOTS);
+    let moved = sharing.iter().take(CARDS);
+    let moved: Vec<Address> = moved
+        .flat_map(|card| card.functions.iter().map(|function| function.address))
+        .collect();
     let tried: Vec<_> = OVERRIDES
         .iter()
         .map(|terms| {
             let what = Override::of(terms.iter().copied());
-            let predictor = ctx.predict(&what);
-            let prediction = predictor.prediction();
-            Tried {
-                what,
-                predictor,
-                prediction,
-            }
+            let part = mover.under(&what, &moved);
+            Tried { what, part }
         })
         .collect();
-    let mut mover = ctx.predictor.mover(SLOTS);
     let ways = sharing.iter().take(CARDS);
     let ways = ways.map(|card| way_out(ctx, card, &mut mover, &tried));
     let others = sharing.len().checked_sub(CARDS).filter(|more| *more > 0);
@@ -72,11 +71,10 @@ fn judge(ctx: &Context) -> Vec<Finding> {
     ways.chain(others).collect()
 }
 
-/// The machine under an override.
-struct Tried<'a> {
+/// The cards' groups under an override.
+struct Tried {
     what: Override,
-    predictor: Predictor<'a>,
-    prediction: Prediction,
+    part: Part,
 }
 
 fn way_out(ctx: &Context, card: &CardFunctions, mover: &mut Mover, tried: &[Tried]) -> Finding {
@@ -96,10 +94,13 @@ fn way_out(ctx: &Context, card: &CardFunctions, mover: &mut Mover, tried: &[Trie
             landing.attachment != Attachment::Processor,
         )
     });
-    let before = with_whom(ctx, &ctx.groups.prediction, &own);
+    let before = with_whom(ctx, &own, |one| {
+        let group = ctx.groups.prediction.group_of(one)?;
+        Some(&group.functions)
+    });
     let first = tried
         .iter()
-        .find(|tried| with_whom(ctx, &tried.prediction, &own).is_empty());
+        .find(|tried| with_whom(ctx, &own, |one| tried.part.group_of(one)).is_empty());
     let summary = match (free.first(), first) {
         (Some(landing), _) => format!(
             "It would be alone in another slot: {}.",
@@ -144,7 +145,7 @@ fn way_out(ctx: &Context, card: &CardFunctions, mover: &mut Mover, tried: &[Trie
             ctx.groups.prediction.model
         ));
     if let (true, Some(tried)) = (free.is_empty(), first) {
-        finding = finding.remedy(price(tried, &before));
+        finding = finding.remedy(price(ctx, tried, &before));
     }
     finding
 }
@@ -163,7 +164,7 @@ fn override_line(
     own: &[Address],
 ) -> String {
     let what = &tried.what;
-    let after = with_whom(ctx, &tried.prediction, own);
+    let after = with_whom(ctx, own, |one| tried.part.group_of(one));
     if after.is_empty() {
         format!("'pcie_acs_override={what}': it would be alone")
     } else if after == *before {
@@ -177,36 +178,28 @@ fn override_line(
 }
 
 /// What the override declares and no hardware does, in words.
-fn price(tried: &Tried, before: &BTreeSet<Address>) -> String {
-    let Tried {
-        what, predictor, ..
-    } = tried;
-    let declared: Vec<String> = predictor
-        .topology()
-        .functions()
-        .filter(|f| {
-            predictor
-                .acs(f.address)
-                .is_some_and(|acs| acs.declared_by.is_some())
-        })
-        .map(|f| f.address.to_string())
-        .collect();
+fn price(ctx: &Context, tried: &Tried, before: &BTreeSet<Address>) -> String {
+    let what = &tried.what;
+    let declared = ctx.predictor.declared(what);
     format!(
         "Best get a board or slot that isolates. A Proxmox kernel takes 'pcie_acs_override={what}': it \
          declares {} isolated though they enforce nothing, so the guest's card can read and write the \
          memory of {} past the IOMMU, and they its.",
-        named_texts(&declared),
+        named(&declared),
         named(before)
     )
 }
 
 /// The functions of others that are in a group with the card, bridges left out.
-fn with_whom(ctx: &Context, prediction: &Prediction, own: &[Address]) -> BTreeSet<Address> {
-    let groups = own
-        .iter()
-        .filter_map(|address| prediction.group_of(*address));
+fn with_whom<'g>(
+    ctx: &Context,
+    own: &[Address],
+    group_of: impl Fn(Address) -> Option<&'g [Address]>,
+) -> BTreeSet<Address> {
+    let groups = own.iter().filter_map(|address| group_of(*address));
     let members: Vec<Address> = groups
-        .flat_map(|group| group.functions.iter().copied())
+        .flatten()
+        .copied()
         .filter(|address| !own.contains(address))
         .collect();
     endpoints(ctx, &members)
@@ -241,14 +234,13 @@ fn place(ctx: &Context, landing: &Landing) -> String {
     format!("{name}{whose}{link}")
 }
 
-fn named(addresses: &BTreeSet<Address>) -> String {
-    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    named_texts(&texts)
-}
-
-fn named_texts(texts: &[String]) -> String {
-    let shown: Vec<&str> = texts.iter().take(NAMED).map(String::as_str).collect();
-    match texts.len().checked_sub(NAMED).filter(|more| *more > 0) {
+fn named<'l>(
+    addresses: impl IntoIterator<Item = &'l Address, IntoIter: ExactSizeIterator>,
+) -> String {
+    let addresses = addresses.into_iter();
+    let count = addresses.len();
+    let shown: Vec<String> = addresses.take(NAMED).map(ToString::to_string).collect();
+    match count.checked_sub(NAMED).filter(|more| *more > 0) {
         Some(more) => format!("{} and {more} more", shown.join(", ")),
         None => shown.join(", "),
     }

@@ -124,6 +124,7 @@ fn status(record: &mut Record, value: &str) -> bool {
 
 /// `[vvvv:dddd]` at the end, or `vvvv:dddd` alone.
 pub(super) fn ids(value: &str) -> Option<FunctionId> {
+    memchr::memchr(b':', value.as_bytes())?;
     let in_brackets = value
         .rsplit('[')
         .find_map(|part| part.split_once(']')?.0.parse().ok());

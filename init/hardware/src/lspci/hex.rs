@@ -19,10 +19,7 @@ impl HexLine {
             _ => return None,
         };
         let (offset, digits) = line.split_at_checked(width)?;
-        let offset = offset.iter().try_fold(0, |offset, digit| {
-            let digit = nibble(*digit);
-            (digit < 16).then(|| offset << 4 | usize::from(digit))
-        })?;
+        let offset = offset_in(offset)?;
         let (bytes, count) = bytes(digits.get(1..)?);
         (offset % PER_LINE == 0 && count > 0).then_some(Self {
             offset,
@@ -31,9 +28,34 @@ impl HexLine {
         })
     }
 
+    /// The line that the text begins with, if it is a whole one with nothing around it, and its length with the
+    /// line's end. Nearly all of a large dump is such lines, and they need not be looked for.
+    pub fn whole(text: &[u8]) -> Option<(Self, usize)> {
+        let colon = if *text.get(2)? == b':' { 2 } else { 3 };
+        let length = colon + 1 + 3 * PER_LINE + 1;
+        let (line, end) = text.get(..length)?.split_at_checked(length - 1)?;
+        let (offset, digits) = line.split_at_checked(colon)?;
+        let bytes = whole_line(digits.get(1..)?.try_into().ok()?)?;
+        let offset = offset_in(offset)?;
+        (end == b"\n" && digits.first() == Some(&b':') && offset % PER_LINE == 0).then_some((
+            Self {
+                offset,
+                bytes,
+                count: PER_LINE,
+            },
+            length,
+        ))
+    }
+
     /// Puts the bytes behind those that are there. A dump with a hole ends at the hole.
+    #[inline]
     pub fn append_to(&self, dump: &mut Vec<u8>) {
-        if self.offset == dump.len() && self.offset < LENGTH {
+        if self.offset != dump.len() || self.offset >= LENGTH {
+            return;
+        }
+        if self.count == PER_LINE {
+            dump.extend_from_slice(&self.bytes);
+        } else {
             dump.extend_from_slice(self.bytes.get(..self.count).unwrap_or_default());
         }
     }
@@ -42,6 +64,13 @@ impl HexLine {
     pub fn is_first(&self) -> bool {
         self.offset == 0
     }
+}
+
+fn offset_in(digits: &[u8]) -> Option<usize> {
+    digits.iter().try_fold(0, |offset, digit| {
+        let digit = nibble(*digit);
+        (digit < 16).then(|| offset << 4 | usize::from(digit))
+    })
 }
 
 /// The bytes in ` 86 80 10`, up to 16, and how many they are.
@@ -70,14 +99,15 @@ fn bytes(digits: &[u8]) -> ([u8; PER_LINE], usize) {
 /// Nearly every line is whole, and there are sixteen and more to a function: this takes no branch a byte.
 fn whole_line(digits: &[u8; 3 * PER_LINE]) -> Option<[u8; PER_LINE]> {
     let mut bytes = [0; PER_LINE];
-    let mut wrong = 0;
+    let (mut values, mut spaces) = (0, 0);
     let (digits, _) = digits.as_chunks();
     for (byte, [space, high, low]) in bytes.iter_mut().zip(digits) {
         let (high, low) = (nibble(*high), nibble(*low));
-        wrong |= (space ^ b' ') | ((high | low) & 0xf0);
+        values |= high | low;
+        spaces |= space ^ b' ';
         *byte = high << 4 | low;
     }
-    (wrong == 0).then_some(bytes)
+    (values < 16 && spaces == 0).then_some(bytes)
 }
 
 /// The value of a hex digit; of anything else, more than 15.
@@ -129,6 +159,35 @@ mod tests {
         let behind_a_hole = next.replace("10:", "30:");
         assert_eq!(dump(&[line, &behind_a_hole]).len(), 16);
         assert_eq!(dump(&["00: 86 80 10", next]).len(), 3);
+    }
+
+    #[test]
+    fn a_whole_line_is_read_at_once_as_it_is_read_alone() {
+        let line = "00: 86 80 10 9d 07 04 10 00 f1 00 04 06 10 00 81 00";
+        for line in [line.to_owned(), line.replace("00: ", "100: ")] {
+            let text = format!("{line}\nrest");
+            let (whole, length) = HexLine::whole(text.as_bytes()).unwrap();
+            assert_eq!(HexLine::of(&line), Some(whole));
+            assert_eq!(&text[length..], "rest");
+        }
+    }
+
+    #[test]
+    fn a_line_with_anything_around_its_bytes_is_not_read_at_once() {
+        let line = "00: 86 80 10 9d 07 04 10 00 f1 00 04 06 10 00 81 00";
+        for text in [
+            line.to_owned(),
+            format!("{line} \n"),
+            format!("> {line}\n"),
+            format!("{line}\r\n"),
+            line.replace(" 9d", " 9g") + "\n",
+            line.replace(" 9d", "-9d") + "\n",
+            line.replace("00: ", "08: ") + "\n",
+            line.replace("00: ", "0000: ") + "\n",
+            "00: 86 80 10\n".to_owned(),
+        ] {
+            assert_eq!(HexLine::whole(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

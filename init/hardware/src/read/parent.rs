@@ -59,6 +59,15 @@ fn bridges_by_bus(functions: &[Function]) -> HashMap<(u32, u8), Address> {
 }
 
 fn break_circles(functions: &mut [Function]) {
+    let leads_down = |function: &Function| {
+        let at = function.address;
+        let parent = function.parent.known();
+        parent.is_some_and(|parent| parent.domain != at.domain || parent.bus >= at.bus)
+    };
+    // Where every bridge is on a lower bus than what is behind it, there is no circle.
+    if !functions.iter().any(leads_down) {
+        return;
+    }
     let parents: BTreeMap<Address, Address> = functions
         .iter()
         .filter_map(|function| Some((function.address, *function.parent.known()?)))

@@ -1,23 +1,12 @@
 //! Real tables and configuration spaces, where they are at hand beside the working tree.
 
-use std::path::{Path, PathBuf};
-
-use crate::sys::{Sys, at};
+use beside::fixtures;
 use hardware::acpi::{Dmar, Ivrs};
 
-/// Files of a fixture folder; none, with a printed reason, where it is not there.
-fn fixtures(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/fixtures")
-        .join(folder);
-    match std::fs::read_dir(&root) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(error) => {
-            println!("skipped: {}: {error}", root.display());
-            Vec::new()
-        }
-    }
-}
+use crate::sys::{Sys, at};
+
+#[path = "../../../testing/fixtures.rs"]
+mod beside;
 
 #[test]
 fn every_real_dmar_has_its_units_and_nothing_wrong() {

@@ -1,3 +1,5 @@
+mod address;
+
 use std::collections::BTreeSet;
 
 use hardware::Reading;
@@ -22,8 +24,8 @@ pub(super) const STEP: Step = Step {
     write,
 };
 
+const MODPROBE: &str = "/etc/modprobe.d";
 const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
-const SCRIPT: &str = "/etc/initramfs-tools/scripts/init-top/preflight-vfio";
 const DRACUT: &str = "/etc/dracut.conf.d/preflight-vfio.conf";
 
 fn write(draft: &mut Draft) {
@@ -31,11 +33,14 @@ fn write(draft: &mut Draft) {
     if ctx.given.is_empty() || ctx.stays_with_host() {
         return;
     }
+    if !draft.is_read(MODPROBE) {
+        return;
+    }
     let (default, reason) = default(ctx);
     let bind = draft.option("bind", (default, &reason));
     match bind.as_str() {
         "ids" => by_ids(draft, &reason),
-        "address" => by_address(draft, &reason),
+        "address" => address::bind(draft, &reason),
         _ => {
             draft.notes.push("The card stays with the host's driver until the guest starts, and does not go back to it.".to_owned());
         }
@@ -156,72 +161,6 @@ pub(super) fn own(
     });
 }
 
-fn by_address(draft: &mut Draft, reason: &str) {
-    let ctx = draft.ctx;
-    if ctx.system().initramfs_tool == Reading::Known(InitramfsTool::Dracut) {
-        draft.refuse(
-            "address-with-dracut",
-            false,
-            "Binding by address needs a script in the initrd, which is made for initramfs-tools only.",
-            vec!["the initrds are made by dracut".to_owned()],
-        );
-        return;
-    }
-    let why = format!("vfio-pci takes the card by its address: {reason}.");
-    draft.put(
-        Tree::Root,
-        SCRIPT,
-        script(draft).into_bytes(),
-        Some(0o755),
-        &why,
-    );
-    // An id in a list would take the twin as well.
-    let ids = ids(ctx);
-    for path in draft.paths("/etc/modprobe.d/") {
-        let content = draft.content(Tree::Root, &path).unwrap_or_default();
-        if !content.windows(4).any(|bytes| bytes == b"vfio") {
-            continue;
-        }
-        let why = "The card's ids go from the list of vfio-pci: they are another device's too.";
-        draft.edit(Tree::Root, &path, why, |file| {
-            modprobe::remove_items(file, "vfio-pci", "ids", &ids)
-        });
-    }
-}
-
-/// Runs before udev. A device that is no longer where it was is left alone.
-fn script(draft: &Draft) -> String {
-    const BEFORE: &str = "#!/bin/sh\n# Written by Preflight: vfio-pci takes these devices by their addresses, before udev finds drivers.\n\
-        case \"$1\" in\nprereqs)\n\techo \"\"\n\texit 0\n\t;;\nesac\n\n\
-        take() {\n\tdevice=/sys/bus/pci/devices/$1\n\t[ -e \"$device/driver_override\" ] || return 0\n\
-        \tif [ \"$(cat \"$device/vendor\"):$(cat \"$device/device\")\" = \"$2\" ]; then\n\
-        \t\techo vfio-pci > \"$device/driver_override\"\n\tfi\n}\n\n";
-    const AFTER: &str = "modprobe -q vfio-pci || true\n";
-    let old = draft.content(Tree::Root, SCRIPT).unwrap_or_default();
-    let old = String::from_utf8_lossy(&old).into_owned();
-    let given: Vec<String> = draft
-        .ctx
-        .given
-        .iter()
-        .map(|function| function.address.to_string())
-        .collect();
-    let mut lines: BTreeSet<String> = old
-        .lines()
-        .filter(|line| {
-            line.starts_with("take 0") && !given.iter().any(|address| line.contains(address))
-        })
-        .map(str::to_owned)
-        .collect();
-    lines.extend(draft.ctx.given.iter().map(|function| {
-        format!(
-            "take {} 0x{}:0x{}",
-            function.address, function.id.vendor, function.id.device
-        )
-    }));
-    let lines: Vec<String> = lines.into_iter().collect();
-    format!("{BEFORE}{}\n{AFTER}", lines.join("\n"))
-}
-
 /// Exactly the drivers that would take the card come after vfio-pci.
 fn softdeps(draft: &mut Draft) {
     let ctx = draft.ctx;
@@ -277,7 +216,18 @@ fn initramfs(draft: &mut Draft) {
     let why = "vfio-pci is in the initrd and loaded there, before udev or anything on the root loads a driver for the card.";
     match &ctx.system().initramfs_tool {
         Reading::Known(InitramfsTool::Dracut) => {
-            let line = format!("force_drivers+=\" {} \"\n", modules.join(" "));
+            // dracut leaves /etc/modprobe.d out of initrds that are not for their own host alone.
+            let mut configured: BTreeSet<String> = BTreeSet::from([modprobe::OWN.to_owned()]);
+            configured.extend(draft.paths(MODPROBE).into_iter().filter(|path| {
+                let content = draft.content(Tree::Root, path).unwrap_or_default();
+                content.windows(4).any(|bytes| bytes == b"vfio")
+            }));
+            let configured: Vec<String> = configured.into_iter().collect();
+            let line = format!(
+                "force_drivers+=\" {} \"\ninstall_items+=\" {} \"\n",
+                modules.join(" "),
+                configured.join(" ")
+            );
             draft.put(
                 Tree::Root,
                 DRACUT,

@@ -168,12 +168,19 @@ pub(super) fn words(draft: &mut Draft, edits: &[WordEdit], reason: &str) {
         || methods.is_empty() && draft.ctx.files().root.contains_key(KERNEL_CMDLINE);
     let grub = methods.iter().any(|method| *method != Method::SystemdBoot)
         || methods.is_empty() && draft.ctx.files().root.contains_key(grub::MAIN);
+    // Where a file could not be read, it is there: what it says may be what holds.
+    let unread = |draft: &Draft, path: &str| {
+        let mut unread = draft.ctx.files().unread.keys();
+        unread.any(|unread| unread.starts_with(path))
+    };
+    let systemd_boot = systemd_boot || methods.is_empty() && unread(draft, KERNEL_CMDLINE);
+    let grub = grub || methods.is_empty() && unread(draft, grub::MAIN);
     if systemd_boot {
         draft.edit(Tree::Root, KERNEL_CMDLINE, reason, |file| {
             kernel_cmdline::edit(file, edits)
         });
     }
-    if grub {
+    if grub && draft.is_read(grub::MAIN) {
         let paths = draft.paths(grub::MAIN).into_iter();
         let mut files: grub::Files = paths
             .filter_map(|path| Some((path.clone(), draft.content(Tree::Root, &path)?)))

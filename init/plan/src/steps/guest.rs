@@ -1,4 +1,5 @@
 mod display;
+mod line;
 mod mapping;
 mod paper;
 
@@ -21,6 +22,7 @@ pub(super) const STEP: Step = Step {
         "guest-missing",
         "guest-is-container",
         "guest-is-template",
+        "guest-names-device-twice",
         "igd-legacy-not-possible",
         "mapping-not-possible",
     ],
@@ -149,49 +151,40 @@ fn edit(
         );
         draft.option("rombar", default);
     }
-    for (selector, functions) in selectors(draft.ctx) {
+    let before = file.guest(node, number);
+    let selectors = selectors(draft.ctx).into_iter();
+    for (selector, functions) in selectors.flat_map(|one| line::as_held(&before, one)) {
         let shown = functions
             .iter()
             .find(|function| function.class.is_display());
-        let mut options = Vec::new();
-        if q35 {
-            options.push(("pcie".to_owned(), "1".to_owned()));
-        }
+        let guest = file.guest(node, number);
+        let held = line::held(draft.ctx, &guest, node, &functions, mapping.as_deref());
+        // Proxmox VE does not start a guest with pcie on another machine type.
+        let mut options = vec![("pcie", q35.then(|| "1".to_owned()))];
         if let Some(display) = shown {
-            options.extend(display::of_display(draft, file, display, legacy)?);
+            options.extend(display::of_display(draft, file, display, legacy, held)?);
         }
-        if let Some(kind) = draft
-            .ctx
-            .asked("mdev")
-            .filter(|_| draft.ctx.is_asked("mdev"))
-        {
-            options.push(("mdev".to_owned(), kind.to_owned()));
-        }
+        let mdev = draft.ctx.asked("mdev");
+        let mdev = mdev.filter(|_| draft.ctx.is_asked("mdev"));
+        options.push(("mdev", mdev.map(str::to_owned)));
         match draft.ctx.asked("rombar") {
-            Some("yes") => options.push(("rombar".to_owned(), "1".to_owned())),
-            Some("no") => options.push(("rombar".to_owned(), "0".to_owned())),
+            Some("yes") => options.push(("rombar", Some("1".to_owned()))),
+            Some("no") => options.push(("rombar", Some("0".to_owned()))),
             _ => {}
         }
-        let guest = file.guest(node, number);
-        let held = guest.hostpci.iter().find(|device| {
-            device.mapping.is_some() && device.mapping == mapping
-                || device.hosts.iter().any(|host| {
-                    functions
-                        .iter()
-                        .any(|function| host.covers(function.address))
-                })
-        });
         let key = match held {
             Some(device) => format!("hostpci{}", device.index),
             None => format!("hostpci{}", file.free_device()?),
         };
-        let first = match &mapping {
-            Some(name) => format!("mapping={name}"),
-            None => selector.to_string(),
+        let old = file.value(&key)?;
+        let wanted = line::Wanted {
+            selector,
+            mapping: mapping.as_deref(),
+            options,
         };
-        let value = joined(file.value(&key)?.as_deref(), &first, &options);
-        file.set(&key, &value)?;
+        file.set(&key, &line::line(old.as_deref().zip(held), &wanted))?;
         reasons.push(format!("{key}: the guest is given {selector}."));
+        given_twice(draft, &file.guest(node, number), &key, &functions);
         if let (Some(_), true) = (shown, legacy) {
             file.set("vga", "none")?;
             let device = format!("device.{key}");
@@ -206,6 +199,32 @@ fn edit(
         }
     }
     hide(draft, file, reasons)
+}
+
+/// Proxmox VE does not start a guest that names a device twice.
+fn given_twice(draft: &mut Draft, guest: &Guest, key: &str, functions: &[&Function]) {
+    let others = guest.hostpci.iter().filter(|device| {
+        format!("hostpci{}", device.index) != key
+            && device.hosts.iter().any(|host| {
+                functions
+                    .iter()
+                    .any(|function| host.covers(function.address))
+            })
+    });
+    let evidence: Vec<String> = others
+        .flat_map(|device| {
+            let hosts = device.hosts.iter();
+            hosts.map(|host| format!("hostpci{} is {host}", device.index))
+        })
+        .collect();
+    if !evidence.is_empty() {
+        draft.refuse(
+            "guest-names-device-twice",
+            false,
+            "The guest would be given the same function by two of its lines; take one of them away first.",
+            evidence,
+        );
+    }
 }
 
 /// The guest's machine type and firmware are never switched without being asked for.

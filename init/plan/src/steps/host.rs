@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use hardware::{Function, HostDevice, HostRole};
 use pci::Address;
-use proxmox::disks::Purpose;
+use proxmox::disks::{DiskUse, Purpose};
 
 use super::Step;
 use crate::context::Context;
@@ -48,17 +48,25 @@ fn is_taken(ctx: &Context, address: Address) -> bool {
 
 fn disks(draft: &mut Draft) {
     let ctx = draft.ctx;
-    let uses = ctx.system().disk_uses.known();
+    let uses = ctx.subject.disks;
+    let takes_storage = ctx.taken.iter().any(|function| function.class.is_storage());
     let mut evidence: BTreeSet<String> = BTreeSet::new();
-    for used in uses.into_iter().flatten() {
-        let Some(function) = used.function.filter(|function| is_taken(ctx, *function)) else {
-            continue;
+    for used in uses.into_iter().flatten().filter(|used| is_missed(used)) {
+        let what = match &used.within {
+            Some(within) => format!("{} ({within})", used.purpose),
+            None => used.purpose.to_string(),
         };
-        if !matches!(used.purpose, Purpose::Nothing | Purpose::BiosBoot) {
-            evidence.insert(format!(
-                "{function} carries {}: {}",
-                used.disk, used.purpose
-            ));
+        match used.function {
+            Some(function) if is_taken(ctx, function) => {
+                evidence.insert(format!("{function} carries {}: {what}", used.disk));
+            }
+            None if takes_storage => {
+                evidence.insert(format!(
+                    "{}: {what}; which controller it hangs on is not known",
+                    used.disk
+                ));
+            }
+            _ => {}
         }
     }
     // Where nobody looked at what is on the disks, each counts as used.
@@ -94,6 +102,15 @@ fn disks(draft: &mut Draft) {
             "The guest's start takes a controller from the host that carries disks in use.",
             evidence.into_iter().collect(),
         );
+    }
+}
+
+/// Whether somebody misses what is there: this system, another one, or whoever made it.
+fn is_missed(used: &DiskUse) -> bool {
+    match used.purpose {
+        Purpose::Nothing | Purpose::BiosBoot => false,
+        Purpose::Esp => !used.systems.is_empty(),
+        _ => true,
     }
 }
 

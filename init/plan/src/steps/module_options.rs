@@ -13,7 +13,10 @@ pub(super) const STEP: Step = Step {
 };
 
 fn write(draft: &mut Draft) {
-    if draft.ctx.given.is_empty() || draft.ctx.stays_with_host() {
+    if draft.ctx.given.is_empty()
+        || draft.ctx.stays_with_host()
+        || !draft.is_read("/etc/modprobe.d")
+    {
         return;
     }
     disable_vga(draft);

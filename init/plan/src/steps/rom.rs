@@ -10,7 +10,7 @@ pub(super) const FOLDER: &str = "/usr/share/kvm";
 
 /// The ROM file for the guest.
 pub(super) const STEP: Step = Step {
-    refusals: &["rom-bad"],
+    refusals: &["rom-bad", "rom-name-taken"],
     write,
 };
 
@@ -53,14 +53,20 @@ fn write(draft: &mut Draft) {
     draft.copy(&path, file, &why);
 }
 
-/// The file's name in the folder: the option takes no comma and no blank.
+/// The file's name in the folder: the option takes no comma and no blank, and with its ending it is none of the
+/// firmware that QEMU has there for the guest itself.
 pub(super) fn name(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let plain = name.chars().map(|character| {
         let is_plain = character.is_ascii_alphanumeric() || "._-".contains(character);
         if is_plain { character } else { '_' }
     });
-    plain.collect()
+    let name: String = plain.collect();
+    if name.ends_with(".rom") {
+        name
+    } else {
+        format!("{name}.rom")
+    }
 }
 
 /// The ROM that the guest will see: the file, else what was read of the card.

@@ -8,11 +8,12 @@ use hardware::{Machine, Names, Source};
 use option_rom::Rom;
 use pci::Address;
 use plan::{Choice, RomFile, Subject, SystemFiles, diff, refusal_ids, sha256};
-use proxmox::Installation;
 
 use super::assess::write_out;
 use crate::session::look::{self, Basis};
-use crate::systems::{in_folder, in_running_system, open};
+use crate::systems::{
+    Interrupts, OneSystem, Watched, Which, in_folder, in_running_system, one_on_disks, open,
+};
 
 /// Larger than any option ROM: the region of one is at most 16 MiB (PCI 3.0, 6.2.5.2).
 const LARGEST_ROM: u64 = 16 << 20;
@@ -20,8 +21,9 @@ const LARGEST_ROM: u64 = 16 << 20;
 /// Arguments of `preflight plan`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The root of the installed system, with /boot in it; / is this running system
-    #[arg(long, value_name = "DIR")]
+    /// The root of the installed system, with /boot in it; / is this running system; auto is the one on the disks,
+    /// read through overlays in memory, and auto:N the one with that number in 'preflight systems'
+    #[arg(long, value_name = "DIR|auto")]
     root: PathBuf,
     /// An EFI system partition of its machine, as a folder; once for each
     #[arg(long, value_name = "DIR")]
@@ -74,15 +76,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             options: &options(arguments)?,
         },
     );
-    let installation = installation(arguments, &judged.machine)?;
-    let files = SystemFiles::read(&open(&arguments.root)?, &installation);
+    let system = system(arguments, &judged.machine)?;
     let choice = choice(arguments, &judged.machine)?;
     let plan = plan::plan(
         Subject {
             machine: &judged.machine,
             assessment: &judged.assessment,
-            installation: &installation,
-            files: &files,
+            installation: system.installation()?,
+            files: &system.files,
+            disks: system.found.look.as_ref().map(|look| look.uses.as_slice()),
         },
         &choice,
     );
@@ -107,15 +109,34 @@ fn options(arguments: &Arguments) -> Result<Options> {
     })
 }
 
-fn installation(arguments: &Arguments, machine: &Machine) -> Result<Installation> {
-    let found = if arguments.root == Path::new("/") {
+fn system(arguments: &Arguments, machine: &Machine) -> Result<OneSystem> {
+    let root = &arguments.root;
+    if let Some(which) = root.to_str().and_then(Which::parse) {
+        if !arguments.esp.is_empty() {
+            bail!(
+                "--root {} finds the EFI system partitions itself; leave --esp out",
+                root.display()
+            );
+        }
+        let interrupts = Interrupts::hold_back().context("signals cannot be held back")?;
+        let watched = Watched {
+            interrupts: Some(&interrupts),
+            ..Watched::default()
+        };
+        return one_on_disks(which, &watched);
+    }
+    let found = if root == Path::new("/") {
         in_running_system(&arguments.esp)?
     } else {
-        in_folder(&arguments.root, &arguments.esp, Some(machine))?
+        in_folder(root, &arguments.esp, Some(machine))?
     };
-    let first = found.systems.into_iter().next();
-    let (_, installation) = first.context("no system was read")?;
-    Ok(installation)
+    let (_, installation) = found.systems.first().context("no system was read")?;
+    let files = SystemFiles::read(&open(root)?, installation);
+    Ok(OneSystem {
+        found,
+        index: 0,
+        files,
+    })
 }
 
 fn choice(arguments: &Arguments, machine: &Machine) -> Result<Choice> {

@@ -4,20 +4,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hardware::{FirmwareKind, Reading};
+use plan::SystemFiles;
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
 use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
-use proxmox::system::storage::{FSTAB, parse_fstab};
-use proxmox::{Found, Sources};
+use proxmox::system::storage::mounts;
+use proxmox::{Found, Installation, Sources};
+use serde::{Deserialize, Serialize};
 use storage::{
     DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Stick, Storage, Trouble,
     VolumeId, look_loading,
 };
 
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
-
-/// /etc/fstab is not larger.
-const LONGEST: u64 = 1 << 20;
 
 /// How to look at the disks.
 #[derive(Clone, Debug)]
@@ -28,6 +27,17 @@ pub struct DiskOptions {
     pub passphrase: Option<Vec<u8>>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
+    /// Whether the files that a plan is made from are read.
+    pub with_files: bool,
+}
+
+/// What is on the disks.
+#[derive(Serialize, Deserialize)]
+pub struct OnDisks {
+    /// All systems, and what the disks are used for.
+    pub found: Found,
+    /// The files that a plan is made from, of each system by its root, when they were wanted.
+    pub files: Vec<(RootCandidate, SystemFiles)>,
 }
 
 /// An ESP that was found.
@@ -40,7 +50,20 @@ struct Esp {
 
 /// Every installed system on the disks of this machine. Nothing is written to any of them. An error means that
 /// nothing could be looked at.
-pub fn on_disks(options: &DiskOptions) -> Result<Found> {
+pub fn on_disks(options: &DiskOptions) -> Result<OnDisks> {
+    let mut files = Vec::new();
+    let found = on_disks_visiting(options, &mut |root, inside, installation| {
+        if options.with_files {
+            files.push((root.clone(), SystemFiles::read(inside, installation)));
+        }
+    })?;
+    Ok(OnDisks { found, files })
+}
+
+/// What sees each system while its files can still be read.
+type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation);
+
+fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     let started = Instant::now();
     let load = kernel_modules::loader().unwrap_or_else(|error| {
         tracing::warn!("no module can be loaded: {error:#}");
@@ -64,7 +87,7 @@ pub fn on_disks(options: &DiskOptions) -> Result<Found> {
         Some(passphrase) => encrypted::open(&mut look, passphrase),
         None => Vec::new(),
     };
-    let read = systems(&mut look, &mut troubles);
+    let read = systems(&mut look, &mut troubles, visit);
     passed("the systems were read");
     let overflown = look.overflown();
     let written_over = look.written_over();
@@ -100,13 +123,13 @@ fn left_alone(found: Option<Stick>, data: &DataPlace) -> (Option<String>, Option
 
 /// Reads all systems. Every file that was opened for it is closed again when this is done, so that the look
 /// can end.
-fn systems(look: &mut Look, troubles: &mut Vec<Trouble>) -> Vec<SystemRead> {
+fn systems(look: &mut Look, troubles: &mut Vec<Trouble>, visit: Visit) -> Vec<SystemRead> {
     let esps = esps(look, troubles);
     let entries = boot_entries();
     let firmware = firmware_kind();
     let mut systems = Vec::new();
     for (index, root) in look.storage().roots.clone().into_iter().enumerate() {
-        match one(look, index, root, &esps, &firmware, &entries) {
+        match one(look, index, root, &esps, &firmware, &entries, visit) {
             Ok(system) => systems.push(system),
             Err(trouble) => troubles.push(trouble),
         }
@@ -121,12 +144,10 @@ fn one(
     esps: &[Esp],
     firmware: &Reading<FirmwareKind>,
     entries: &Reading<BootEntries>,
+    visit: Visit,
 ) -> Result<SystemRead, Trouble> {
     let files = look.open_root(index)?;
-    // What cannot be read is said again when the system itself is read.
-    let fstab = files.read(FSTAB, LONGEST).unwrap_or_default();
-    let fstab = parse_fstab(&String::from_utf8_lossy(&fstab));
-    let (mut joined, mut unread) = joins(look.storage(), &root, &fstab);
+    let (mut joined, mut unread) = joins(look.storage(), &root, &mounts(&files));
     joined.retain(|join| {
         match look.join(&files, &join.mount_point, &join.file_system, &join.folder) {
             Ok(()) => true,
@@ -149,6 +170,7 @@ fn one(
         troubles: unread,
         ..Sources::new(&files)
     });
+    visit(&root, &files, &installation);
     let places = places(look.storage(), &root, &joined, &installation);
     Ok(SystemRead {
         root,

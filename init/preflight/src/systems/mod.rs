@@ -5,14 +5,16 @@ mod encrypted;
 mod firmware;
 mod folder;
 mod kernel_modules;
+mod one;
 mod own_process;
 mod process_group;
 mod uses;
 
-pub use disks::{DiskOptions, on_disks};
+pub use disks::{DiskOptions, OnDisks, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
 pub use folder::{in_folder, in_running_system, open};
+pub use one::{OneSystem, Which, one_on_disks};
 pub use own_process::{Watched, on_disks_in_own_process};
 pub use process_group::Interrupts;
 pub use uses::installed_uses;

@@ -17,7 +17,7 @@ pub struct GrubMenu {
     pub entries: Vec<GrubEntry>,
     /// The variable `default`: a number, a title or an id; `a>b` goes into submenus.
     pub default: String,
-    /// Whether `default` was set under no condition that only GRUB can judge.
+    /// Whether `default` was set under no condition that only GRUB can judge, in a menu of a length that hosts have.
     pub certain: bool,
     /// The entry was chosen for the next start alone (`next_entry` in grubenv).
     pub once: bool,

@@ -9,12 +9,13 @@ use crate::installation::{InitrdCopy, InstalledKernel};
 use crate::settings::{ModprobeDirective, ModuleList, parse_modprobe, parse_module_list};
 
 const STALE: &str = "system.initrd-stale";
+const GENERIC: &str = "system.initrd-generic";
 const BROKEN: &str = "system.initrd-broken";
 const MISSING: &str = "system.initrd-missing";
 
 /// What /etc says, and what each initrd really holds.
 pub(super) const RULE: Rule = Rule {
-    ids: &[STALE, BROKEN, MISSING],
+    ids: &[STALE, GENERIC, BROKEN, MISSING],
     find,
 };
 
@@ -43,6 +44,7 @@ fn find(context: &Context) -> Vec<Finding> {
             if told.insert(seen.sha256.as_deref()) {
                 findings.extend(broken(kernel, copy, &seen.holds, starts));
                 findings.extend(stale(context, kernel, copy, &seen.holds, starts));
+                findings.extend(generic(context, kernel, copy, &seen.holds, starts));
             }
         }
     }
@@ -92,7 +94,7 @@ fn stale(
     holds: &InitrdContent,
     starts: bool,
 ) -> Option<Finding> {
-    if holds.broken.is_some() {
+    if holds.broken.is_some() || is_generic(holds) {
         return None;
     }
     let mut evidence = Vec::new();
@@ -135,29 +137,85 @@ fn stale(
     if evidence.is_empty() {
         return None;
     }
-    let more = evidence.len().saturating_sub(LINES);
-    evidence.truncate(LINES);
-    if more > 0 {
-        evidence.push(format!("and {more} more"));
-    }
     Some(finding(
         STALE,
-        if starts {
-            Severity::Caution
-        } else {
-            Severity::Note
-        },
+        differs(starts),
         format!(
             "The initrd of the kernel {} is older than what /etc says: {}.",
             kernel.version, copy.path
         ),
-        evidence,
+        shortened(evidence),
         format!(
             "Make it again: update-initramfs -u -k {} (with dracut: dracut --force --kver {0}); where \
              proxmox-boot-tool is used, run proxmox-boot-tool refresh after it.",
             kernel.version
         ),
     ))
+}
+
+/// dracut packs /etc/modprobe.d only into an initrd for its own host (dracut, modules.d/90kernel-modules,
+/// install): one without any file of it was not made so, and making it again changes nothing.
+fn is_generic(holds: &InitrdContent) -> bool {
+    let packed = |path: &String| path.starts_with("etc/modprobe.d/");
+    holds.tool == Some(InitramfsTool::Dracut) && !holds.files.keys().any(packed)
+}
+
+fn generic(
+    context: &Context,
+    kernel: &InstalledKernel,
+    copy: &InitrdCopy,
+    holds: &InitrdContent,
+    starts: bool,
+) -> Option<Finding> {
+    if holds.broken.is_some() || !is_generic(holds) {
+        return None;
+    }
+    let settings = context.system.settings.modprobe.iter();
+    let evidence: Vec<String> = settings
+        .filter(|file| file.path.starts_with("/etc/modprobe.d/"))
+        .flat_map(|file| &file.directives)
+        .map(|setting| {
+            format!(
+                "{} says '{}', the initrd does not",
+                setting.place, setting.value
+            )
+        })
+        .collect();
+    if evidence.is_empty() {
+        return None;
+    }
+    Some(finding(
+        GENERIC,
+        differs(starts),
+        format!(
+            "The initrd of the kernel {} holds nothing of /etc/modprobe.d, as dracut makes it for any host: {}.",
+            kernel.version, copy.path
+        ),
+        shortened(evidence),
+        format!(
+            "Name the files in /etc/dracut.conf.d/NAME.conf, install_items+=\" /etc/modprobe.d/FILE.conf \", or set \
+             hostonly=\"yes\" there; then make it again: dracut --force --kver {}",
+            kernel.version
+        ),
+    ))
+}
+
+/// What differs counts for the kernel that starts next.
+fn differs(starts: bool) -> Severity {
+    if starts {
+        Severity::Caution
+    } else {
+        Severity::Note
+    }
+}
+
+fn shortened(mut evidence: Vec<String>) -> Vec<String> {
+    let more = evidence.len().saturating_sub(LINES);
+    evidence.truncate(LINES);
+    if more > 0 {
+        evidence.push(format!("and {more} more"));
+    }
+    evidence
 }
 
 /// Files that were taken out of /etc, but that the initrd still has.

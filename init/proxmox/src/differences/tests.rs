@@ -86,6 +86,29 @@ fn a_file_that_was_removed_and_a_module_that_is_not_packed_make_an_initrd_stale(
 }
 
 #[test]
+fn an_initrd_of_dracut_for_any_host_is_told_from_one_that_is_old() {
+    let made = |files: &[(&str, &[u8])]| {
+        let tool: (&str, &[u8]) = ("usr/lib/dracut/build-parameter.txt", b"");
+        let all: Vec<(&str, &[u8])> = files.iter().copied().chain([tool]).collect();
+        of(&Host::on_lvm().file(&format!("boot/initrd.img-{VERSION}"), archive(&all)))
+    };
+    let generic = made(&[]);
+    let finding = the("system.initrd-generic", &generic);
+    assert_eq!(finding.severity, Severity::Caution);
+    assert!(
+        finding.evidence[0].ends_with("the initrd does not"),
+        "{finding:?}"
+    );
+    assert!(!ids(&generic).contains(&"system.initrd-stale"));
+    let own = made(&[(
+        "etc/modprobe.d/vfio.conf",
+        b"options vfio-pci ids=1002:67df\n",
+    )]);
+    the("system.initrd-stale", &own);
+    assert!(!ids(&own).contains(&"system.initrd-generic"));
+}
+
+#[test]
 fn an_initrd_that_is_cut_off_blocks_the_next_start() {
     let mut cut = initrd(VFIO);
     cut.truncate(200);

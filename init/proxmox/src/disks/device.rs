@@ -47,10 +47,11 @@ fn names_by_order(name: &str) -> bool {
 
 fn is_named(storage: &Storage, id: &VolumeId, name: &str) -> bool {
     /// How fstab(5) names a device, and where udev puts the same.
-    const TAGS: [(&str, &str); 3] = [
+    const TAGS: [(&str, &str); 4] = [
         ("UUID=", "/dev/disk/by-uuid/"),
         ("LABEL=", "/dev/disk/by-label/"),
         ("PARTUUID=", "/dev/disk/by-partuuid/"),
+        ("PARTLABEL=", "/dev/disk/by-partlabel/"),
     ];
     let tag = TAGS.iter().find_map(|(tag, folder)| {
         let value = name
@@ -61,9 +62,8 @@ fn is_named(storage: &Storage, id: &VolumeId, name: &str) -> bool {
     let Some((tag, value)) = tag else {
         return is_path(storage, id, name);
     };
-    let known = storage
-        .volume(id)
-        .and_then(|volume| volume.content.signature());
+    let volume = storage.volume(id);
+    let known = volume.and_then(|volume| volume.content.signature());
     match (tag, id) {
         ("PARTUUID=", VolumeId::Partition { partuuid, .. }) => partuuid
             .as_deref()
@@ -71,6 +71,9 @@ fn is_named(storage: &Storage, id: &VolumeId, name: &str) -> bool {
         ("UUID=", _) => known
             .and_then(|known| known.uuid.as_deref())
             .is_some_and(|uuid| uuid.eq_ignore_ascii_case(value)),
+        ("PARTLABEL=", _) => {
+            volume.and_then(|volume| volume.partition_name.as_deref()) == Some(value)
+        }
         ("LABEL=", _) => known.and_then(|known| known.label.as_deref()) == Some(value),
         _ => false,
     }
@@ -144,6 +147,8 @@ mod tests {
             "UUID=1a2b-3c4d",
             "/dev/disk/by-uuid/1A2B-3C4D",
             "PARTUUID=ESP-A",
+            "PARTLABEL=c12a7328-f81f-11d2-ba4b-00a0c93ec93b-a",
+            "/dev/disk/by-partlabel/c12a7328-f81f-11d2-ba4b-00a0c93ec93b-a",
             "/dev/disk/by-id/ata-DISK_A111-part2",
         ] {
             assert_eq!(named(name).as_deref(), Ok(esp), "{name}");

@@ -1,4 +1,6 @@
-use storage::{FileSystemId, RootCandidate, Storage};
+use std::collections::BTreeSet;
+
+use storage::{CanMount, DataSet, DiskId, FileSystemId, Pool, RootCandidate, Storage};
 
 use super::device;
 use crate::reader::Trouble;
@@ -31,7 +33,7 @@ pub struct Join {
     pub folder: String,
 }
 
-/// What the system whose root and /etc/fstab these are mounts over its root, of what is read here: parents
+/// What the system whose root and lines of /etc/fstab and mount units these are mounts over its root, of what is read here: parents
 /// first. What cannot be told is a trouble, for then some of its files are not known.
 pub fn joins(
     storage: &Storage,
@@ -72,7 +74,9 @@ pub fn joins(
             ))),
         }
     }
-    joins.extend(data_sets_by_mount_point(storage, root, &joins));
+    let (named, several) = data_sets_by_mount_point(storage, root, &near, &joins);
+    joins.extend(named);
+    troubles.extend(several);
     joins.sort_by(|one, other| one.mount_point.cmp(&other.mount_point));
     joins.dedup_by(|one, other| one.mount_point == other.mount_point);
     (joins, troubles)
@@ -114,24 +118,75 @@ fn own_pool(root: &RootCandidate) -> Option<u64> {
     }
 }
 
-/// Data sets need no line in /etc/fstab: ZFS mounts them where their property says.
-fn data_sets_by_mount_point(storage: &Storage, root: &RootCandidate, named: &[Join]) -> Vec<Join> {
-    let Some(pool) = own_pool(root).and_then(|guid| storage.pool(guid)) else {
-        return Vec::new();
+/// Data sets need no line in /etc/fstab: ZFS mounts them where their property says. Those of other pools on the
+/// system's own disks too, such as a bpool that GRUB can read.
+fn data_sets_by_mount_point(
+    storage: &Storage,
+    root: &RootCandidate,
+    near: &BTreeSet<DiskId>,
+    named: &[Join],
+) -> (Vec<Join>, Vec<Trouble>) {
+    let Some(own) = own_pool(root) else {
+        return (Vec::new(), Vec::new());
     };
-    let sets = pool.data_sets.iter().filter(|set| {
-        READ.contains(&set.mountpoint.as_str())
-            && !named.iter().any(|join| join.mount_point == set.mountpoint)
-    });
-    sets.map(|set| Join {
-        mount_point: set.mountpoint.clone(),
-        file_system: FileSystemId::DataSet {
+    let mut joins = Vec::new();
+    let mut troubles = Vec::new();
+    for mount_point in READ {
+        if named.iter().any(|join| join.mount_point == mount_point) {
+            continue;
+        }
+        let id = |pool: &Pool, set: &DataSet| FileSystemId::DataSet {
             pool: pool.guid,
             name: set.name.clone(),
-        },
-        folder: String::new(),
-    })
-    .collect()
+        };
+        let pools = storage.pools.iter();
+        let mut found: Vec<(bool, FileSystemId)> = pools
+            .flat_map(|pool| pool.data_sets.iter().map(move |set| (pool, set)))
+            .filter(|(_, set)| set.mountpoint == mount_point && set.canmount == CanMount::On)
+            .map(|(pool, set)| (pool.guid == own, id(pool, set)))
+            .filter(|(own, id)| *own || is_near(storage, near, id))
+            .collect();
+        // The root's own pool, and in it what lies below the root, are nearer than others.
+        if found.iter().any(|(own, _)| *own) {
+            found.retain(|(own, _)| *own);
+        }
+        if found.iter().any(|(_, id)| is_below(id, root)) {
+            found.retain(|(_, id)| is_below(id, root));
+        }
+        match found.as_slice() {
+            [] => {}
+            [(_, file_system)] => joins.push(Join {
+                mount_point: mount_point.to_owned(),
+                file_system: file_system.clone(),
+                folder: String::new(),
+            }),
+            several => {
+                let names: Vec<String> = several.iter().map(|(_, id)| id.to_string()).collect();
+                troubles.push(Trouble::Unread(format!(
+                    "several data sets are for {mount_point}: {}; what it holds is not known",
+                    names.join(", ")
+                )));
+            }
+        }
+    }
+    (joins, troubles)
+}
+
+fn is_near(storage: &Storage, near: &BTreeSet<DiskId>, id: &FileSystemId) -> bool {
+    let disks = storage
+        .file_system(id)
+        .map(|system| storage.disks_of(system));
+    disks.is_some_and(|disks| !disks.is_disjoint(near))
+}
+
+fn is_below(id: &FileSystemId, root: &RootCandidate) -> bool {
+    let (FileSystemId::DataSet { name, .. }, FileSystemId::DataSet { name: above, .. }) =
+        (id, &root.file_system)
+    else {
+        return false;
+    };
+    name.strip_prefix(above.as_str())
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -180,5 +235,91 @@ mod tests {
         assert_eq!(joins, ["/var/lib data set rpool/data of pool 77 "]);
         let (joins, _) = of(&storage, "rpool/data /var zfs defaults 0 0\n");
         assert_eq!(joins[0], "/var data set rpool/data of pool 77 ");
+    }
+
+    /// The pool of a second system's boot files, on the given members.
+    fn with_bpool(mut storage: Storage, guid: u64) -> Storage {
+        let set = |name: &str, canmount| DataSet {
+            name: name.to_owned(),
+            mountpoint: "/boot".to_owned(),
+            canmount,
+            boots: false,
+        };
+        storage.pools.push(Pool {
+            name: "bpool".to_owned(),
+            guid,
+            data_sets: vec![
+                set("bpool", CanMount::Off),
+                set("bpool/BOOT/debian", CanMount::On),
+            ],
+            ..Pool::default()
+        });
+        let on = storage.file_systems[0].on.clone();
+        storage.file_systems.push(storage::FileSystem {
+            id: FileSystemId::DataSet {
+                pool: guid,
+                name: "bpool/BOOT/debian".to_owned(),
+            },
+            on,
+            ..storage.file_systems[0].clone()
+        });
+        storage
+    }
+
+    #[test]
+    fn a_data_set_that_is_never_mounted_by_itself_hides_nothing_of_the_root() {
+        for canmount in [CanMount::Off, CanMount::NoAuto] {
+            let mut storage = zfs();
+            storage.pools[0].data_sets[1].mountpoint = "/var".to_owned();
+            storage.pools[0].data_sets[1].canmount = canmount;
+            assert_eq!(of(&storage, ""), (Vec::new(), Vec::new()));
+        }
+    }
+
+    #[test]
+    fn a_boot_in_a_pool_of_its_own_on_the_same_disks_is_put_over_the_root() {
+        let (joins, troubles) = of(&with_bpool(zfs(), 78), "");
+        assert_eq!(joins, ["/boot data set bpool/BOOT/debian of pool 78 "]);
+        assert!(troubles.is_empty());
+        let mut elsewhere = with_bpool(zfs(), 78);
+        if let Some(boot) = elsewhere.file_systems.last_mut() {
+            boot.on.clear();
+        }
+        assert_eq!(of(&elsewhere, ""), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn of_two_boots_none_is_taken_and_that_is_said() {
+        let (joins, troubles) = of(&with_bpool(with_bpool(zfs(), 78), 79), "");
+        assert!(joins.is_empty());
+        let [Trouble::Unread(why)] = troubles.as_slice() else {
+            panic!("{troubles:?}");
+        };
+        assert!(
+            why.starts_with(
+                "several data sets are for /boot: data set bpool/BOOT/debian of pool 78, "
+            ),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn of_the_data_sets_of_several_systems_in_a_pool_those_below_the_root_are_taken() {
+        let mut storage = zfs();
+        for name in ["rpool/ROOT/old/log", "rpool/ROOT/pve-1/log"] {
+            let set = DataSet {
+                name: name.to_owned(),
+                mountpoint: "/var/log".to_owned(),
+                canmount: CanMount::On,
+                boots: false,
+            };
+            storage.pools[0].data_sets.push(set);
+        }
+        let (joins, troubles) = of(&storage, "");
+        assert_eq!(
+            joins,
+            ["/var/log data set rpool/ROOT/pve-1/log of pool 77 "]
+        );
+        assert!(troubles.is_empty());
     }
 }

@@ -39,6 +39,7 @@ fn partition(disk: &DiskFacts, number: u32, kind: &str, content: Content) -> Vol
         },
         size: 1 << 30,
         partition_type: Some(kind.to_owned()),
+        partition_name: Some(format!("{kind}-{letter}")),
         content,
     }
 }
@@ -92,6 +93,7 @@ pub(crate) fn lvm() -> Storage {
             id: id(name),
             size: 1 << 30,
             partition_type: None,
+            partition_name: None,
             content,
         });
     }
@@ -134,6 +136,7 @@ pub(crate) fn zfs() -> Storage {
     let data_set = |name: &str, mountpoint: &str| storage::DataSet {
         name: name.to_owned(),
         mountpoint: mountpoint.to_owned(),
+        canmount: storage::CanMount::On,
         boots: false,
     };
     let root = FileSystemId::DataSet {

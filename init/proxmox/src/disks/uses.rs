@@ -2,10 +2,9 @@ use std::fmt;
 
 use pci::Address;
 use serde::{Deserialize, Serialize};
-use storage::{Content, DiskFacts, FileSystemId, RootCandidate, Storage, Volume, VolumeId};
+use storage::{Content, DiskFacts, FileSystemId, Storage, Volume, VolumeId};
 
-use super::{Join, device};
-use crate::installation::Installation;
+use super::{Places, device};
 
 /// GPT type of an EFI system partition (UEFI specification 2.10, 5.3.3), and its MBR type.
 pub const ESP_TYPES: [&str; 2] = ["c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"];
@@ -78,66 +77,6 @@ impl fmt::Display for Purpose {
             Self::Nothing => f.write_str("nothing that is known"),
             Self::Unknown(why) => write!(f, "not known: {why}"),
         }
-    }
-}
-
-/// What one installed system has on the disks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
-    /// Its root.
-    pub root: FileSystemId,
-    /// File systems that it mounts, and where.
-    pub mounts: Vec<(String, FileSystemId)>,
-    /// Its swap space.
-    pub swaps: Vec<VolumeId>,
-    /// Volume groups and pools that its storage.cfg names.
-    pub stores: Vec<String>,
-}
-
-/// What a system has on the disks: by its /etc/fstab, what was joined to its root, and storage.cfg.
-pub fn places(
-    storage: &Storage,
-    root: &RootCandidate,
-    joins: &[Join],
-    installation: &Installation,
-) -> Places {
-    let near = storage
-        .file_system(&root.file_system)
-        .map(|system| storage.disks_of(system))
-        .unwrap_or_default();
-    let mut mounts: Vec<(String, FileSystemId)> = joins
-        .iter()
-        .map(|join| (join.mount_point.clone(), join.file_system.clone()))
-        .collect();
-    let mut swaps = Vec::new();
-    for line in &installation.fstab {
-        let Ok(volume) = device::volume(storage, &near, &line.device) else {
-            continue;
-        };
-        if line.kind == "swap" {
-            swaps.push(volume.clone());
-        } else if let Some(system) = device::file_system(storage, volume)
-            && line.mount_point != "/"
-            && !mounts.iter().any(|(point, _)| *point == line.mount_point)
-        {
-            mounts.push((line.mount_point.clone(), system.id.clone()));
-        }
-    }
-    let stores = installation.guests.known().into_iter();
-    let stores = stores.flat_map(|guests| &guests.stores).flat_map(|store| {
-        let pools = store.values("pool").map(|pool| {
-            let name = pool.split('/').next().unwrap_or_default();
-            name.to_owned()
-        });
-        pools
-            .chain(store.values("vgname").map(str::to_owned))
-            .collect::<Vec<_>>()
-    });
-    Places {
-        root: root.file_system.clone(),
-        mounts,
-        swaps,
-        stores: stores.collect(),
     }
 }
 
@@ -260,6 +199,9 @@ fn leaves(storage: &Storage, places: &Places) -> Vec<(Purpose, VolumeId, Option<
     for volume in &places.swaps {
         leaves.push((Purpose::Swap, volume.clone(), name(storage, volume)));
     }
+    for volume in &places.esps {
+        leaves.push((Purpose::Esp, volume.clone(), None));
+    }
     leaves
 }
 
@@ -340,6 +282,7 @@ mod tests {
                 .map(|_| swap.clone())
                 .into_iter()
                 .collect(),
+            esps: Vec::new(),
             stores: stores.iter().map(|name| (*name).to_owned()).collect(),
         };
         words(&uses(storage, &[places]))

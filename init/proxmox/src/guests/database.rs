@@ -36,6 +36,15 @@ pub enum DatabaseError {
     /// It holds more than pmxcfs would.
     #[error("it holds more than {0} entries, which no host has")]
     TooMany(usize),
+    /// `tree` is something else.
+    #[error("its 'tree' is not a table, as that of pmxcfs is, but a {0}")]
+    NoTable(String),
+    /// Columns that are no data but worked out by the schema.
+    #[error("its schema works columns out, which that of pmxcfs does not")]
+    WorkedOut,
+    /// Rows that hold more than the file is long.
+    #[error("its entries hold more bytes than the database itself, so they are made up")]
+    MadeUp,
 }
 
 /// No cluster has more files.
@@ -54,12 +63,15 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, FILE)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "ignore_check_constraints", true)?;
     let end = Instant::now() + PATIENCE;
     connection.progress_handler(STEPS, Some(move || Instant::now() > end))?;
+    plain_table(&connection)?;
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if check != "ok" {
         return Err(DatabaseError::Damaged(check.replace('\n', " ")));
     }
+    let mut left = length;
     let mut statement =
         connection.prepare("SELECT inode, parent, version, mtime, type, name, data FROM tree")?;
     let mut found = statement.query([])?;
@@ -68,6 +80,11 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
         if rows.len() == ROWS {
             return Err(DatabaseError::TooMany(ROWS));
         }
+        let held: usize = [5, 6]
+            .into_iter()
+            .map(|column| row.get_ref(column).map_or(0, length_of))
+            .sum();
+        left = left.checked_sub(held).ok_or(DatabaseError::MadeUp)?;
         rows.push(Row {
             inode: number(row.get_ref(0)?),
             parent: number(row.get_ref(1)?),
@@ -81,9 +98,33 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
     Ok(rows)
 }
 
+/// A schema is a program: what is worked out when it is read takes time and memory without bound, and no progress
+/// handler ends a single call.
+fn plain_table(connection: &Connection) -> Result<(), DatabaseError> {
+    let kind = "SELECT type FROM pragma_table_list('tree') WHERE schema = 'main'";
+    let kind: String = connection.query_row(kind, [], |row| row.get(0))?;
+    if kind != "table" {
+        return Err(DatabaseError::NoTable(kind));
+    }
+    let worked_out = "SELECT count(*) FROM pragma_table_list AS list, pragma_table_xinfo(list.name) AS info \
+                      WHERE list.schema = 'main' AND info.hidden <> 0";
+    let worked_out: i64 = connection.query_row(worked_out, [], |row| row.get(0))?;
+    if worked_out > 0 {
+        return Err(DatabaseError::WorkedOut);
+    }
+    Ok(())
+}
+
 /// A column may hold any type, whatever the table says; what is no number is one that no row has.
 fn number(value: ValueRef) -> i64 {
     value.as_i64().unwrap_or(-1)
+}
+
+fn length_of(value: ValueRef) -> usize {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+    }
 }
 
 fn bytes(value: ValueRef) -> Vec<u8> {

@@ -185,14 +185,68 @@ fn a_damaged_database_is_unknown_with_the_reason() {
     );
 }
 
-#[test]
-fn a_schema_that_never_ends_is_left_in_time() {
+fn read_made_by(script: &str) -> Result<Vec<Row>, DatabaseError> {
     let mut connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch("CREATE VIEW tree AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c WHERE x) SELECT x AS inode, 0 AS parent, 0 AS version, 0 AS mtime, 4 AS type, 'a' AS name, x AS data FROM c WHERE x > 1;")
-        .unwrap();
-    let bytes = connection.serialize("main").unwrap().to_vec();
-    assert!(read_database(bytes).is_err());
+    connection.execute_batch(script).unwrap();
+    read_database(connection.serialize("main").unwrap().to_vec())
+}
+
+/// Some numbers, to make rows from.
+fn numbers(count: u32) -> String {
+    format!(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {count}) SELECT"
+    )
+}
+
+#[test]
+fn a_view_in_place_of_the_table_is_refused() {
+    let view = format!(
+        "CREATE VIEW tree AS {} x AS inode, 0 AS parent, 0 AS version, 0 AS mtime, 8 AS type, 'a' AS name, zeroblob(2000000) AS data FROM c;",
+        numbers(10_000)
+    );
+    assert!(matches!(read_made_by(&view), Err(DatabaseError::NoTable(kind)) if kind == "view"));
+}
+
+/// The table with one more column, and as many rows.
+fn table(column: &str, rows: u32) -> String {
+    format!(
+        "CREATE TABLE tree (inode INTEGER PRIMARY KEY, parent DEFAULT 0, version DEFAULT 0, mtime DEFAULT 0, type DEFAULT 8, \
+         name DEFAULT 'a', {column}); INSERT INTO tree (inode) {} x FROM c;",
+        numbers(rows)
+    )
+}
+
+#[test]
+fn columns_that_the_schema_works_out_are_refused() {
+    let slow = "length(replace(hex(zeroblob(900000 + inode)), '0', '1'))";
+    let tree = table(&format!("data AS ({slow})"), 1);
+    assert!(matches!(read_made_by(&tree), Err(DatabaseError::WorkedOut)));
+    let other = format!(
+        "{} CREATE TABLE other (a, b AS (a) STORED);",
+        table("data", 1)
+    );
+    assert!(matches!(
+        read_made_by(&other),
+        Err(DatabaseError::WorkedOut)
+    ));
+    // A check is not run, so it cannot take long either.
+    let checked = table(&format!("data CHECK({slow})"), 10_000);
+    let checked = format!("PRAGMA ignore_check_constraints = 1; {checked}");
+    assert_eq!(read_made_by(&checked).unwrap().len(), 10_000);
+}
+
+#[test]
+fn rows_that_hold_more_than_the_file_are_refused() {
+    let long = "b".repeat(50_000);
+    let made_up = format!(
+        "{} ALTER TABLE tree ADD COLUMN data DEFAULT '{long}';",
+        table("unused", 100)
+    );
+    assert!(matches!(read_made_by(&made_up), Err(DatabaseError::MadeUp)));
+    assert_eq!(
+        read_made_by(&table("data DEFAULT 'b'", 100)).unwrap().len(),
+        100
+    );
 }
 
 fn row(inode: i64, parent: i64, kind: i64, name: &str) -> Row {

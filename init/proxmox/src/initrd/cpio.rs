@@ -8,16 +8,59 @@ const NAME: u32 = 4096;
 /// More entries than any initrd has.
 const ENTRIES: usize = 400_000;
 /// More than any initrd unpacks to; a bomb ends here.
-const UNPACKED: u64 = 4 << 30;
+const UNPACKED: u64 = 2 << 30;
+/// More than those of one host unpack to together.
+const UNPACKED_ALL: u64 = 8 << 30;
 
 const HEADER: u32 = 110;
 const TRAILER: &str = "TRAILER!!!";
 
-/// What is read of one archive after the other.
-#[derive(Debug, Default)]
-pub(super) struct Budget {
+/// What may still be unpacked of all initrds of one look, in bytes. Everything that is unpacked counts, zeros
+/// between archives too.
+#[derive(Debug)]
+pub struct Unpacking(u64);
+
+impl Default for Unpacking {
+    fn default() -> Self {
+        Self(UNPACKED_ALL)
+    }
+}
+
+impl Unpacking {
+    #[cfg(test)]
+    pub(super) fn of(bytes: u64) -> Self {
+        Self(bytes)
+    }
+}
+
+/// What is read of one initrd, archive after archive.
+pub(super) struct Budget<'a> {
     pub(super) entries: usize,
-    pub(super) bytes: u64,
+    bytes: u64,
+    all: &'a mut Unpacking,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) fn new(all: &'a mut Unpacking) -> Self {
+        Self {
+            entries: 0,
+            bytes: UNPACKED,
+            all,
+        }
+    }
+
+    fn spend(&mut self, bytes: u64) -> Result<(), String> {
+        self.all.0 = self
+            .all
+            .0
+            .checked_sub(bytes)
+            .ok_or("it and the initrds before it unpack to more than those of any host")?;
+        self.bytes = self
+            .bytes
+            .checked_sub(bytes)
+            .ok_or_else(|| format!("it unpacks to more than {} GiB", UNPACKED >> 30))?;
+        Ok(())
+    }
 }
 
 /// The head of one entry.
@@ -43,21 +86,17 @@ pub(super) fn read(
     wanted: &dyn Fn(&Entry) -> bool,
     visit: &mut dyn FnMut(Entry, Vec<u8>),
 ) -> Result<(), String> {
-    while next_begins(input)? {
+    while next_begins(input, budget)? {
         while let Some(entry) = header(input, budget)? {
             let size = u64::from(entry.size);
-            budget.bytes += size;
-            if budget.bytes > UNPACKED {
-                return Err(format!("it unpacks to more than {} GiB", UNPACKED >> 30));
-            }
             let padding = u64::from(entry.size.wrapping_neg() & 3);
             if wanted(&entry) {
                 let mut content = Vec::new();
-                copy(input, size, &mut content)?;
-                skip(input, padding)?;
+                copy(input, size, &mut content, budget)?;
+                skip(input, padding, budget)?;
                 visit(entry, content);
             } else {
-                skip(input, size + padding)?;
+                skip(input, size + padding, budget)?;
                 visit(entry, Vec::new());
             }
         }
@@ -66,7 +105,7 @@ pub(super) fn read(
 }
 
 /// Skips zeros, and says whether an archive begins behind them.
-fn next_begins(input: &mut dyn BufRead) -> Result<bool, String> {
+fn next_begins(input: &mut dyn BufRead, budget: &mut Budget) -> Result<bool, String> {
     loop {
         let buffer = input.fill_buf().map_err(|error| error.to_string())?;
         let Some(first) = buffer.iter().position(|byte| *byte != 0) else {
@@ -75,6 +114,7 @@ fn next_begins(input: &mut dyn BufRead) -> Result<bool, String> {
                 return Ok(false);
             }
             input.consume(length);
+            budget.spend(length as u64)?;
             continue;
         };
         let begins = buffer.get(first) == Some(&b'0');
@@ -108,9 +148,9 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
         return Err(format!("it holds more than {ENTRIES} entries"));
     }
     let mut name = Vec::new();
-    copy(input, u64::from(name_size), &mut name)?;
+    copy(input, u64::from(name_size), &mut name, budget)?;
     let unaligned = HEADER + name_size;
-    skip(input, u64::from(unaligned.wrapping_neg() & 3))?;
+    skip(input, u64::from(unaligned.wrapping_neg() & 3), budget)?;
     name.truncate(
         name.iter()
             .position(|byte| *byte == 0)
@@ -135,7 +175,13 @@ fn exact(input: &mut dyn BufRead, bytes: &mut [u8]) -> Result<(), String> {
     })
 }
 
-fn copy(input: &mut dyn BufRead, length: u64, into: &mut Vec<u8>) -> Result<(), String> {
+fn copy(
+    input: &mut dyn BufRead,
+    length: u64,
+    into: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> Result<(), String> {
+    budget.spend(length)?;
     let read = input.take(length).read_to_end(into);
     let read = read.map_err(|error| error.to_string())?;
     if (read as u64) < length {
@@ -144,7 +190,7 @@ fn copy(input: &mut dyn BufRead, length: u64, into: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-fn skip(input: &mut dyn BufRead, mut length: u64) -> Result<(), String> {
+fn skip(input: &mut dyn BufRead, mut length: u64, budget: &mut Budget) -> Result<(), String> {
     while length > 0 {
         let available = input.fill_buf().map_err(|error| error.to_string())?.len();
         if available == 0 {
@@ -152,6 +198,7 @@ fn skip(input: &mut dyn BufRead, mut length: u64) -> Result<(), String> {
         }
         let step = available.min(usize::try_from(length).unwrap_or(usize::MAX));
         input.consume(step);
+        budget.spend(step as u64)?;
         length -= step as u64;
     }
     Ok(())

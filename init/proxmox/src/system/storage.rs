@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mount_units;
+use crate::files::Files;
 use crate::place::Place;
 use crate::reader::Reader;
 
 /// Where it stands in every system.
 pub const FSTAB: &str = "/etc/fstab";
 
-/// A line of /etc/fstab (fstab(5)).
+/// A line of /etc/fstab (fstab(5)), or a mount unit that says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FstabLine {
     /// `UUID=...`, `/dev/pve/root`.
@@ -24,9 +26,17 @@ pub struct FstabLine {
     pub place: Place,
 }
 
-pub(crate) fn fstab(reader: &Reader) -> Vec<FstabLine> {
+/// What the system in this root mounts when it starts: the lines of /etc/fstab, then mount units. What cannot be
+/// read is left out here, and said when the whole system is read.
+pub fn mounts(files: &dyn Files) -> Vec<FstabLine> {
+    read(&Reader::new(files, String::new()))
+}
+
+pub(crate) fn read(reader: &Reader) -> Vec<FstabLine> {
     let text = reader.text(FSTAB).known().cloned().unwrap_or_default();
-    parse_fstab(&text)
+    let mut lines = parse_fstab(&text);
+    lines.extend(mount_units::read(reader));
+    lines
 }
 
 /// The lines of an /etc/fstab that mount something.

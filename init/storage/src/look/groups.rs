@@ -177,6 +177,7 @@ impl Look {
                 id: id.clone(),
                 size: volume.size,
                 partition_type: None,
+                partition_name: None,
                 content: content(&node),
             });
         }

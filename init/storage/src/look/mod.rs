@@ -47,6 +47,18 @@ pub struct LookOptions {
     pub results: Option<PathBuf>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
+    /// What is done with what is found.
+    pub purpose: Purpose,
+}
+
+/// What is done with file systems that a look has found. Either way the disks stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are read.
+    #[default]
+    Read,
+    /// They are written to as well, on the overlays, and their programs are run.
+    Rehearse,
 }
 
 impl Default for LookOptions {
@@ -57,6 +69,7 @@ impl Default for LookOptions {
             stick: None,
             results: None,
             bound: None,
+            purpose: Purpose::default(),
         }
     }
 }
@@ -176,7 +189,7 @@ impl Look {
         &self.storage
     }
 
-    /// The file system mounted for reading alone, as a root whose paths stay inside. Dropped before the look
+    /// The file system mounted, for reading alone unless it is for a rehearsal, as a root whose paths stay inside. Dropped before the look
     /// ends, or the overlay below it stays until then.
     pub fn open(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
         self.mount(id)
@@ -313,6 +326,7 @@ impl Look {
             id,
             size,
             partition_type,
+            partition_name: None,
             content,
         });
     }

@@ -6,12 +6,12 @@ use std::path::Path;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::kinds::kind;
-use super::{Look, root_folder};
+use super::{Look, Purpose, root_folder};
 use crate::Root;
 use crate::model::{FileSystemId, Trouble};
 
 impl Look {
-    /// Mounts a file system for reading, once.
+    /// Mounts a file system, once.
     pub(super) fn mount(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
         if let Some(root) = self.mounted.get(id) {
             return Ok(root.clone());
@@ -36,8 +36,7 @@ impl Look {
         let driver = kind(&system.kind).map_or(system.kind.as_str(), |kind| kind.driver);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
-        let flags =
-            MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | closed(self.options.purpose);
         mount(
             Some(device.as_str()),
             &place,
@@ -102,5 +101,13 @@ impl Look {
         let pool = self.storage.pools.iter().find(|one| one.guid == pool)?;
         let inside = name.strip_prefix(&pool.name)?;
         Some(format!("{}{inside}", pool.imported.as_deref()?))
+    }
+}
+
+/// What a look that only reads forbids beside.
+fn closed(purpose: Purpose) -> MsFlags {
+    match purpose {
+        Purpose::Read => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
+        Purpose::Rehearse => MsFlags::empty(),
     }
 }

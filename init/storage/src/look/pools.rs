@@ -8,7 +8,7 @@ use crate::model::Trouble;
 use crate::zfs::{Pool, Zfs};
 
 impl Look {
-    /// Imports every pool that was not tried yet, for reading alone, and mounts nothing.
+    /// Imports every pool that was not tried yet, and mounts nothing.
     pub(super) fn import_pools(&mut self) {
         let members: Vec<PathBuf> = self
             .holding("zfs_member")
@@ -67,7 +67,7 @@ impl Look {
             pool.name.clone()
         };
         let imported = if is_name(&pool.name) {
-            zfs.import(&mut pool, &name, devices)
+            zfs.import(&mut pool, &name, devices, self.options.purpose)
         } else {
             Err("its name is none that ZFS gives".to_owned())
         };

@@ -72,6 +72,9 @@ pub struct Volume {
     pub size: u64,
     /// GPT type GUID or MBR type of a partition, lower case.
     pub partition_type: Option<String>,
+    /// PARTLABEL: a partition's name in a GPT.
+    #[serde(default)]
+    pub partition_name: Option<String>,
     /// What it holds.
     pub content: Content,
 }

@@ -2,6 +2,8 @@
 
 mod error;
 mod kind;
+mod status;
+mod write;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -18,6 +20,8 @@ use nix::sys::stat::{FileStat, Mode, fstat};
 
 pub use error::RootError;
 pub use kind::Kind;
+pub use status::Status;
+pub use write::WriteError;
 
 /// More names than this in one folder are not listed; no folder of an honest system that is read here has as
 /// many.

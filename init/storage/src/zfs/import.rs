@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::list::{Pool, data_sets, pools};
+use crate::look::Purpose;
 use crate::model::Trouble;
 use crate::program::Program;
 
@@ -38,26 +39,23 @@ impl Zfs {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    /// Imports a pool for reading alone and mounts nothing; its file systems are then in it. Under
-    /// another name for the time of the look when it is to have one. Says whether it has too many.
+    /// Imports a pool, for reading alone unless it is for a rehearsal, and mounts nothing; its file systems
+    /// are then in it. Under another name for the time of the look when it is to have one. Says whether
+    /// it has too many.
     pub fn import(
         &self,
         pool: &mut Pool,
         name: &str,
         devices: &Path,
+        purpose: Purpose,
     ) -> Result<Option<Trouble>, String> {
         let (guid, root) = (pool.guid.to_string(), self.root.display().to_string());
         let devices = devices.display().to_string();
         // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
-        let mut words = vec![
-            "import",
-            "-f",
-            "-N",
-            "-o",
-            "readonly=on",
-            "-o",
-            "cachefile=none",
-        ];
+        let mut words = vec!["import", "-f", "-N", "-o", "cachefile=none"];
+        if purpose == Purpose::Read {
+            words.extend(["-o", "readonly=on"]);
+        }
         words.extend(["-R", &root, "-d", &devices]);
         if name != pool.name {
             words.push("-t");
@@ -77,7 +75,7 @@ impl Zfs {
             "-t",
             "filesystem",
             "-o",
-            "name,mountpoint",
+            "name,canmount,mountpoint",
             "-r",
             name,
         ];

@@ -33,8 +33,23 @@ pub struct DataSet {
     pub name: String,
     /// Its property `mountpoint`, below the folder of the look.
     pub mountpoint: String,
+    /// Its property `canmount`.
+    pub canmount: CanMount,
     /// The pool's property `bootfs` names it.
     pub boots: bool,
+}
+
+/// When a data set is mounted (zfsprops(7), canmount).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CanMount {
+    /// When the pool is imported.
+    #[default]
+    On,
+    /// By name alone, as the initramfs mounts a root.
+    NoAuto,
+    /// Never: its mount point is there for its children to inherit.
+    Off,
 }
 
 impl DataSet {
@@ -42,7 +57,7 @@ impl DataSet {
     pub fn may_be_root(&self) -> bool {
         let in_root =
             self.name.split('/').nth(1) == Some("ROOT") && self.name.matches('/').count() >= 2;
-        self.boots || in_root || self.mountpoint == "/"
+        self.boots || self.canmount != CanMount::Off && (in_root || self.mountpoint == "/")
     }
 }
 
@@ -133,7 +148,7 @@ fn go_on(pool: &mut Pool, key: &str, line: &str) {
     }
 }
 
-/// The file systems in what `zfs list -H -o name,mountpoint` prints of the pool imported as `imported`, and whether
+/// The file systems in what `zfs list -H -o name,canmount,mountpoint` prints of the pool imported as `imported`, and whether
 /// there were too many.
 pub(super) fn data_sets(
     text: &str,
@@ -151,12 +166,18 @@ pub(super) fn data_sets(
         .lines()
         .take(MOST)
         .filter_map(|line| {
-            let (name, mountpoint) = line.split_once('\t')?;
+            let (name, rest) = line.split_once('\t')?;
+            let (canmount, mountpoint) = rest.split_once('\t')?;
             let inside = mountpoint.strip_prefix(root).unwrap_or(mountpoint);
             Some(DataSet {
                 boots: name == boots,
                 name: own_name(name)?,
                 mountpoint: if inside.is_empty() { "/" } else { inside }.to_owned(),
+                canmount: match canmount {
+                    "off" => CanMount::Off,
+                    "noauto" => CanMount::NoAuto,
+                    _ => CanMount::On,
+                },
             })
         })
         .collect();
@@ -224,7 +245,7 @@ status: One or more devices contains corrupted data.
 
     #[test]
     fn data_sets_have_the_names_that_the_pools_owner_knows() {
-        let text = "rpool-42\t/look/zfs/rpool\nrpool-42/ROOT/pve-1\t/look/zfs\nrpool-42/data\t/look/zfs/data\n";
+        let text = "rpool-42\toff\t/look/zfs\nrpool-42/ROOT/pve-1\tnoauto\t/look/zfs\nrpool-42/data\ton\t/look/zfs/data\n";
         let (sets, left_out) = data_sets(
             text,
             "rpool",
@@ -238,6 +259,8 @@ status: One or more devices contains corrupted data.
         assert_eq!(roots[0].name, "rpool/ROOT/pve-1");
         assert_eq!(roots[0].mountpoint, "/");
         assert!(roots[0].boots);
+        let canmount: Vec<CanMount> = sets.iter().map(|set| set.canmount).collect();
+        assert_eq!(canmount, [CanMount::Off, CanMount::NoAuto, CanMount::On]);
     }
 
     #[test]
@@ -251,7 +274,7 @@ status: One or more devices contains corrupted data.
                 .to_string()
                 .starts_with("ZFS pools: only the first 4096")
         );
-        let text = "a/b\t/b\n".repeat(MOST + 1);
+        let text = "a/b\ton\t/b\n".repeat(MOST + 1);
         let (taken, left_out) = data_sets(&text, "a", "a", "", "/look");
         assert_eq!(taken.len(), MOST);
         assert!(

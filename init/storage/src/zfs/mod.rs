@@ -4,4 +4,4 @@ mod import;
 mod list;
 
 pub(crate) use import::Zfs;
-pub use list::{DataSet, Pool};
+pub use list::{CanMount, DataSet, Pool};

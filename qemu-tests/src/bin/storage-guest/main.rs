@@ -4,6 +4,7 @@
 
 #[path = "../guest-probe/port.rs"]
 mod port;
+mod rehearsal;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -31,6 +32,9 @@ const OWN_MODULES: [&str; 3] = ["virtio_pci", "virtio_console", "virtio_blk"];
 const THIN_POOL: &str = "dm_thin_pool";
 
 fn main() {
+    if let Some(code) = rehearsal::entered() {
+        process::exit(code);
+    }
     if process::id() != 1 {
         eprintln!("storage-guest is the init of a test guest; it does nothing anywhere else");
         process::exit(2);
@@ -70,6 +74,9 @@ fn answer(request: &Request) -> Result<Answer, Refusal> {
         Request::Shell(script) => shell(script),
         Request::Look(request) => {
             looked(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
+        }
+        Request::Rehearse(request) => {
+            rehearsal::rehearsed(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
         }
     };
     answered.map(Answer::Text).map_err(|error| Refusal {

@@ -1,6 +1,8 @@
 use hardware::Function;
+use proxmox::guests::HostPci;
 
 use super::super::rom;
+use super::line::is_on;
 use crate::draft::Draft;
 use crate::edit::EditError;
 use crate::edit::guest::GuestFile;
@@ -11,10 +13,14 @@ pub(super) fn of_display(
     file: &GuestFile,
     display: &Function,
     legacy: bool,
-) -> Result<Vec<(String, String)>, EditError> {
+    held: Option<&HostPci>,
+) -> Result<Vec<(&'static str, Option<String>)>, EditError> {
     let mut options = Vec::new();
+    let is_set = held.and_then(|held| held.options.get("x-vga"));
     let alone = file.value("vga")?.as_deref() == Some("none");
-    let default = if alone && !legacy {
+    let default = if is_set.is_some_and(|value| is_on(value)) {
+        ("yes", "the guest's file says so already")
+    } else if alone && !legacy {
         ("yes", "the guest has no other display")
     } else {
         (
@@ -22,14 +28,13 @@ pub(super) fn of_display(
             "the guest keeps its own display beside the card's, so that it can be seen without a screen",
         )
     };
-    if draft.option("x-vga", default) == "yes" {
-        options.push(("x-vga".to_owned(), "1".to_owned()));
-    }
+    let primary = draft.option("x-vga", default) == "yes";
+    options.push(("x-vga", primary.then(|| "1".to_owned())));
     if legacy {
-        options.push(("legacy-igd".to_owned(), "1".to_owned()));
+        options.push(("legacy-igd", Some("1".to_owned())));
     }
     if let Some(rom) = &draft.ctx.choice.rom {
-        options.push(("romfile".to_owned(), rom::name(&rom.path)));
+        options.push(("romfile", Some(rom::name(&rom.path))));
     }
     let ovmf = file.value("bios")?.as_deref() == Some("ovmf");
     if let Some(unfit) = rom::seen(draft, display).and_then(|rom| rom::unfit(rom, ovmf)) {

@@ -17,8 +17,13 @@ const FEATURES: [&str; 9] = [
     "feature_nativedisk_cmd",
 ];
 
-/// Longer values are cut: `set a=$a$a` doubles.
+/// Longer words are cut: `set a=$a$a` doubles.
 const LONGEST: usize = 64 << 10;
+/// All words of a run together, in bytes: a word may be a few bytes in the file and [`LONGEST`] when it is run.
+/// The longest menus of real hosts stay below one MiB.
+const WORDS: usize = 16 << 20;
+/// No host has more entries.
+const ENTRIES: usize = 4096;
 
 type Variables = BTreeMap<String, String>;
 
@@ -37,8 +42,15 @@ pub(super) fn run(
         variables,
         level: GrubEntry::default(),
         certain: true,
+        left: WORDS,
+        entries: ENTRIES,
+        depth: 0,
+        before: Vec::new(),
     };
     state.run(statements);
+    if state.left == 0 || state.entries == 0 {
+        state.certain = false;
+    }
     let once = environment
         .and_then(|environment| environment.get("next_entry"))
         .is_some_and(|entry| !entry.is_empty());
@@ -56,11 +68,22 @@ struct State<'a> {
     /// The menu, or the entry, whose commands run.
     level: GrubEntry,
     certain: bool,
+    /// Bytes of words that may still be made.
+    left: usize,
+    /// Entries that may still be made.
+    entries: usize,
+    /// Entries that the commands which run now lie in.
+    depth: usize,
+    /// What variables were before an entry changed them, the last change last.
+    before: Vec<(String, Option<String>)>,
 }
 
 impl State<'_> {
     fn run(&mut self, statements: &[Statement]) {
         for statement in statements {
+            if self.left == 0 {
+                return;
+            }
             match statement {
                 Statement::Command { words, line } => {
                     let words = self.expand(words);
@@ -107,6 +130,9 @@ impl State<'_> {
             return None;
         };
         let words: Vec<String> = words.iter().map(|word| self.word(word)).collect();
+        if self.left == 0 {
+            return None;
+        }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let test = match words.as_slice() {
             ["[", inner @ .., "]"] | ["test", inner @ ..] => inner,
@@ -118,8 +144,14 @@ impl State<'_> {
     }
 
     fn test(&self, test: &[&str]) -> Option<bool> {
+        // A file may negate more often than the stack is deep.
+        let negations = test.iter().take_while(|word| **word == "!").count();
+        let holds = self.plain_test(test.get(negations..).unwrap_or_default())?;
+        Some(holds != (negations % 2 == 1))
+    }
+
+    fn plain_test(&self, test: &[&str]) -> Option<bool> {
         match test {
-            ["!", rest @ ..] => self.test(rest).map(|holds| !holds),
             [] => Some(false),
             ["-n", text] => Some(!text.is_empty()),
             ["-z", text] => Some(text.is_empty()),
@@ -134,6 +166,10 @@ impl State<'_> {
     }
 
     fn menu(&mut self, submenu: bool, words: &[String], body: &[Statement], line: usize) {
+        let Some(left) = self.entries.checked_sub(1) else {
+            return;
+        };
+        self.entries = left;
         let mut entry = GrubEntry {
             title: words.first().cloned().unwrap_or_default(),
             line: number(line),
@@ -150,11 +186,19 @@ impl State<'_> {
             entry.id = Some(given.to_owned());
         }
         // An entry's own settings end with it.
-        let variables = self.variables.clone();
+        let mark = self.before.len();
         let above = std::mem::replace(&mut self.level, entry);
+        self.depth += 1;
         self.run(body);
+        self.depth -= 1;
         let entry = std::mem::replace(&mut self.level, above);
-        self.variables = variables;
+        while self.before.len() > mark {
+            match self.before.pop() {
+                Some((name, Some(value))) => self.variables.insert(name, value),
+                Some((name, None)) => self.variables.remove(&name),
+                None => None,
+            };
+        }
         self.level.children.push(entry);
     }
 
@@ -171,12 +215,16 @@ impl State<'_> {
             }
             "unset" => {
                 for name in arguments {
-                    self.variables.remove(name);
+                    self.put(name, None);
                 }
             }
             "load_env" => {
                 for (name, value) in self.environment.into_iter().flatten() {
-                    self.variables.insert(name.clone(), value.clone());
+                    self.left = self.left.saturating_sub(name.len() + value.len());
+                    if self.left == 0 {
+                        return;
+                    }
+                    self.put(name, Some(value.clone()));
                 }
             }
             "linux" | "linux16" | "linuxefi" => {
@@ -204,15 +252,23 @@ impl State<'_> {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        let end = value.floor_char_boundary(LONGEST);
-        let value = value.get(..end).unwrap_or_default().to_owned();
         if name == "default" {
             self.certain = true;
         }
-        self.variables.insert(name.to_owned(), value);
+        self.put(name, Some(value.to_owned()));
     }
 
-    fn expand(&self, words: &[Word]) -> Vec<String> {
+    fn put(&mut self, name: &str, value: Option<String>) {
+        let old = match value {
+            Some(value) => self.variables.insert(name.to_owned(), value),
+            None => self.variables.remove(name),
+        };
+        if self.depth > 0 {
+            self.before.push((name.to_owned(), old));
+        }
+    }
+
+    fn expand(&mut self, words: &[Word]) -> Vec<String> {
         let kept = words.iter().filter_map(|word| {
             let text = self.word(word);
             // An unquoted variable that is empty leaves no word behind.
@@ -221,16 +277,20 @@ impl State<'_> {
         kept.collect()
     }
 
-    fn word(&self, word: &Word) -> String {
+    fn word(&mut self, word: &Word) -> String {
         let mut text = String::new();
         for part in &word.parts {
-            match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Variable(name) => {
-                    text.push_str(self.variables.get(name).map_or("", String::as_str));
-                }
-            }
+            let part = match part {
+                Part::Text(literal) => literal.as_str(),
+                Part::Variable(name) => self.variables.get(name).map_or("", String::as_str),
+            };
+            let room = LONGEST.min(self.left).saturating_sub(text.len());
+            text.push_str(
+                part.get(..part.floor_char_boundary(room))
+                    .unwrap_or_default(),
+            );
         }
+        self.left = self.left.saturating_sub(text.len());
         text
     }
 }

@@ -116,6 +116,68 @@ fn blocks_in_blocks_without_end_are_read() {
     assert_eq!(menu.entries.len(), 1);
 }
 
+/// `a` is as long as a word can be.
+fn doubled() -> String {
+    format!("set a=0123456789abcdef\n{}", "set a=$a$a\n".repeat(20))
+}
+
+#[test]
+fn a_word_of_many_variables_is_cut() {
+    let text = format!(
+        "{}menuentry x{} {{\n true\n}}\n",
+        doubled(),
+        "$a".repeat(40)
+    );
+    let menu = GrubMenu::parse(&text, None, "pc");
+    assert_eq!(menu.entries[0].title.len(), 64 << 10);
+    assert!(menu.certain);
+}
+
+#[test]
+fn a_menu_that_grows_without_end_is_cut_and_its_default_is_not_certain() {
+    let entries = "menuentry $a {\n linux /vmlinuz $a $a $a $a\n}\n".repeat(1000);
+    let menu = GrubMenu::parse(
+        &format!("set default=0\n{}{entries}", doubled()),
+        None,
+        "pc",
+    );
+    let made = menu
+        .linuxes()
+        .into_iter()
+        .map(|(entry, linux)| entry.title.len() + linux.command_line.as_str().len());
+    assert!(made.sum::<usize>() <= 16 << 20);
+    assert!(!menu.certain);
+}
+
+#[test]
+fn more_entries_than_any_host_has_are_left_out_and_the_default_is_not_certain() {
+    let menu = GrubMenu::parse(&"menuentry a {\n}\n".repeat(5000), None, "pc");
+    assert_eq!(menu.entries.len(), 4096);
+    assert!(!menu.certain);
+}
+
+#[test]
+fn what_an_entry_sets_ends_with_it_and_outer_settings_come_back() {
+    let text = "set a=1\nsubmenu s {\n set a=2\n menuentry e {\n  unset a\n  set a=3\n  set b=4\n  linux /k $a$b\n }\n \
+                menuentry f {\n  linux /k $a$b\n }\n}\nmenuentry g {\n linux /k $a$b\n}\n";
+    let menu = GrubMenu::parse(text, None, "pc");
+    let lines: Vec<&str> = menu
+        .linuxes()
+        .iter()
+        .map(|(_, linux)| linux.command_line.as_str())
+        .collect();
+    assert_eq!(lines, ["34", "2", "1"]);
+}
+
+#[test]
+fn a_condition_may_negate_more_often_than_a_stack_is_deep() {
+    let text = format!(
+        "if [ {}-n \"\" ]; then\n set default=7\nfi\n",
+        "! ".repeat(400_001)
+    );
+    assert_eq!(GrubMenu::parse(&text, None, "pc").default, "7");
+}
+
 proptest! {
     #[test]
     fn any_text_is_run(text in "(?s).{0,200}") {

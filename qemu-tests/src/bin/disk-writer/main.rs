@@ -1,6 +1,8 @@
 //! The init of a test guest that writes to the lab's special disks, in the way that `writer=WAY` on the
 //! kernel's command line says, and then ends like in a power cut: nothing is synced, nothing unmounted.
 
+mod commit;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -24,6 +26,9 @@ const MODULES: &[&str] = &[
     "sd_mod",
     "crc32c_generic",
     "ext4",
+    "nls_cp437",
+    "nls_ascii",
+    "vfat",
 ];
 
 /// How long a disk may take to appear.
@@ -64,6 +69,9 @@ fn work() -> Result<()> {
         Ok("replace-unflushed") => replace("noauto_da_alloc,nobarrier", true),
         Ok("mirror") => mirror(),
         Ok("bad-spot") => bad_spot(),
+        Ok("commit") => commit::there_and_back(),
+        Ok("recover") => commit::recover(),
+        Ok("refused") => commit::refused(),
         way => bail!("no way to write: {way:?}"),
     }
 }

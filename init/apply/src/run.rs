@@ -1,0 +1,130 @@
+//! Doing the acts, and what follows when one of them fails.
+
+use std::ops::ControlFlow;
+
+use crate::act::Act;
+use crate::change::PlaceId;
+use crate::contents::Contents;
+use crate::error::ApplyError;
+use crate::observe::observe;
+use crate::observed::Observed;
+use crate::perform::perform;
+use crate::place::Places;
+use crate::progress::{Event, Progress};
+use crate::room::{needed, taken};
+use crate::sequence::Sequence;
+use crate::store::Store;
+
+/// What a room check leaves for whoever else writes.
+const MARGIN: u64 = 1 << 20;
+
+/// Fails where a place cannot be written to, or has too little room for these acts and, on the root, for this much
+/// more.
+pub(crate) fn check_room(
+    places: &Places,
+    sequence: &Sequence,
+    acts: &[Act],
+    on_root: u64,
+) -> Result<(), ApplyError> {
+    let mut needed = needed(&sequence.set, acts);
+    *needed.entry(PlaceId::root()).or_default() += on_root;
+    for (place, needed) in needed {
+        let Some(free) = places.get(&place)?.free(&place)? else {
+            return Err(ApplyError::ReadOnly { place });
+        };
+        let needed = needed.saturating_add(MARGIN);
+        if free < needed {
+            return Err(ApplyError::NoRoom {
+                place,
+                needed,
+                free,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What copies of all contents of a sequence take.
+pub(crate) fn copies(sequence: &Sequence) -> u64 {
+    let states = sequence
+        .set
+        .files
+        .iter()
+        .flat_map(|file| [file.before, file.after]);
+    let mut sizes: Vec<_> = states
+        .flatten()
+        .map(|state| (state.digest, state.size))
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.into_iter().map(|(_, size)| taken(size)).sum()
+}
+
+/// Does all acts that lead from what was seen to what is wanted.
+pub(crate) fn forward(
+    places: &Places,
+    sequence: &Sequence,
+    seen: &Observed,
+    contents: &dyn Contents,
+    progress: &mut Progress<'_>,
+) -> Result<(), ApplyError> {
+    let acts = sequence.order(seen).map_err(ApplyError::Changed)?;
+    run(places, &acts, contents, progress)?;
+    let _ = progress(Event::Verifying);
+    let wrong = observe(places, sequence)?.from_after(&sequence.set);
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(ApplyError::NotVerified(wrong))
+    }
+}
+
+/// Does these acts, one after the other.
+pub(crate) fn run(
+    places: &Places,
+    acts: &[Act],
+    contents: &dyn Contents,
+    progress: &mut Progress<'_>,
+) -> Result<(), ApplyError> {
+    let total = acts.iter().map(Act::bytes).sum();
+    let mut written = 0;
+    for (number, act) in acts.iter().enumerate() {
+        let of = acts.len();
+        if let ControlFlow::Break(()) = progress(Event::Doing { act, number, of }) {
+            return Err(ApplyError::Stopped);
+        }
+        perform(places, act, contents, &mut |bytes| {
+            written += bytes;
+            let _ = progress(Event::Written {
+                done: written,
+                of: total,
+            });
+        })?;
+    }
+    Ok(())
+}
+
+/// After a failure: takes back what was staged if nothing was switched, and says which of the two it is.
+pub(crate) fn after_failure(
+    places: &Places,
+    sequence: &Sequence,
+    store: &Store<'_>,
+    cause: ApplyError,
+    clean: impl FnOnce() -> Result<(), ApplyError>,
+) -> ApplyError {
+    let tidy = || {
+        let seen = observe(places, sequence)?;
+        if sequence.is_begun(&seen) {
+            return Ok(false);
+        }
+        let acts = sequence.give_up(&seen);
+        run(places, &acts, store, &mut crate::progress::unwatched)?;
+        clean()?;
+        Ok::<bool, ApplyError>(true)
+    };
+    match tidy() {
+        Ok(true) => ApplyError::GivenUp(Box::new(cause)),
+        // The first error is the one to tell.
+        Ok(false) | Err(_) => ApplyError::NotEnded(Box::new(cause)),
+    }
+}

@@ -1,0 +1,5 @@
+//! Random change sets on real folders, stopped after every act, against a model of what boot loaders read.
+
+mod crash;
+mod machine;
+mod refusals;

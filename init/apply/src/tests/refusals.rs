@@ -1,0 +1,262 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use super::machine::{Content, Kernel, Machine};
+use crate::{
+    ApplyError, Digest, Event, FileState, Memory, Places, SequenceError, Since, apply, needed,
+    receipts, undo, unwatched,
+};
+
+fn machine() -> Machine {
+    let kernel = |initrd, options| Kernel {
+        image: 1,
+        initrd,
+        options,
+    };
+    let content = |initrd, options| Content {
+        kernels: [(0, kernel(initrd, options))].into(),
+        plain: [(0, (initrd, 0o644))].into(),
+    };
+    let system = |initrd, options| vec![content(initrd, options), content(initrd, options)];
+    Machine::new(&system(1, 1), &system(2, 2))
+}
+
+#[test]
+fn an_apply_refuses_when_a_file_is_not_as_it_was_when_the_change_was_worked_out() {
+    let machine = machine();
+    fs::write(machine.path(0, "/etc/0.conf"), "by hand").unwrap();
+    let error = apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap_err();
+    let ApplyError::Changed(files) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(files.len(), 1);
+    assert!(
+        files[0]
+            .to_string()
+            .starts_with("/etc/0.conf on /: it has other bytes: 7 "),
+        "{}",
+        files[0]
+    );
+    assert!(!machine.path(0, "/var/lib/preflight").exists());
+}
+
+#[test]
+fn an_undo_refuses_when_a_file_changed_since_and_overwrites_it_only_when_told() {
+    let machine = machine();
+    apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap();
+    fs::write(machine.path(1, "/loader/loader.conf"), "default by-hand\n").unwrap();
+    fs::write(machine.path(0, "/etc/0.conf"), "by hand\n").unwrap();
+    let changed = machine.now();
+    let id = &machine.set.id;
+    let error = undo(&machine.places, id, Since::Refuse, &mut unwatched).unwrap_err();
+    // loader.conf is the same before and after the change, and so none of it: it stays as somebody made it.
+    let text = error.to_string();
+    assert!(
+        text.starts_with("2 files changed in the meantime: /etc/0.conf"),
+        "{text}"
+    );
+    assert_eq!(machine.now(), changed);
+
+    undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap_err();
+}
+
+#[test]
+fn a_failure_before_anything_is_switched_leaves_the_tree_as_it_was() {
+    let mut machine = machine();
+    let good = std::mem::take(&mut machine.contents);
+    let mut poor = Memory::default();
+    // Everything but one initrd of the ESP.
+    let missing = machine
+        .set
+        .files
+        .iter()
+        .find(|file| file.path.contains("/EFI/0/initrd"))
+        .unwrap();
+    let missing = missing.after.unwrap().digest;
+    for file in machine.set.files.iter().filter_map(|file| file.after) {
+        if file.digest != missing {
+            let mut bytes = Vec::new();
+            crate::Contents::open(&good, &file.digest)
+                .unwrap()
+                .read_to_end(&mut bytes)
+                .unwrap();
+            poor.add(bytes);
+        }
+    }
+    let error = apply(&machine.places, machine.set.clone(), &poor, &mut unwatched).unwrap_err();
+    assert!(
+        matches!(&error, ApplyError::GivenUp(cause) if matches!(**cause, ApplyError::NoContent(digest) if digest == missing)),
+        "{error}"
+    );
+    assert_eq!(machine.now(), machine.trees);
+}
+
+#[test]
+fn a_stop_before_the_first_switch_takes_back_what_was_staged() {
+    let machine = machine();
+    let mut stop = |event: Event<'_>| match event {
+        Event::Doing { number: 5, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let error = apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut stop,
+    )
+    .unwrap_err();
+    assert!(matches!(&error, ApplyError::GivenUp(_)), "{error}");
+    assert_eq!(machine.now(), machine.trees);
+}
+
+#[test]
+fn a_payload_that_no_selector_names_is_refused() {
+    let mut machine = machine();
+    machine
+        .set
+        .files
+        .retain(|file| !file.path.ends_with("grub.cfg"));
+    let error = apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, ApplyError::Sequence(SequenceError::Unselected { path, .. }) if path == "/boot/initrd.img-0"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_place_without_room_is_refused_before_anything_is_written() {
+    let mut machine = machine();
+    let huge = FileState {
+        digest: Digest::of(b"huge"),
+        size: 1 << 60,
+        attributes: None,
+    };
+    for file in &mut machine.set.files {
+        if file.path.contains("/EFI/0/initrd") {
+            file.after = Some(huge);
+        }
+    }
+    let error = apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, ApplyError::NoRoom { needed, .. } if *needed > 1 << 60),
+        "{error}"
+    );
+    assert_eq!(machine.now(), machine.trees);
+}
+
+#[test]
+fn an_esp_needs_room_for_one_kernels_files_more_and_not_for_all() {
+    let kernel = |initrd| Kernel {
+        image: 1,
+        initrd,
+        options: 1,
+    };
+    let content = |initrd| Content {
+        kernels: (0..3).map(|version| (version, kernel(initrd))).collect(),
+        ..Content::default()
+    };
+    let mut machine = Machine::new(
+        &vec![Content::default(), content(1)],
+        &vec![Content::default(), content(2)],
+    );
+    const INITRD: u64 = 64 << 20;
+    for file in machine
+        .set
+        .files
+        .iter_mut()
+        .filter(|file| file.path.contains("initrd"))
+    {
+        for state in [&mut file.before, &mut file.after].into_iter().flatten() {
+            state.size = INITRD;
+        }
+    }
+    let text = |file: &crate::FileChange, digest: &Digest| {
+        let mut bytes = fs::read(machine.path(1, &file.path)).unwrap();
+        if Digest::of(&bytes) == *digest {
+            return Some(bytes);
+        }
+        bytes.clear();
+        crate::Contents::open(&machine.contents, digest)
+            .ok()?
+            .read_to_end(&mut bytes)
+            .ok()?;
+        Some(bytes)
+    };
+    let sequence = crate::Sequence::new(machine.set.clone(), crate::Way::There, &text).unwrap();
+    let seen = crate::observe::observe(&machine.places, &sequence).unwrap();
+    let mut seen = seen;
+    for (file, seen) in machine.set.files.iter().zip(&mut seen.files) {
+        if let Some(before) = file.before {
+            *seen = crate::Seen::File(before);
+        }
+    }
+    let acts = sequence.order(&seen).unwrap();
+    let needed = needed(&machine.set, &acts)[&super::machine::place_id(1)];
+    assert!((INITRD..INITRD + (1 << 20)).contains(&needed), "{needed}");
+}
+
+#[test]
+fn a_place_that_nobody_mounted_is_named() {
+    let machine = machine();
+    let root = machine.places.root().unwrap().clone();
+    let places = Places::default().with(crate::PlaceId::root(), root);
+    let error = apply(
+        &places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the ESP esp-1 is not mounted here, and the change needs it"
+    );
+}
+
+#[test]
+fn a_receipt_is_read_again_as_it_was_written() {
+    let machine = machine();
+    let applied = apply(
+        &machine.places,
+        machine.set.clone(),
+        &machine.contents,
+        &mut unwatched,
+    )
+    .unwrap();
+    let crate::Applied::Done(receipt) = applied else {
+        panic!("{applied:?}")
+    };
+    assert_eq!(receipt.schema, "preflight.receipt/1");
+    let kept: Vec<_> = receipts(&machine.places)
+        .unwrap()
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(kept, [receipt]);
+}

@@ -1,0 +1,106 @@
+use std::collections::BTreeSet;
+
+use hardware::Reading;
+use proxmox::initrd::InitramfsTool;
+use proxmox::settings::KERNEL_CMDLINE;
+
+use super::super::command_line::words;
+use super::ids;
+use crate::draft::Draft;
+use crate::edit::{WordEdit, grub, modprobe};
+use crate::plan::Tree;
+
+const SCRIPT: &str = "/etc/initramfs-tools/scripts/init-top/preflight-vfio";
+
+/// Binds by address, and takes the ids away that another device has too.
+pub(super) fn bind(draft: &mut Draft, reason: &str) {
+    let ctx = draft.ctx;
+    if ctx.system().initramfs_tool == Reading::Known(InitramfsTool::Dracut) {
+        draft.refuse(
+            "address-with-dracut",
+            false,
+            "Binding by address needs a script in the initrd, which is made for initramfs-tools only.",
+            vec!["the initrds are made by dracut".to_owned()],
+        );
+        return;
+    }
+    let why = format!("vfio-pci takes the card by its address: {reason}.");
+    draft.put(
+        Tree::Root,
+        SCRIPT,
+        script(draft).into_bytes(),
+        Some(0o755),
+        &why,
+    );
+    // An id in a list would take the twin as well.
+    let ids = ids(ctx);
+    for path in draft.paths("/etc/modprobe.d/") {
+        let content = draft.content(Tree::Root, &path).unwrap_or_default();
+        if !content.windows(4).any(|bytes| bytes == b"vfio") {
+            continue;
+        }
+        let why = "The card's ids go from the list of vfio-pci: they are another device's too.";
+        draft.edit(Tree::Root, &path, why, |file| {
+            modprobe::remove_items(file, "vfio-pci", "ids", &ids)
+        });
+    }
+    if has_ids_on_command_line(draft) {
+        let edits: Vec<WordEdit> = ids
+            .iter()
+            .map(|id| WordEdit::RemoveItem {
+                name: "vfio-pci.ids".to_owned(),
+                item: id.clone(),
+            })
+            .collect();
+        let why = "vfio-pci.ids: the card's ids go, for they are another device's too.";
+        words(draft, &edits, why);
+    }
+}
+
+fn has_ids_on_command_line(draft: &Draft) -> bool {
+    let mut paths = draft.paths(grub::MAIN);
+    paths.push(KERNEL_CMDLINE.to_owned());
+    paths.iter().any(|path| {
+        let content = draft.content(Tree::Root, path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&content).replace('_', "-");
+        text.contains("vfio-pci.ids=")
+    })
+}
+
+/// Runs before udev. A device that is no longer where it was is left alone.
+fn script(draft: &Draft) -> String {
+    const BEFORE: &str = "#!/bin/sh\n# Written by Preflight: vfio-pci takes these devices by their addresses, before udev finds drivers.\n\
+        case \"$1\" in\nprereqs)\n\techo \"\"\n\texit 0\n\t;;\nesac\n\n\
+        taken=\ntake() {\n\tdevice=/sys/bus/pci/devices/$1\n\t[ -e \"$device/driver_override\" ] || return 0\n\
+        \tif [ \"$(cat \"$device/vendor\"):$(cat \"$device/device\")\" = \"$2\" ]; then\n\
+        \t\techo vfio-pci > \"$device/driver_override\"\n\t\ttaken=\"$taken $1\"\n\tfi\n}\n\n";
+    const AFTER: &str = "\nmodprobe -q vfio-pci || true\n\
+        # A driver that is part of the kernel has looked at the devices already, and looks again only when told.\n\
+        for address in $taken; do\n\tdevice=/sys/bus/pci/devices/$address\n\
+        \t[ ! -e \"/sys/bus/pci/drivers/vfio-pci/$address\" ] || continue\n\
+        \t[ ! -e \"$device/driver\" ] || echo \"$address\" > \"$device/driver/unbind\"\n\
+        \techo \"$address\" > /sys/bus/pci/drivers_probe\ndone\nexit 0\n";
+    let old = draft.content(Tree::Root, SCRIPT).unwrap_or_default();
+    let old = String::from_utf8_lossy(&old).into_owned();
+    let given: Vec<String> = draft
+        .ctx
+        .given
+        .iter()
+        .map(|function| function.address.to_string())
+        .collect();
+    let mut lines: BTreeSet<String> = old
+        .lines()
+        .filter(|line| {
+            line.starts_with("take 0") && !given.iter().any(|address| line.contains(address))
+        })
+        .map(str::to_owned)
+        .collect();
+    lines.extend(draft.ctx.given.iter().map(|function| {
+        format!(
+            "take {} 0x{}:0x{}",
+            function.address, function.id.vendor, function.id.device
+        )
+    }));
+    let lines: Vec<String> = lines.into_iter().collect();
+    format!("{BEFORE}{}\n{AFTER}", lines.join("\n"))
+}

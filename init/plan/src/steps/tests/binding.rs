@@ -1,0 +1,224 @@
+//! Who gets the card when the host starts.
+
+use hardware::Reading;
+use proxmox::initrd::InitramfsTool;
+
+use super::*;
+use crate::testing::AUDIO;
+
+#[test]
+fn one_of_two_identical_cards_is_bound_by_its_address() {
+    let host = twins().file(
+        "etc/modprobe.d/vfio.conf",
+        "options vfio-pci ids=10de:1b80,1002:67df\n",
+    );
+    let plan = settles(host);
+    assert_eq!(
+        plan.text("/etc/modprobe.d/vfio.conf"),
+        "options vfio-pci ids=1002:67df\n"
+    );
+    assert!(!plan.text(OWN).contains("ids="));
+    let script = plan.text(SCRIPT);
+    assert!(script.contains(&format!(
+        "take {GPU} 0x10de:0x1b80\ntake {AUDIO} 0x10de:0x10f0\n"
+    )));
+    let change = plan
+        .changes
+        .iter()
+        .find(|change| change.path == SCRIPT)
+        .unwrap();
+    assert_eq!(change.mode, Some(0o755));
+}
+
+#[test]
+fn the_script_of_the_initrd_is_sound_for_a_shell_and_names_no_prerequisite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script");
+    std::fs::write(&path, twins().plan().text(SCRIPT)).unwrap();
+    let run = |arguments: &[&str]| {
+        std::process::Command::new("/bin/sh")
+            .args(arguments)
+            .arg(&path)
+            .output()
+            .unwrap()
+    };
+    assert!(run(&["-n"]).status.success());
+    let prerequisites = std::process::Command::new("/bin/sh")
+        .arg(&path)
+        .arg("prereqs")
+        .output()
+        .unwrap();
+    assert_eq!(
+        (
+            prerequisites.status.success(),
+            prerequisites.stdout.as_slice()
+        ),
+        (true, b"\n".as_slice())
+    );
+}
+
+#[test]
+fn a_second_card_by_address_joins_the_first() {
+    let first = twins();
+    let plan = first.plan();
+    let mut second = first
+        .after(&plan)
+        .function("0000:05:00.0", 0x02_00_00, (0x8086, 0x1521), 8);
+    second.choice.devices = vec![address("0000:05:00.0")];
+    let script = second.plan().text(SCRIPT);
+    assert!(script.contains(GPU) && script.contains("take 0000:05:00.0 0x8086:0x1521"));
+}
+
+#[test]
+fn a_kernel_with_vfio_built_in_takes_the_ids_from_its_command_line() {
+    let plan = settles(built_in());
+    assert!(plan.text(GRUB).contains("vfio-pci.ids=10de:1b80,10de:10f0"));
+    assert!(
+        plan.text(OWN)
+            .contains("options vfio-pci ids=10de:1b80,10de:10f0")
+    );
+}
+
+#[test]
+fn vfio_virqfd_is_listed_only_for_kernels_that_have_it() {
+    let old = Host::on_lvm().kernel(
+        "5.15.108-1-pve",
+        "CONFIG_VFIO_PCI=m\nCONFIG_VFIO_VIRQFD=m\n",
+    );
+    assert!(
+        old.plan()
+            .text(MODULES)
+            .ends_with("vfio\nvfio_iommu_type1\nvfio_virqfd\nvfio_pci\n")
+    );
+    let new = Host::on_lvm().file("etc/modules", "loop\nvfio_virqfd\n");
+    let plan = new.plan();
+    assert!(!plan.text(MODULES).contains("virqfd"));
+    assert_eq!(plan.text("/etc/modules"), "loop\n");
+}
+
+#[test]
+fn drivers_that_would_take_the_card_are_those_of_the_kernels_own_list() {
+    let text = Host::on_lvm().plan().text(OWN);
+    for driver in ["nouveau", "nvidiafb", "snd_hda_intel"] {
+        assert!(
+            text.contains(&format!("softdep {driver} pre: vfio-pci\n")),
+            "{text}"
+        );
+    }
+    assert_eq!(text.matches("softdep").count(), 3, "{text}");
+    let there = Host::on_lvm().file("etc/modprobe.d/a.conf", "softdep nouveau pre: vfio_pci\n");
+    assert!(!there.plan().text(OWN).contains("nouveau"));
+}
+
+#[test]
+fn left_to_the_guests_start_nothing_is_bound() {
+    let plan = settles(Host::on_lvm().set("bind=guest-start").set("disable-vga=no"));
+    assert!(!plan.changes_file(OWN) && !plan.changes_file(MODULES));
+    assert!(plan.needs.initramfs.is_empty());
+}
+
+#[test]
+fn ids_join_a_file_that_is_there() {
+    let host = Host::on_lvm().file(
+        "etc/modprobe.d/vfio.conf",
+        "options vfio-pci ids=1002:67df disable_vga=1\n",
+    );
+    let text = host.plan().text("/etc/modprobe.d/vfio.conf");
+    assert_eq!(
+        text,
+        "options vfio-pci ids=1002:67df,10de:1b80,10de:10f0 disable_vga=1\n"
+    );
+}
+
+#[test]
+fn a_twins_ids_on_the_command_line_of_a_built_in_vfio_go() {
+    let host = twins()
+        .kernel("5.4.30-1-pve", "CONFIG_VFIO_PCI=y\nCONFIG_VFIO_VIRQFD=m\n")
+        .file(
+            "etc/default/grub",
+            "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet vfio-pci.ids=10de:1b80,1002:67df\"\n",
+        );
+    let text = settles(host).text(GRUB);
+    assert!(text.contains(" vfio-pci.ids=1002:67df "), "{text}");
+    let alone = Host::on_zfs()
+        .function("0000:02:00.0", 0x03_00_00, (0x10de, 0x1b80), 7)
+        .file(
+            "etc/kernel/cmdline",
+            "root=ZFS=rpool/ROOT/pve-1 vfio_pci.ids=10de:1b80,10de:10f0\n",
+        );
+    let text = settles(alone).text("/etc/kernel/cmdline");
+    assert!(!text.contains("ids"), "{text}");
+}
+
+/// Runs the script of the initrd on a /sys of plain files, as the kernel leaves it before udev.
+#[test]
+fn the_script_gives_the_card_to_vfio_pci_also_where_that_and_its_driver_are_built_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let sys = folder.path();
+    let device = sys.join("bus/pci/devices").join(AUDIO);
+    let driver = sys.join("bus/pci/drivers/snd_hda_intel");
+    for path in [&device, &driver] {
+        std::fs::create_dir_all(path).unwrap();
+    }
+    let (unbind, probe) = (driver.join("unbind"), sys.join("bus/pci/drivers_probe"));
+    for (path, text) in [
+        (device.join("driver_override"), "(null)"),
+        (device.join("vendor"), "0x10de"),
+        (device.join("device"), "0x10f0"),
+        (unbind.clone(), ""),
+        (probe.clone(), ""),
+        (sys.join("modprobe"), "#!/bin/sh\n"),
+    ] {
+        std::fs::write(path, text).unwrap();
+    }
+    std::os::unix::fs::symlink(&driver, device.join("driver")).unwrap();
+    let script = twins().plan().text(SCRIPT);
+    let script = script.replace("/sys/", &format!("{}/", sys.display()));
+    let run = std::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .status()
+        .unwrap();
+    assert!(run.success());
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&device.join("driver_override")), "vfio-pci\n");
+    assert_eq!(read(&unbind), format!("{AUDIO}\n"));
+    assert_eq!(read(&probe), format!("{AUDIO}\n"));
+}
+
+#[test]
+fn dracut_is_told_to_pack_the_files_that_the_binding_stands_in() {
+    let host = Host {
+        change: |system| system.initramfs_tool = Reading::Known(InitramfsTool::Dracut),
+        ..Host::on_lvm().file(
+            "etc/modprobe.d/vfio.conf",
+            "options vfio-pci ids=1002:67df\n",
+        )
+    };
+    let text = settles(host).text("/etc/dracut.conf.d/preflight-vfio.conf");
+    assert!(
+        text.contains(
+            "install_items+=\" /etc/modprobe.d/preflight-vfio.conf /etc/modprobe.d/vfio.conf \"\n"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn initrds_are_made_for_kernels_in_boot_alone() {
+    let plan = Host {
+        change: |system| {
+            let mut other = system.kernels[0].clone();
+            other.version = "6.2.16-3-pve".to_owned();
+            other.in_boot = false;
+            system.kernels.push(other);
+        },
+        ..Host::on_zfs()
+    }
+    .plan();
+    assert_eq!(plan.needs.initramfs, ["6.5.13-1-pve"]);
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.starts_with("6.2.16-3-pve is only on an ESP"))
+    );
+}

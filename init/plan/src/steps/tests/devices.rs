@@ -1,0 +1,53 @@
+//! Devices that stay with the host and are given in parts, and hosts with libvirt.
+
+use super::*;
+
+#[test]
+fn virtual_functions_are_made_at_every_start_and_the_card_stays_with_the_host() {
+    let plan = settles(virtual_functions().set("sriov=4"));
+    assert!(
+        plan.text("/etc/sysfs.d/preflight.conf")
+            .contains("bus/pci/devices/0000:03:00.0/sriov_numvfs = 4\n")
+    );
+    assert_eq!(plan.needs.packages, ["sysfsutils"]);
+    assert!(!plan.changes_file(OWN));
+}
+
+#[test]
+fn a_part_of_intels_display_is_given_and_the_display_stays_with_the_host() {
+    let plan = settles(gvt());
+    assert!(plan.text(GRUB).contains("i915.enable_gvt=1"));
+    assert_eq!(plan.text("/etc/modules"), "kvmgt\n");
+    assert!(
+        plan.text(GUEST)
+            .contains("hostpci0: 0000:00:02.0,mdev=i915-GVTg_V5_4\n")
+    );
+    assert!(!plan.changes_file(OWN) && !plan.text(GRUB).contains("sysfb_init"));
+}
+
+#[test]
+fn a_host_with_libvirt_gets_the_elements_for_a_domain_and_a_hook_where_the_framebuffer_stays() {
+    let debian = |host: Host| {
+        let mut host = host
+            .file(
+                "var/lib/dpkg/status",
+                "Package: libvirt-daemon\nStatus: install ok installed\nVersion: 9.0.0\n",
+            )
+            .file("etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian 12\"\n");
+        host.choice.guest = None;
+        host
+    };
+    let plan = settles(debian(Host::on_lvm()));
+    let xml = plan.text("libvirt-hostdev.xml");
+    assert!(
+        xml.contains("<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"),
+        "{xml}"
+    );
+    assert!(!plan.changes_file("/etc/libvirt/hooks/qemu.d/preflight-rescan"));
+    let held = settles(debian(boot_display().set("framebuffer=leave")));
+    let hook = held.text("/etc/libvirt/hooks/qemu.d/preflight-rescan");
+    assert!(
+        hook.contains("/sys/bus/pci/devices/0000:01:00.0/remove"),
+        "{hook}"
+    );
+}

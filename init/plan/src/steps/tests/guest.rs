@@ -1,0 +1,153 @@
+//! The guest's own file, and the ROM that it names.
+
+use super::*;
+use crate::Body;
+
+#[test]
+fn the_rom_is_copied_and_the_guest_names_it() {
+    let mut host = Host::on_lvm();
+    host.choice.rom = Some(rom(b"no rom at all"));
+    host.choice.accepted.insert("rom-bad".to_owned());
+    let plan = host.plan();
+    assert!(!plan.is_refused());
+    assert_eq!(plan.changes[0].path, "/usr/share/kvm/my_card.rom");
+    assert!(
+        matches!(&plan.changes[0].after.body, Body::File(path) if path == "/stick/roms/my card.rom")
+    );
+    assert!(
+        plan.text(GUEST)
+            .contains("hostpci0: 0000:01:00,pcie=1,romfile=my_card.rom\n")
+    );
+}
+
+#[test]
+fn a_guests_firmware_and_machine_change_only_when_asked() {
+    let plain = Host::on_lvm().pve(GUEST, "memory: 512\n");
+    assert_eq!(
+        plain.plan().text(GUEST),
+        "hostpci0: 0000:01:00\nmemory: 512\n"
+    );
+    let asked = plain.set("machine=q35").set("bios=ovmf").plan();
+    assert_eq!(
+        asked.text(GUEST),
+        "bios: ovmf\nhostpci0: 0000:01:00,pcie=1\nmachine: q35\nmemory: 512\n"
+    );
+    assert!(
+        asked
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("EFI disk"))
+    );
+}
+
+#[test]
+fn a_device_that_the_guest_has_already_keeps_its_line() {
+    let host = Host::on_lvm().pve(
+        GUEST,
+        "hostpci3: 01:00,x-vga=1\nmachine: q35\n[snap]\nhostpci0: 01:00\n",
+    );
+    assert_eq!(
+        host.plan().text(GUEST),
+        "hostpci3: 01:00,x-vga=1,pcie=1\nmachine: q35\n[snap]\nhostpci0: 01:00\n"
+    );
+}
+
+#[test]
+fn a_mapping_names_what_the_device_is() {
+    let plan = Host::on_lvm().set("mapping=gpu").plan();
+    assert_eq!(
+        plan.text("mapping/pci.cfg"),
+        "gpu\n\tmap id=10de:1b80,iommugroup=1,node=pve,path=0000:01:00,subsystem-id=1043:85aa\n"
+    );
+    assert!(plan.text(GUEST).contains("hostpci0: mapping=gpu,pcie=1\n"));
+}
+
+#[test]
+fn legacy_mode_of_intels_display_comes_with_its_arguments() {
+    let plan = integrated().set("igd-legacy=yes").plan();
+    assert_eq!(
+        plan.text(GUEST),
+        "args: -set device.hostpci0.x-igd-opregion=on -set device.hostpci0.x-igd-gms=0x2\nbios: seabios\n\
+         hostpci0: 0000:00:02.0,legacy-igd=1\nmemory: 4096\nvga: none\n"
+    );
+}
+
+#[test]
+fn a_rom_never_takes_the_place_of_another_file() {
+    let with = |name: &str| {
+        let mut host = Host::on_lvm();
+        host.choice.rom = Some(RomFile {
+            path: name.to_owned(),
+            ..rom(b"no rom at all")
+        });
+        host.choice.accepted.insert("rom-bad".to_owned());
+        host
+    };
+    let firmware = |host: Host| host.file("usr/share/kvm/efi-e1000.rom", "QEMU's own");
+    let plan = firmware(with("/stick/efi-e1000.rom")).plan();
+    assert_eq!(plan.refused(), ["rom-name-taken"]);
+    assert!(!plan.changes_file("/usr/share/kvm/efi-e1000.rom"));
+    // With the ending, no name is that of firmware for the guest itself.
+    assert!(
+        with("/stick/bios.bin")
+            .plan()
+            .changes_file("/usr/share/kvm/bios.bin.rom")
+    );
+    let same = with("/stick/card.rom").file("usr/share/kvm/card.rom", "no rom at all");
+    assert!(!same.plan().is_refused());
+    let unread = with("/stick/card.rom").unreadable("usr/share/kvm/card.rom");
+    assert_eq!(unread.plan().refused(), ["file-unread"]);
+}
+
+/// The line of the guest's file after a plan.
+fn line(host: &Host) -> String {
+    let text = host.plan().text(GUEST);
+    let line = text.lines().find(|line| line.starts_with("hostpci"));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn a_line_that_contradicts_what_is_chosen_is_put_right() {
+    let on = |line: &str| Host::on_lvm().pve(GUEST, &format!("{line}\nmachine: q35\n"));
+    assert_eq!(
+        line(&on("hostpci0: 01:00.0,pcie=1")),
+        "hostpci0: 0000:01:00,pcie=1"
+    );
+    let plain = Host::on_lvm().pve(GUEST, "hostpci0: 01:00,pcie=1\nmemory: 512\n");
+    assert_eq!(line(&plain), "hostpci0: 01:00");
+    assert_eq!(
+        line(&on("hostpci0: 01:00,pcie=1,x-vga=1").set("x-vga=no")),
+        "hostpci0: 01:00,pcie=1"
+    );
+    assert_eq!(
+        line(&on("hostpci0: 01:00,pcie=1,mdev=nvidia-35")),
+        "hostpci0: 01:00,pcie=1"
+    );
+    assert_eq!(
+        line(&on("hostpci0: 01:00,pcie=1").set("mapping=gpu")),
+        "hostpci0: mapping=gpu,pcie=1"
+    );
+}
+
+#[test]
+fn a_card_that_is_given_function_by_function_stays_so() {
+    let host = Host::on_lvm().pve(
+        GUEST,
+        "hostpci0: 01:00.0\nhostpci1: 01:00.1\nmachine: q35\n",
+    );
+    assert_eq!(
+        host.plan().text(GUEST),
+        "hostpci0: 01:00.0,pcie=1\nhostpci1: 01:00.1,pcie=1\nmachine: q35\n"
+    );
+}
+
+#[test]
+fn a_mapping_that_the_guest_has_already_is_the_card() {
+    let host = Host::on_lvm()
+        .pve(
+            "mapping/pci.cfg",
+            "gpu\n\tmap id=10de:1b80,node=pve,path=0000:01:00\n",
+        )
+        .pve(GUEST, "hostpci2: mapping=gpu\nmachine: q35\n");
+    assert_eq!(line(&host), "hostpci2: mapping=gpu,pcie=1");
+}

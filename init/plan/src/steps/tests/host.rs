@@ -1,0 +1,168 @@
+//! What the host itself needs, and the kernel command line.
+
+use assess::IommuVendor;
+use hardware::HostRole;
+use proxmox::disks::{DiskUse, Purpose};
+
+use super::*;
+use crate::testing::AUDIO;
+
+#[test]
+fn the_iommu_is_left_alone_where_the_kernel_switches_it_on() {
+    let on = "CONFIG_VFIO_PCI=m\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\n";
+    let plan = Host::on_zfs().kernel("6.5.13-1-pve", on).plan();
+    assert!(!plan.text("/etc/kernel/cmdline").contains("intel_iommu"));
+    let mut amd = Host::on_zfs();
+    amd.vendor = IommuVendor::Amd;
+    let line = amd.plan().text("/etc/kernel/cmdline");
+    assert!(
+        !line.contains("amd_iommu") && line.contains("iommu=pt"),
+        "{line}"
+    );
+}
+
+#[test]
+fn amd_iommu_off_goes() {
+    let mut host = Host::on_lvm()
+        .file("etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet amd_iommu=off\"\n")
+        .file("boot/grub/grub.cfg", "menuentry 'Proxmox VE' {\n\tlinux /boot/vmlinuz-6.5.13-1-pve root=/dev/a ro quiet amd_iommu=off\n\tinitrd /boot/initrd.img-6.5.13-1-pve\n}\n");
+    host.vendor = IommuVendor::Amd;
+    assert_eq!(
+        host.plan().text(GRUB),
+        "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt\"\n"
+    );
+}
+
+#[test]
+fn the_firmwares_display_is_kept_from_the_framebuffer_and_the_loss_is_said() {
+    let plan = settles(boot_display());
+    assert!(plan.text(GRUB).contains("initcall_blacklist=sysfb_init"));
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.contains("stays dark"))
+    );
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.contains("--rom"))
+    );
+    assert!(!Host::on_lvm().plan().text(GRUB).contains("sysfb_init"));
+    let old = boot_display().kernel("5.4.30-1-pve", "CONFIG_VFIO_PCI=m\n");
+    assert!(old.plan().text(GRUB).contains("video=efifb:off"));
+}
+
+#[test]
+fn what_costs_safety_is_done_only_when_asked_and_says_its_price() {
+    let plain = Host::on_lvm().plan();
+    assert!(!plain.text(GRUB).contains("pcie_acs_override"));
+    let asked = Host::on_lvm()
+        .set("acs-override=downstream")
+        .set("unsafe-interrupts=yes")
+        .plan();
+    assert!(asked.text(GRUB).contains("pcie_acs_override=downstream"));
+    assert!(
+        asked
+            .text(OWN)
+            .contains("options vfio_iommu_type1 allow_unsafe_interrupts=1")
+    );
+    assert!(
+        asked
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("isolation that the hardware does not have"))
+    );
+    assert!(
+        asked
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("crash it"))
+    );
+}
+
+#[test]
+fn groups_under_an_override_are_those_that_it_makes() {
+    let mut host = Host::on_lvm()
+        .function("0000:06:00.0", 0x01_06_01, (0x1b21, 0x1142), 1)
+        .with(HostRole::Disk, "sda", "0000:06:00.0");
+    assert!(host.plan().refused().contains(&"host-disk"));
+    host.judge = |assessment| {
+        assessment.judged_by = assess::GroupSource::Predicted;
+        assessment.groups_predicted = vec![assess::GroupSummary {
+            id: 0,
+            source: assess::GroupSource::Predicted,
+            functions: vec![address(GPU), address(AUDIO)],
+        }];
+    };
+    assert!(!host.plan().refused().contains(&"host-disk"));
+}
+
+#[test]
+fn a_disk_of_the_host_in_the_cards_group_is_named() {
+    let host = Host::on_lvm()
+        .function("0000:06:00.0", 0x01_06_01, (0x1b21, 0x1142), 1)
+        .with(HostRole::Disk, "sda", "0000:06:00.0");
+    let plan = host.plan();
+    assert!(
+        plan.refusals[0].evidence[0].contains("0000:06:00.0 carries sda"),
+        "{}",
+        diff(&plan)
+    );
+    // The host's own disk elsewhere is nobody's business.
+    assert!(!Host::on_lvm().plan().refused().contains(&"host-disk"));
+}
+
+#[test]
+fn a_disk_of_any_system_in_the_cards_group_is_named() {
+    let used = |purpose: Purpose, function: Option<&str>| {
+        let host = Host::on_lvm().function("0000:06:00.0", 0x01_06_01, (0x1b21, 0x1142), 1);
+        let used = DiskUse {
+            disk: "serial:OTHER".to_owned(),
+            function: function.map(address),
+            partition: Some(1),
+            purpose,
+            within: Some("tank/data".to_owned()),
+            systems: Vec::new(),
+        };
+        Host {
+            disks: Some(vec![used]),
+            ..host
+        }
+    };
+    let pool = || Purpose::PoolMember("tank".to_owned());
+    let plan = used(pool(), Some("0000:06:00.0")).plan();
+    assert_eq!(plan.refused(), ["host-disk"]);
+    assert_eq!(
+        plan.refusals[0].evidence,
+        ["0000:06:00.0 carries serial:OTHER: member of pool tank (tank/data)"]
+    );
+    assert_eq!(used(pool(), None).plan().refused(), ["host-disk"]);
+    assert!(!used(pool(), Some(crate::testing::DISK)).plan().is_refused());
+    for nothing in [Purpose::Nothing, Purpose::Esp] {
+        assert!(!used(nothing, Some("0000:06:00.0")).plan().is_refused());
+    }
+}
+
+#[test]
+fn what_could_not_be_read_stops_the_plan_and_is_not_taken_for_absent() {
+    for path in [
+        "etc/default/grub",
+        "etc/default/grub.d/zz.cfg",
+        "etc/default/grub.d",
+        "etc/modprobe.d/other.conf",
+        "etc/modprobe.d",
+        "etc/initramfs-tools/modules",
+    ] {
+        let plan = Host::on_lvm().unreadable(path).plan();
+        assert_eq!(plan.refused(), ["file-unread"], "{path}: {}", diff(&plan));
+        let folder = path.rsplit_once('/').unwrap().0;
+        let touched = plan.changes.iter().filter(|change| {
+            folder != "etc"
+                && folder != "etc/initramfs-tools"
+                && change.path.starts_with(&format!("/{folder}/"))
+        });
+        assert_eq!(touched.count(), 0, "{path}: {}", diff(&plan));
+    }
+    let zfs = Host::on_zfs().unreadable("etc/kernel/cmdline").plan();
+    assert_eq!(zfs.refused(), ["file-unread"]);
+}

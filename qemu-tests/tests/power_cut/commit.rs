@@ -1,0 +1,270 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use qemu_tests::Machine;
+use qemu_tests::little_system::{Time, View, Volume};
+use qemu_tests::power_cut::{Bounds, Canvas, CrashState, Recording, Replay};
+
+use crate::lab::Lab;
+
+const ROOT_LENGTH: u64 = 16 << 20;
+/// FAT16 has clusters of 512 bytes up to 32 MiB: entries of one folder then lie in many sectors.
+const ESP_LENGTH: u64 = 12 << 20;
+
+/// How many states are recovered by a kernel.
+const RECOVERED: usize = 30;
+/// How many of them in one start of the guest; each has two disks.
+const AT_ONCE: usize = 10;
+
+/// Runs a tool that makes or reads a file system.
+fn tool(command: &mut Command) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.env("MTOOLS_SKIP_CHECK", "1").env("LC_ALL", "C");
+    let output = command.output().unwrap();
+    let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{command:?}: {}", said.concat());
+    said.concat()
+}
+
+/// The disks of the little system.
+fn images(lab: &Lab) -> [PathBuf; 2] {
+    let root = lab.folder().join("root");
+    fs::create_dir(&root).unwrap();
+    Volume::Root.make(&root).unwrap();
+    let ext4 = lab.blank("root.img", ROOT_LENGTH);
+    let lazy = "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0";
+    tool(
+        Command::new("mke2fs")
+            .args(["-q", "-t", "ext4", "-b", "1024", "-E", lazy, "-d"])
+            .arg(&root)
+            .arg(&ext4),
+    );
+    let esp = lab.folder().join("esp");
+    fs::create_dir(&esp).unwrap();
+    Volume::Esp.make(&esp).unwrap();
+    let fat = lab.blank("esp.img", ESP_LENGTH);
+    tool(
+        Command::new("mkfs.vfat")
+            .args(["-F", "16", "-s", "1"])
+            .arg(&fat),
+    );
+    for folder in [
+        "::EFI",
+        "::EFI/proxmox",
+        "::EFI/proxmox/6.8.12-1",
+        "::EFI/proxmox/6.8.12-2",
+        "::loader",
+        "::loader/entries",
+    ] {
+        tool(Command::new("mmd").arg("-i").arg(&fat).arg(folder));
+    }
+    let files = Volume::Esp.files(Time::Old);
+    for path in Volume::Esp.fillers().iter().chain(files.keys()) {
+        tool(
+            Command::new("mcopy")
+                .args(["-m", "-i"])
+                .arg(&fat)
+                .arg(esp.join(path))
+                .arg(format!("::{path}")),
+        );
+    }
+    [ext4, fat]
+}
+
+/// What GRUB reads: the file system as it lies on the disk, its journal not looked at.
+fn read_ext4(image: &Path, folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir(folder).unwrap();
+    let command = format!("rdump /boot {}", folder.display());
+    tool(
+        Command::new("debugfs")
+            .args(["-n", "-c", "-R"])
+            .arg(command)
+            .arg(image),
+    );
+    files(folder)
+}
+
+/// What systemd-boot reads. A staged file may be torn; only what a selector leads to matters.
+fn read_fat(image: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(image)
+        .unwrap();
+    let system = fatfs::FileSystem::new(file, fatfs::FsOptions::new()).unwrap();
+    let mut found = BTreeMap::new();
+    let mut folders = vec![(String::new(), system.root_dir())];
+    while let Some((path, folder)) = folders.pop() {
+        for entry in folder.iter().map_while(Result::ok) {
+            let name = entry.file_name();
+            let path = format!("{path}{name}");
+            if entry.is_dir() && !name.starts_with('.') {
+                folders.push((format!("{path}/"), entry.to_dir()));
+            } else if entry.is_file() {
+                let mut bytes = Vec::new();
+                if entry.to_file().read_to_end(&mut bytes).is_ok() {
+                    found.insert(path, bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(inner).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with what a loader reads, and which selectors are new.
+fn judge(
+    volume: Volume,
+    view: &View,
+    state: &CrashState<'_>,
+    complaints: &mut Vec<String>,
+) -> String {
+    let (old, new) = (volume.view_at(Time::Old), volume.view_at(Time::New));
+    let mut class = String::new();
+    let promised = state.marks().last().map(String::as_str);
+    for selector in old.keys() {
+        let now = view.get(selector);
+        let is = |views: &View| views.get(selector) == now;
+        class.push(if is(&new) { 'n' } else { 'o' });
+        let fits = match promised {
+            Some("applied") => is(&new),
+            Some("undone") => is(&old),
+            _ => is(&old) || is(&new),
+        };
+        if !fits {
+            complaints.push(format!("{volume:?} {selector}: {now:?}: {state}"));
+        }
+    }
+    class
+}
+
+#[test]
+fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_ends_it() {
+    let Some(lab) = Lab::open() else { return };
+    let images = images(&lab);
+    let recording = Recording::new(lab.folder(), "commit", &[&images[0], &images[1]]).unwrap();
+    let recording = recording.with_marks().unwrap();
+    lab.write("cut-commit", "commit", recording.on(Machine::q35()));
+
+    let replay = Replay::of(&recording).unwrap();
+    let mut canvases = [0, 1].map(|disk| {
+        let path = lab.folder().join(format!("canvas-{disk}"));
+        Canvas::new(&replay, disk, &path).unwrap()
+    });
+    assert_eq!(replay.complete().marks(), ["applied", "undoing", "undone"]);
+    let out = lab.folder().join("out");
+    let mut complaints = Vec::new();
+    let mut classes: BTreeSet<String> = BTreeSet::new();
+    let bounds = Bounds {
+        every_subset: 2,
+        of_a_kind: 2,
+        drawn: 1,
+        ..Bounds::default()
+    };
+    let total = replay.states(bounds).count();
+    let (mut number, mut kept) = (0, Vec::new());
+    for state in replay.states(bounds) {
+        canvases
+            .iter_mut()
+            .for_each(|canvas| canvas.show(&state).unwrap());
+        let mut class = judge(
+            Volume::Root,
+            &Volume::Root.view(&read_ext4(canvases[0].path(), &out)),
+            &state,
+            &mut complaints,
+        );
+        class += &judge(
+            Volume::Esp,
+            &Volume::Esp.view(&read_fat(canvases[1].path())),
+            &state,
+            &mut complaints,
+        );
+        let unseen = classes.insert(class);
+        // Spread over the whole, and the first of each class.
+        if unseen || number * RECOVERED / total != (number + 1) * RECOVERED / total {
+            let copies = [0, 1].map(|disk| {
+                let path = lab.folder().join(format!("kept-{number}-{disk}"));
+                fs::copy(canvases[disk].path(), &path).unwrap();
+                path
+            });
+            kept.push((state.to_string(), copies));
+        }
+        number += 1;
+    }
+    println!(
+        "{total} states, {} classes, {} recovered",
+        classes.len(),
+        kept.len()
+    );
+    assert!(
+        complaints.is_empty(),
+        "{} of {total}: {:#?}",
+        complaints.len(),
+        &complaints[..complaints.len().min(5)]
+    );
+    assert!(total > 200 && classes.len() >= 4, "{total}, {classes:?}");
+    assert!(kept.len() >= RECOVERED, "{}", kept.len());
+
+    for (round, states) in kept.chunks(AT_ONCE).enumerate() {
+        let disks: Vec<&Path> = states
+            .iter()
+            .flat_map(|(_, disks)| disks)
+            .map(PathBuf::as_path)
+            .collect();
+        let recording = Recording::new(lab.folder(), "state", &disks).unwrap();
+        let way = format!("recover states={}", states.len());
+        let said = lab.write(
+            &format!("cut-recover-{round}"),
+            &way,
+            recording.on(Machine::q35()),
+        );
+        for (number, (state, _)) in states.iter().enumerate() {
+            let line = format!("writer: state {number}: ");
+            let how = said
+                .split(&line)
+                .nth(1)
+                .and_then(|rest| rest.lines().next());
+            println!("{}: {state}", how.unwrap_or("nothing said"));
+            if how.is_none_or(|how| how.contains("WRONG")) {
+                complaints.push(format!("{how:?}: {state}"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn a_full_esp_and_read_only_places_are_clear_errors_that_change_nothing() {
+    let Some(lab) = Lab::open() else { return };
+    let images = images(&lab);
+    let recording = Recording::new(lab.folder(), "commit", &[&images[0], &images[1]]).unwrap();
+    let said = lab.write("commit-refused", "refused", recording.on(Machine::q35()));
+    for words in [
+        "full ESP: the ESP little-esp has ",
+        "read-only: / is read-only; ",
+        "read-only: the ESP little-esp is read-only; ",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
