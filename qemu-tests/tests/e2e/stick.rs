@@ -1,5 +1,7 @@
+use proxmox::Systems;
 use qemu_tests::stick::State;
 use qemu_tests::{Device, Iommu, Machine, Milestone, Port, Stick, sha256_of_file};
+use storage::{Content, Volume};
 
 use crate::lab::{Lab, finish, says};
 
@@ -113,6 +115,11 @@ fn results_go_to_the_partition_that_a_person_named() {
     let session = lab.look(boot);
     assert!(says(&session.report(&place), "YES. AMD"));
     assert_eq!(place.complaint().unwrap(), None);
+    // The look at the disks, which covers every other partition, has left it alone.
+    let systems: Systems = serde_json::from_slice(&session.file(&place, "systems.json")).unwrap();
+    let volumes = systems.look.unwrap().storage.volumes;
+    let left_alone = |volume: &&Volume| matches!(&volume.content, Content::Unknown(why) if why.contains("results"));
+    assert_eq!(volumes.iter().filter(left_alone).count(), 1, "{volumes:?}");
 }
 
 #[test]

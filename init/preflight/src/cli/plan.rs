@@ -12,7 +12,7 @@ use plan::{Choice, RomFile, Subject, SystemFiles, diff, refusal_ids, sha256};
 use super::assess::write_out;
 use crate::session::look::{self, Basis};
 use crate::systems::{
-    DiskOptions, OneSystem, Which, in_folder, in_running_system, one_on_disks, open,
+    Interrupts, OneSystem, Watched, Which, in_folder, in_running_system, one_on_disks, open,
 };
 
 /// Larger than any option ROM: the region of one is at most 16 MiB (PCI 3.0, 6.2.5.2).
@@ -118,13 +118,12 @@ fn system(arguments: &Arguments, machine: &Machine) -> Result<OneSystem> {
                 root.display()
             );
         }
-        let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
-        let options = DiskOptions {
-            data: crate::options::parse(&command_line).0.data,
-            passphrase: None,
-            bound: None,
+        let interrupts = Interrupts::hold_back().context("signals cannot be held back")?;
+        let watched = Watched {
+            interrupts: Some(&interrupts),
+            ..Watched::default()
         };
-        return one_on_disks(which, &options);
+        return one_on_disks(which, &watched);
     }
     let found = if root == Path::new("/") {
         in_running_system(&arguments.esp)?

@@ -53,6 +53,9 @@ pub struct LookArguments {
     /// What is read is the passphrase of encrypted disks
     #[arg(long)]
     passphrase: bool,
+    /// The files that a plan is made from are read too
+    #[arg(long)]
+    files: bool,
     /// Bytes that the overlays may fill
     #[arg(long)]
     bound: Option<u64>,
@@ -98,6 +101,7 @@ pub fn look(arguments: &LookArguments) -> Result<ExitCode> {
         data: options.data,
         passphrase: arguments.passphrase.then_some(passphrase),
         bound: arguments.bound,
+        with_files: arguments.files,
     })
     .map_err(|error| format!("{error:#}"));
     write_out(&serde_json::to_string(&found)?)?;
@@ -116,9 +120,10 @@ fn found(arguments: &Arguments, machine: Option<&Machine>) -> Result<Found> {
     on_disks_in_own_process(&Watched {
         passphrase: passphrase.as_deref(),
         bound: arguments.memory.map(|mib| mib.saturating_mul(1 << 20)),
-        limit: None,
         interrupts: Some(&interrupts),
+        ..Watched::default()
     })
+    .map(|on_disks| on_disks.found)
     .context("the disks cannot be looked at")
 }
 

@@ -159,7 +159,8 @@ impl Session {
         let found = on_disks_in_own_process(&Watched {
             limit: Some(limit),
             ..Watched::default()
-        });
+        })
+        .map(|on_disks| on_disks.found);
         self.milestone("systems");
         found
             .map_err(|error| {

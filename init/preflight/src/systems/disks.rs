@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hardware::{FirmwareKind, Reading};
+use plan::SystemFiles;
 use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
 use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
 use proxmox::system::storage::mounts;
 use proxmox::{Found, Installation, Sources};
+use serde::{Deserialize, Serialize};
 use storage::{
     DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Stick, Storage, Trouble,
     VolumeId, look_loading,
@@ -25,6 +27,17 @@ pub struct DiskOptions {
     pub passphrase: Option<Vec<u8>>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
+    /// Whether the files that a plan is made from are read.
+    pub with_files: bool,
+}
+
+/// What is on the disks.
+#[derive(Serialize, Deserialize)]
+pub struct OnDisks {
+    /// All systems, and what the disks are used for.
+    pub found: Found,
+    /// The files that a plan is made from, of each system by its root, when they were wanted.
+    pub files: Vec<(RootCandidate, SystemFiles)>,
 }
 
 /// An ESP that was found.
@@ -37,15 +50,20 @@ struct Esp {
 
 /// Every installed system on the disks of this machine. Nothing is written to any of them. An error means that
 /// nothing could be looked at.
-pub fn on_disks(options: &DiskOptions) -> Result<Found> {
-    on_disks_visiting(options, &mut |_, _, _| {})
+pub fn on_disks(options: &DiskOptions) -> Result<OnDisks> {
+    let mut files = Vec::new();
+    let found = on_disks_visiting(options, &mut |root, inside, installation| {
+        if options.with_files {
+            files.push((root.clone(), SystemFiles::read(inside, installation)));
+        }
+    })?;
+    Ok(OnDisks { found, files })
 }
 
 /// What sees each system while its files can still be read.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation);
+type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation);
 
-/// The same, with each system shown while its files can still be read.
-pub(super) fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
+fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     let started = Instant::now();
     let load = kernel_modules::loader().unwrap_or_else(|error| {
         tracing::warn!("no module can be loaded: {error:#}");

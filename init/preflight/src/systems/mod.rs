@@ -10,7 +10,7 @@ mod own_process;
 mod process_group;
 mod uses;
 
-pub use disks::{DiskOptions, on_disks};
+pub use disks::{DiskOptions, OnDisks, on_disks};
 pub use encrypted::ask as ask_passphrase;
 pub use firmware::{boot_entries, firmware_kind};
 pub use folder::{in_folder, in_running_system, open};

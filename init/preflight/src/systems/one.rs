@@ -1,10 +1,8 @@
 use anyhow::{Context, Result, bail};
 use plan::SystemFiles;
 use proxmox::{Found, Installation};
-use storage::RootCandidate;
 
-use super::DiskOptions;
-use super::disks::on_disks_visiting;
+use super::{OnDisks, Watched, on_disks_in_own_process};
 
 /// The system that is meant, where several may be on the disks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +82,13 @@ impl OneSystem {
 ///
 /// # Errors
 /// Nothing could be looked at, or it cannot be told which system is meant: all are named.
-pub fn one_on_disks(which: Which, options: &DiskOptions) -> Result<OneSystem> {
-    let mut read: Vec<(RootCandidate, SystemFiles)> = Vec::new();
-    let found = on_disks_visiting(options, &mut |root, files, installation| {
-        read.push((root.clone(), SystemFiles::read(files, installation)));
-    })
-    .context("the disks cannot be looked at")?;
+pub fn one_on_disks(which: Which, watched: &Watched) -> Result<OneSystem> {
+    let watched = Watched {
+        with_files: true,
+        ..*watched
+    };
+    let OnDisks { found, files } =
+        on_disks_in_own_process(&watched).context("the disks cannot be looked at")?;
     let names = found
         .systems
         .iter()
@@ -98,7 +97,7 @@ pub fn one_on_disks(which: Which, options: &DiskOptions) -> Result<OneSystem> {
     // What was read from an overlay that did not hold is left out of the systems, so places differ.
     let roots = found.look.as_ref().map(|look| &look.storage.roots);
     let root = roots.and_then(|roots| roots.get(index));
-    let files = read.into_iter().find(|(read, _)| Some(read) == root);
+    let files = files.into_iter().find(|(read, _)| Some(read) == root);
     let (_, files) = files.context("the files of the system were not read")?;
     Ok(OneSystem {
         found,

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use proxmox::Found;
 use storage::LookOptions;
 
+use super::OnDisks;
 use super::process_group::{Interrupts, ProcessGroup};
 
 /// What a look prints is shorter: some MB where many guests are kept.
@@ -24,6 +24,8 @@ pub struct Watched<'a> {
     pub passphrase: Option<&'a [u8]>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
     pub bound: Option<u64>,
+    /// Whether the files that a plan is made from are read.
+    pub with_files: bool,
     /// It is ended when it takes longer.
     pub limit: Option<Duration>,
     /// It is ended when one of these arrives.
@@ -33,11 +35,14 @@ pub struct Watched<'a> {
 /// Looks at the installed systems in a process of its own, so that it can be ended from outside: a disk that does
 /// not answer must not keep the report away, nor a person who has enough. All that an ended look has put up is
 /// taken away.
-pub fn on_disks_in_own_process(watched: &Watched) -> Result<Found> {
+pub fn on_disks_in_own_process(watched: &Watched) -> Result<OnDisks> {
     let mut command = Command::new("/proc/self/exe");
     command.arg("look-at-disks").stderr(Stdio::null());
     if watched.passphrase.is_some() {
         command.arg("--passphrase");
+    }
+    if watched.with_files {
+        command.arg("--files");
     }
     if let Some(bound) = watched.bound {
         command.arg(format!("--bound={bound}"));
@@ -48,7 +53,7 @@ pub fn on_disks_in_own_process(watched: &Watched) -> Result<Found> {
         .and_then(|()| group.output(watched.limit, watched.interrupts, LONGEST));
     match printed {
         Ok(printed) => {
-            let found: Result<Found, String> = serde_json::from_slice(&printed)
+            let found: Result<OnDisks, String> = serde_json::from_slice(&printed)
                 .context("the look said nothing that can be read")?;
             found.map_err(|why| anyhow!("{why}"))
         }

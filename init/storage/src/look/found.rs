@@ -87,21 +87,21 @@ impl Look {
                 partuuid: entry.and_then(|entry| entry.uuid.clone()),
             };
             let kind = entry.map(|entry| entry.kind.clone());
+            let name = entry.and_then(|entry| entry.name.clone());
             if self.options.results.as_ref() == Some(&node) {
+                let why = "it is left alone: results are saved to it".to_owned();
                 self.storage.volumes.push(Volume {
                     id: volume,
                     size,
                     partition_type: kind,
-                    content: Content::Unknown(
-                        "it is left alone: results are saved to it".to_owned(),
-                    ),
-                    partition_name: entry.and_then(|entry| entry.name.clone()),
+                    partition_name: name,
+                    content: Content::Unknown(why),
                 });
-            } else {
-                self.cover(volume, &node, size, kind);
-                if let Some(covered) = self.storage.volumes.last_mut() {
-                    covered.partition_name = entry.and_then(|entry| entry.name.clone());
-                }
+                continue;
+            }
+            self.cover(volume, &node, size, kind);
+            if let Some(covered) = self.storage.volumes.last_mut() {
+                covered.partition_name = name;
             }
         }
     }
