@@ -41,6 +41,9 @@ const ON_ESP: [&str; 4] = [
     "grub/grub.cfg",
 ];
 
+/// Places of the root again, behind those: a letter that stands before keeps its meaning.
+const MORE: [&str; 1] = ["etc/systemd/system/any.mount"];
+
 /// A database of guests, behind the byte that says what it is.
 const DATABASE: &[u8] = include_bytes!("../corpus/installed-system/config.db");
 
@@ -55,6 +58,7 @@ fn sound() -> (MemoryFiles, MemoryFiles) {
         .file("etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n")
         .file("etc/os-release", "ID=debian\nVERSION_ID=12\n")
         .file("etc/hostname", "pve\n")
+        .file("etc/systemd/system/local-fs.target.wants/any.mount", "")
         .file("var/lib/pve-cluster/config.db", &DATABASE[1..])
         .file(
             "var/lib/dpkg/status",
@@ -69,9 +73,10 @@ pub(crate) fn system(bytes: &[u8]) {
     let Some((first, content)) = bytes.split_first() else {
         return;
     };
-    let place = usize::from(first.wrapping_sub(b'a')) % (PLACES.len() + ON_ESP.len());
+    let place = usize::from(first.wrapping_sub(b'a')) % (PLACES.len() + ON_ESP.len() + MORE.len());
     let (mut root, mut esp) = sound();
-    match PLACES.get(place) {
+    let on_root = PLACES.get(place);
+    match on_root.or_else(|| MORE.get(place.checked_sub(PLACES.len() + ON_ESP.len())?)) {
         Some(path) => root = root.file(path, content),
         None => esp = esp.file(ON_ESP[place - PLACES.len()], content),
     }

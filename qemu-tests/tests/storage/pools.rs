@@ -1,5 +1,5 @@
 use qemu_tests::storage_guest::{LookRequest, Request};
-use storage::{FileSystemId, Trouble};
+use storage::{CanMount, FileSystemId, Trouble};
 
 use crate::lab::{Disks, Lab, ROOT};
 
@@ -9,6 +9,7 @@ fn pool(host: &str, id: &str, members: &str) -> String {
         "printf '{id}' > /etc/hostid; \
          zpool create -f -o cachefile=none -R /mnt/a -m none rpool {members}; zfs create rpool/ROOT; \
          zfs create -o mountpoint=/ rpool/ROOT/pve-1; zfs create -o mountpoint=/data rpool/data; \
+         zfs create -o canmount=off -o mountpoint=/var rpool/var; \
          zfs create -V 32M rpool/data/vm-100-disk-0; zpool set bootfs=rpool/ROOT/pve-1 rpool; \
          cd /mnt/a; {ROOT} echo {host} > etc/hostname; zpool sync rpool; echo more > etc/motd; sync;"
     )
@@ -43,6 +44,12 @@ fn two_pools_of_one_name_and_of_hosts_that_never_exported_them_are_read_by_their
             panic!("{root:?}");
         };
         assert_eq!(name, "rpool/ROOT/pve-1");
+        let sets = pools.iter().flat_map(|one| &one.data_sets);
+        let never: Vec<&str> = sets
+            .filter(|set| set.canmount == CanMount::Off)
+            .map(|set| set.name.as_str())
+            .collect();
+        assert_eq!(never, ["rpool/var", "rpool/var"]);
         assert!(pools.iter().any(|one| one.guid == *pool));
     }
 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::command_line::CommandLine;
 
+/// What stands behind so many bytes of a grub.cfg is left out: parsed, a byte takes a hundred.
+const LONGEST: usize = 1 << 20;
+
 /// The menu that a grub.cfg makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrubMenu {
@@ -60,7 +63,11 @@ impl GrubMenu {
         environment: Option<&BTreeMap<String, String>>,
         platform: &str,
     ) -> Self {
-        run::run(&script::parse(text), environment, platform)
+        let start = text.get(..text.floor_char_boundary(LONGEST));
+        let start = start.unwrap_or_default();
+        let mut menu = run::run(&script::parse(start), environment, platform);
+        menu.certain &= start.len() == text.len();
+        menu
     }
 
     /// The entry that starts when nobody touches a key, with the titles that lead to it. A default that names

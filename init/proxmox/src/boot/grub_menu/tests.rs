@@ -150,6 +150,17 @@ fn a_menu_that_grows_without_end_is_cut_and_its_default_is_not_certain() {
 }
 
 #[test]
+fn what_stands_far_behind_is_left_out_and_the_default_is_not_certain() {
+    let text = format!(
+        "menuentry a {{\n}}\n#{}\nmenuentry b {{\n}}\n",
+        "x".repeat(1 << 20)
+    );
+    let menu = GrubMenu::parse(&text, None, "pc");
+    assert_eq!(menu.entries.len(), 1);
+    assert!(!menu.certain);
+}
+
+#[test]
 fn more_entries_than_any_host_has_are_left_out_and_the_default_is_not_certain() {
     let menu = GrubMenu::parse(&"menuentry a {\n}\n".repeat(5000), None, "pc");
     assert_eq!(menu.entries.len(), 4096);
