@@ -10,6 +10,7 @@
 
 mod act;
 mod change;
+mod collect;
 mod commit;
 mod contents;
 mod difference;
@@ -40,6 +41,7 @@ pub use act::{Act, Source};
 pub use change::{
     Attributes, ChangeSet, FileChange, FileState, FolderChange, NotAnId, PlaceId, ReceiptId, Role,
 };
+pub use collect::{Collected, collect};
 pub use commit::{Applied, apply};
 pub use contents::{Contents, Elsewhere, Memory};
 pub use difference::Difference;

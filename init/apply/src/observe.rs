@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use storage::{Kind, Root, RootError};
+use storage::{Kind, Root, RootError, Status};
 
 use crate::change::{Attributes, ChangeSet, FileState, PlaceId};
 use crate::difference::Difference;
@@ -32,17 +32,34 @@ pub fn state_of(root: &Root, place: &PlaceId, path: &str) -> Result<Option<FileS
         path: path.into(),
         reason: error.to_string(),
     })?;
-    let attributes = Attributes {
+    Ok(Some(FileState {
+        digest,
+        size,
+        attributes: attributes_of(&status, place),
+    }))
+}
+
+/// Who may do what with a folder.
+pub(crate) fn folder_attributes(
+    root: &Root,
+    place: &PlaceId,
+    path: &str,
+) -> Result<Option<Attributes>, ApplyError> {
+    let attributes = attributes_of(&root.status(path)?, place);
+    // Its time is when a file in it came or went.
+    Ok(attributes.map(|attributes| Attributes {
+        modified: None,
+        ..attributes
+    }))
+}
+
+fn attributes_of(status: &Status, place: &PlaceId) -> Option<Attributes> {
+    (!place.is_fat()).then_some(Attributes {
         mode: status.mode,
         uid: status.uid,
         gid: status.gid,
         modified: Some(status.modified),
-    };
-    Ok(Some(FileState {
-        digest,
-        size,
-        attributes: (!place.is_fat()).then_some(attributes),
-    }))
+    })
 }
 
 fn seen(root: &Root, place: &PlaceId, path: &str) -> Result<Seen, ApplyError> {

@@ -110,7 +110,7 @@ pub(crate) fn after_failure(
     sequence: &Sequence,
     store: &Store<'_>,
     cause: ApplyError,
-    clean: impl FnOnce() -> Result<(), ApplyError>,
+    clean: impl Fn() -> Result<(), ApplyError>,
 ) -> ApplyError {
     let tidy = || {
         let seen = observe(places, sequence)?;
@@ -122,7 +122,8 @@ pub(crate) fn after_failure(
         clean()?;
         Ok::<bool, ApplyError>(true)
     };
-    match tidy() {
+    // The kernel tells a write error once more to whoever syncs next.
+    match tidy().or_else(|_| tidy()) {
         Ok(true) => ApplyError::GivenUp(Box::new(cause)),
         // The first error is the one to tell.
         Ok(false) | Err(_) => ApplyError::NotEnded(Box::new(cause)),

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use qemu_tests::Machine;
 use qemu_tests::little_system::{Time, View, Volume};
-use qemu_tests::power_cut::{Bounds, Canvas, CrashState, Recording, Replay};
+use qemu_tests::power_cut::{Bounds, Canvas, CrashState, FailingDisk, Fault, Recording, Replay};
+use qemu_tests::{Device, Machine};
 
 use crate::lab::Lab;
 
@@ -16,8 +16,10 @@ const ESP_LENGTH: u64 = 12 << 20;
 
 /// How many states are recovered by a kernel.
 const RECOVERED: usize = 30;
+/// So many of them spread over all; the others are the first of each class.
+const SPREAD: usize = 24;
 /// How many of them in one start of the guest; each has two disks.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 5;
 
 /// Runs a tool that makes or reads a file system.
 fn tool(command: &mut Command) -> String {
@@ -133,30 +135,79 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// What is wrong with what a loader reads, and which selectors are new.
-fn judge(
+/// Whether a staged name leads to what a loader reads: never meant, and so both have the same clusters.
+fn shares(files: &BTreeMap<String, Vec<u8>>) -> bool {
+    let (staged, read): (Vec<_>, Vec<_>) = files
+        .iter()
+        .partition(|(path, _)| path.contains("/preflight-"));
+    let selectors = read
+        .iter()
+        .filter(|(path, text)| path.ends_with(".conf") && !text.is_empty());
+    selectors
+        .into_iter()
+        .any(|(_, text)| staged.iter().any(|(_, other)| other == text))
+}
+
+/// A volume's loader, state after state.
+struct Watched {
     volume: Volume,
-    view: &View,
-    state: &CrashState<'_>,
-    complaints: &mut Vec<String>,
-) -> String {
-    let (old, new) = (volume.view_at(Time::Old), volume.view_at(Time::New));
-    let mut class = String::new();
-    let promised = state.marks().last().map(String::as_str);
-    for selector in old.keys() {
-        let now = view.get(selector);
-        let is = |views: &View| views.get(selector) == now;
-        class.push(if is(&new) { 'n' } else { 'o' });
-        let fits = match promised {
-            Some("applied") => is(&new),
-            Some("undone") => is(&old),
-            _ => is(&old) || is(&new),
-        };
-        if !fits {
-            complaints.push(format!("{volume:?} {selector}: {now:?}: {state}"));
+    old: View,
+    new: View,
+    /// The last image, and what was read of it: most states differ on the other disk.
+    last: Option<(Vec<u8>, View, bool)>,
+}
+
+impl Watched {
+    fn new(volume: Volume) -> Self {
+        Self {
+            volume,
+            old: volume.view_at(Time::Old),
+            new: volume.view_at(Time::New),
+            last: None,
         }
     }
-    class
+
+    /// What is started, and whether a selector shares its clusters with a staged file.
+    fn view(&mut self, image: &Path, out: &Path) -> (&View, bool) {
+        let bytes = fs::read(image).unwrap();
+        let (_, view, shared) = match self.last.take() {
+            Some((last, view, shared)) if last == bytes => self.last.insert((last, view, shared)),
+            _ => {
+                let files = match self.volume {
+                    Volume::Root => read_ext4(image, out),
+                    Volume::Esp => read_fat(image),
+                };
+                let view = self.volume.view(&files);
+                self.last.insert((bytes, view, shares(&files)))
+            }
+        };
+        (view, *shared)
+    }
+
+    /// Which selectors are new, by a letter each, and what is wrong with what a loader reads.
+    fn judge(&mut self, image: &Path, out: &Path, state: &CrashState<'_>) -> (String, Vec<String>) {
+        let (mut class, mut complaints) = (String::new(), Vec::new());
+        let promised = state.marks().last().cloned();
+        let (volume, old, new) = (self.volume, self.old.clone(), self.new.clone());
+        let (view, shared) = self.view(image, out);
+        if shared {
+            class.push('s');
+        }
+        for selector in old.keys() {
+            let now = view.get(selector);
+            let is = |views: &View| views.get(selector) == now;
+            class.push(if is(&new) { 'n' } else { 'o' });
+            let fits = match promised.as_deref() {
+                Some("applied") => is(&new),
+                Some("undone") => is(&old),
+                _ => is(&old) || is(&new),
+            };
+            if !fits {
+                complaints.push(format!("{volume:?} {selector}: {now:?}: {state}"));
+            }
+        }
+        (class, complaints)
+    }
 }
 
 #[test]
@@ -174,6 +225,7 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
     });
     assert_eq!(replay.complete().marks(), ["applied", "undoing", "undone"]);
     let out = lab.folder().join("out");
+    let mut watched = Volume::ALL.map(Watched::new);
     let mut complaints = Vec::new();
     let mut classes: BTreeSet<String> = BTreeSet::new();
     let bounds = Bounds {
@@ -188,27 +240,21 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
         canvases
             .iter_mut()
             .for_each(|canvas| canvas.show(&state).unwrap());
-        let mut class = judge(
-            Volume::Root,
-            &Volume::Root.view(&read_ext4(canvases[0].path(), &out)),
-            &state,
-            &mut complaints,
-        );
-        class += &judge(
-            Volume::Esp,
-            &Volume::Esp.view(&read_fat(canvases[1].path())),
-            &state,
-            &mut complaints,
-        );
+        let mut class = String::new();
+        for (watched, canvas) in watched.iter_mut().zip(&canvases) {
+            let (letters, wrong) = watched.judge(canvas.path(), &out, &state);
+            class += &letters;
+            complaints.extend(wrong);
+        }
         let unseen = classes.insert(class);
         // Spread over the whole, and the first of each class.
-        if unseen || number * RECOVERED / total != (number + 1) * RECOVERED / total {
+        if unseen || number * SPREAD / total != (number + 1) * SPREAD / total {
             let copies = [0, 1].map(|disk| {
                 let path = lab.folder().join(format!("kept-{number}-{disk}"));
                 fs::copy(canvases[disk].path(), &path).unwrap();
                 path
             });
-            kept.push((state.to_string(), copies));
+            kept.push((state.to_string(), copies, unseen));
         }
         number += 1;
     }
@@ -224,22 +270,30 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
         &complaints[..complaints.len().min(5)]
     );
     assert!(total > 200 && classes.len() >= 4, "{total}, {classes:?}");
+    assert!(
+        classes.iter().any(|class| class.contains('s')),
+        "{classes:?}"
+    );
     assert!(kept.len() >= RECOVERED, "{}", kept.len());
 
     for (round, states) in kept.chunks(AT_ONCE).enumerate() {
         let disks: Vec<&Path> = states
             .iter()
-            .flat_map(|(_, disks)| disks)
+            .flat_map(|(_, disks, _)| disks)
             .map(PathBuf::as_path)
             .collect();
         let recording = Recording::new(lab.folder(), "state", &disks).unwrap();
-        let way = format!("recover states={}", states.len());
+        let again = states
+            .iter()
+            .map(|(.., first)| if *first { 'a' } else { '-' });
+        let again: String = again.collect();
+        let way = format!("recover states={} again={again}", states.len());
         let said = lab.write(
             &format!("cut-recover-{round}"),
             &way,
             recording.on(Machine::q35()),
         );
-        for (number, (state, _)) in states.iter().enumerate() {
+        for (number, (state, ..)) in states.iter().enumerate() {
             let line = format!("writer: state {number}: ");
             let how = said
                 .split(&line)
@@ -267,4 +321,31 @@ fn a_full_esp_and_read_only_places_are_clear_errors_that_change_nothing() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
+}
+
+#[test]
+fn a_medium_error_while_files_are_staged_leaves_the_old_system() {
+    let Some(lab) = Lab::open() else { return };
+    let images = images(&lab);
+    let recording = Recording::new(lab.folder(), "commit", &[&images[0]]).unwrap();
+    // The first new initrd is written behind all old files.
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&images[1])
+        .unwrap();
+    let system = fatfs::FileSystem::new(file, fatfs::FsOptions::new()).unwrap();
+    let clusters = system.stats().unwrap();
+    let first = ESP_LENGTH / 512 - u64::from(clusters.total_clusters());
+    let used = u64::from(clusters.total_clusters() - clusters.free_clusters());
+    drop(system);
+    let disk = FailingDisk::new(&images[1], first + used + 40, Fault::Error);
+    let machine = recording
+        .on(Machine::q35())
+        .integrated(Device::Failing(disk));
+    let said = lab.write("commit-bad-esp", "bad-esp", machine);
+    assert!(
+        said.contains("Input/output error. Nothing was switched, and what was staged is removed"),
+        "{said}"
+    );
 }

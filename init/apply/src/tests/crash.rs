@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
@@ -43,17 +44,32 @@ fn goal(new: &System) -> Views {
     Machine::new(new, new).loaders()
 }
 
+/// Where the power went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Never,
+    BeforeAnySwitch,
+    Later,
+}
+
 /// Runs `what` until the act with this number, and there ends like in a power cut; what was being written is
-/// half there. Says whether it was cut.
+/// half there.
 fn cut(
     machine: &Machine,
     at: usize,
     check: &dyn Fn(),
     what: &mut dyn FnMut(&mut crate::Progress<'_>),
-) -> bool {
+) -> Cut {
+    let begun = Cell::new(false);
+    let mut last_switches = false;
     let mut watch = |event: Event<'_>| {
         if let Event::Doing { act, number, .. } = event {
             check();
+            begun.set(begun.get() || last_switches);
+            last_switches = matches!(
+                act,
+                Act::Select { .. } | Act::Retire { .. } | Act::Remove { .. }
+            );
             if number == at {
                 half(machine, act);
                 resume_unwind(Box::new(()));
@@ -61,7 +77,12 @@ fn cut(
         }
         ControlFlow::Continue(())
     };
-    catch_unwind(AssertUnwindSafe(|| what(&mut watch))).is_err()
+    let ended = catch_unwind(AssertUnwindSafe(|| what(&mut watch))).is_ok();
+    match (ended, begun.get()) {
+        (true, _) => Cut::Never,
+        (false, false) => Cut::BeforeAnySwitch,
+        (false, true) => Cut::Later,
+    }
 }
 
 /// A part of what an act does.
@@ -108,13 +129,14 @@ fn in_one_go((old, new): &(System, System)) {
     let (before, after) = (machine.loaders(), goal(new));
     let never = usize::MAX;
     let check = || old_or_new(&machine, &before, &after);
-    assert!(!cut(&machine, never, &check, &mut |watch| {
+    let apply_all = cut(&machine, never, &check, &mut |watch| {
         let set = machine.set.clone();
         assert!(matches!(
             apply(&machine.places, set, &machine.contents, watch).unwrap(),
             Applied::Done(_)
         ));
-    }));
+    });
+    assert_eq!(apply_all, Cut::Never);
     assert_eq!(machine.loaders(), after);
     assert_eq!(verify(&machine.places, &machine.set).unwrap(), []);
     let changed = machine.now();
@@ -134,9 +156,10 @@ fn in_one_go((old, new): &(System, System)) {
     assert_eq!(again.unwrap(), Applied::Nothing);
     assert_eq!(machine.now(), changed);
 
-    assert!(!cut(&machine, never, &check, &mut |watch| {
+    let undo_all = cut(&machine, never, &check, &mut |watch| {
         undo(&machine.places, &machine.set.id, Since::Refuse, watch).unwrap();
-    }));
+    });
+    assert_eq!(undo_all, Cut::Never);
     assert_eq!(machine.now(), machine.trees);
 }
 
@@ -158,7 +181,7 @@ fn with_cuts((old, new): &(System, System), undoing: bool, first: usize, second:
         }
     });
     check();
-    if was_cut {
+    if was_cut != Cut::Never {
         cut(&machine, second, &check, &mut |watch| {
             recover(&machine.places, watch).unwrap();
         });
@@ -173,6 +196,9 @@ fn with_cuts((old, new): &(System, System), undoing: bool, first: usize, second:
         Some(Recovered::NotApplied | Recovered::Undone) => assert_eq!(now, machine.trees),
         None => {}
     }
+    if (was_cut, undoing) == (Cut::BeforeAnySwitch, false) {
+        assert_eq!(now, machine.trees);
+    }
     if now != machine.trees {
         assert!(there);
         assert_eq!(machine.loaders(), after);
@@ -185,7 +211,7 @@ fn with_cuts((old, new): &(System, System), undoing: bool, first: usize, second:
         .unwrap();
     }
     assert_eq!(machine.now(), machine.trees);
-    was_cut
+    was_cut != Cut::Never
 }
 
 /// A host with GRUB and two ESPs on which everything happens: initrds change, a kernel comes, one goes.

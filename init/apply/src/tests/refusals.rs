@@ -260,3 +260,37 @@ fn a_receipt_is_read_again_as_it_was_written() {
         .collect();
     assert_eq!(kept, [receipt]);
 }
+
+#[test]
+fn a_menu_that_is_new_while_its_payloads_are_old_is_led_to_staged_ones_before_they_change() {
+    let machine = machine();
+    let text = |file: &crate::FileChange, digest: &Digest| {
+        let mut bytes = Vec::new();
+        let content = crate::Contents::open(&machine.contents, digest);
+        match content.ok() {
+            Some(mut content) => content.read_to_end(&mut bytes).map(|_| bytes).ok(),
+            None => fs::read(machine.path(1, &file.path))
+                .ok()
+                .filter(|bytes| Digest::of(bytes) == *digest)
+                .or_else(|| fs::read(machine.path(0, &file.path)).ok()),
+        }
+    };
+    let sequence = crate::Sequence::new(machine.set.clone(), crate::Way::There, &text).unwrap();
+    let mut seen = crate::observe::observe(&machine.places, &sequence).unwrap();
+    for (file, seen) in machine.set.files.iter().zip(&mut seen.files) {
+        if file.role == crate::Role::Selector
+            && let Some(after) = file.after
+        {
+            *seen = crate::Seen::File(after);
+        }
+    }
+    let acts = sequence.order(&seen).unwrap();
+    let first = |wanted: &dyn Fn(&crate::Act) -> bool| acts.iter().position(wanted).unwrap();
+    let led = first(
+        &|act| matches!(act, crate::Act::Select { target, .. } if target == "/loader/entries/0.conf"),
+    );
+    let removed = first(
+        &|act| matches!(act, crate::Act::Remove { path, .. } if path == "/EFI/0/initrd.img-0"),
+    );
+    assert!(led < removed, "{acts:#?}");
+}

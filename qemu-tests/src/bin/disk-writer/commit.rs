@@ -1,20 +1,20 @@
 //! Changing the little system, and ending what power cuts have left of that.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use apply::{Applied, ApplyError, Event, Recovered, Since};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use qemu_tests::little_system::{self, Time, Volume};
-use std::ops::ControlFlow;
 
 const ROOT: &str = "/mnt/root";
 const ESP: &str = "/mnt/esp";
 
 /// Applies the change to the disks `commit-0` and `commit-1` and takes it back, with a mark at each step.
 pub fn there_and_back() -> Result<()> {
-    mount_both("commit-0", "commit-1")?;
+    mount_both(&super::disk("commit-0")?, &super::disk("commit-1")?)?;
     let (set, contents) = little_system::change("one").context("the change")?;
     let places = little_system::places(Path::new(ROOT), Path::new(ESP))?;
     let mut acts = 0;
@@ -36,14 +36,15 @@ pub fn there_and_back() -> Result<()> {
     Ok(())
 }
 
-/// Recovers each of the states on the disks `state-0`, `state-1` and so on, two disks a state; then undo, apply and
-/// undo work on each.
+/// Recovers each of the states on the disks `state-0`, `state-1` and so on, two disks a state; then an undo works on
+/// it, and on those that `again` names by an `a` at their place also a second apply.
 pub fn recover() -> Result<()> {
     let states: usize = std::env::var("states")?.parse()?;
-    for state in 0..states {
-        let disks = [0, 1].map(|side| format!("state-{}", state * 2 + side));
-        mount_both(&disks[0], &disks[1])?;
-        match recovered() {
+    let again = std::env::var("again")?;
+    for (state, letter) in again.bytes().enumerate().take(states) {
+        let disk = |side| super::disk(&format!("state-{}", state * 2 + side));
+        mount_both(&disk(0)?, &disk(1)?)?;
+        match recovered(letter == b'a') {
             Ok(how) => println!("writer: state {state}: {how}"),
             Err(error) => println!("writer: state {state}: WRONG: {error:#}"),
         }
@@ -54,7 +55,7 @@ pub fn recover() -> Result<()> {
     Ok(())
 }
 
-fn recovered() -> Result<&'static str> {
+fn recovered(again: bool) -> Result<&'static str> {
     let places = little_system::places(Path::new(ROOT), Path::new(ESP))?;
     let (set, contents) = little_system::change("one").context("the change")?;
     let ended = apply::recover(&places, &mut apply::unwatched).context("recover")?;
@@ -74,6 +75,9 @@ fn recovered() -> Result<&'static str> {
         apply::undo(&places, &set.id, Since::Refuse, &mut apply::unwatched).context("undo")?;
         complain("after the undo", Time::Old)?;
     }
+    if !again {
+        return Ok(how);
+    }
     let again = apply::apply(&places, set.clone(), &contents, &mut apply::unwatched);
     ensure!(matches!(again.context("apply again")?, Applied::Done(_)));
     complain("after the second apply", Time::New)?;
@@ -84,7 +88,7 @@ fn recovered() -> Result<&'static str> {
 
 /// Tries to apply to an ESP without room, to a root that is read-only, and to an ESP that is.
 pub fn refused() -> Result<()> {
-    mount_both("commit-0", "commit-1")?;
+    mount_both(&super::disk("commit-0")?, &super::disk("commit-1")?)?;
     let (set, contents) = little_system::change("one").context("the change")?;
     let places = little_system::places(Path::new(ROOT), Path::new(ESP))?;
     let filling = Path::new(ESP).join("filling");
@@ -109,6 +113,19 @@ pub fn refused() -> Result<()> {
     complain("after the refusals", Time::Old)
 }
 
+/// Applies where the ESP's disk, `/dev/sda`, does not take some of the new bytes.
+pub fn bad_esp() -> Result<()> {
+    let esp = super::appearing(Path::new("/dev/sda"))?;
+    mount_both(&super::disk("commit-0")?, &esp)?;
+    let (set, contents) = little_system::change("one").context("the change")?;
+    let places = little_system::places(Path::new(ROOT), Path::new(ESP))?;
+    let tried = apply::apply(&places, set, &contents, &mut apply::unwatched);
+    let error = tried.err().context("it was no error")?;
+    println!("writer: {error}");
+    ensure!(matches!(error, ApplyError::GivenUp(_)), "{error:?}");
+    complain("after the error", Time::Old)
+}
+
 fn remount(place: &str, flags: MsFlags) -> Result<()> {
     let nothing = None::<&str>;
     Ok(mount(
@@ -120,7 +137,7 @@ fn remount(place: &str, flags: MsFlags) -> Result<()> {
     )?)
 }
 
-fn mount_both(root: &str, esp: &str) -> Result<()> {
+fn mount_both(root: &Path, esp: &Path) -> Result<()> {
     // A power cut can leave a name whose clusters are free already; removing it shall not make all read-only.
     let both = [
         (root, ROOT, "ext4", "errors=remount-ro"),
@@ -128,9 +145,8 @@ fn mount_both(root: &str, esp: &str) -> Result<()> {
     ];
     for (disk, place, kind, options) in both {
         fs::create_dir_all(place)?;
-        let disk = super::disk(disk)?;
         mount(
-            Some(disk.as_path()),
+            Some(disk),
             place,
             Some(kind),
             MsFlags::empty(),

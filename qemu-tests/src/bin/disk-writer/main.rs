@@ -72,6 +72,7 @@ fn work() -> Result<()> {
         Ok("commit") => commit::there_and_back(),
         Ok("recover") => commit::recover(),
         Ok("refused") => commit::refused(),
+        Ok("bad-esp") => commit::bad_esp(),
         way => bail!("no way to write: {way:?}"),
     }
 }
