@@ -3,6 +3,9 @@
 //! and nothing beside them is touched or made.
 
 mod database;
+mod edit;
+#[cfg(test)]
+mod edit_tests;
 mod mapping;
 mod section;
 mod tree;
@@ -16,6 +19,7 @@ use crate::files::Files;
 use crate::reader::{Reader, Trouble};
 
 pub use database::{DatabaseError, Row, read_database};
+pub use edit::{EditError, PveChange, edit_database};
 pub use mapping::{MappedDevice, PciMapping, parse_pci_mappings};
 pub use section::{Section, parse_sections};
 pub use tree::Tree;

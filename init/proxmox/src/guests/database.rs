@@ -42,6 +42,9 @@ pub enum DatabaseError {
     /// Columns that are no data but worked out by the schema.
     #[error("its schema works columns out, which that of pmxcfs does not")]
     WorkedOut,
+    /// Something that happens when a row is changed.
+    #[error("its schema has triggers, which that of pmxcfs has not")]
+    Trigger,
     /// Rows that hold more than the file is long.
     #[error("its entries hold more bytes than the database itself, so they are made up")]
     MadeUp,
@@ -60,17 +63,8 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
     let mut connection = Connection::open_in_memory()?;
     let length = database.len();
     connection.deserialize_read_exact(MAIN_DB, Cursor::new(database), length, true)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, FILE)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "ignore_check_constraints", true)?;
-    let end = Instant::now() + PATIENCE;
-    connection.progress_handler(STEPS, Some(move || Instant::now() > end))?;
-    plain_table(&connection)?;
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(DatabaseError::Damaged(check.replace('\n', " ")));
-    }
+    checked(&mut connection)?;
     let mut left = length;
     let mut statement =
         connection.prepare("SELECT inode, parent, version, mtime, type, name, data FROM tree")?;
@@ -98,6 +92,21 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
     Ok(rows)
 }
 
+/// Bounds what a database can make SQLite do, and refuses what pmxcfs has not made.
+pub(super) fn checked(connection: &mut Connection) -> Result<(), DatabaseError> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, FILE)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    let end = Instant::now() + PATIENCE;
+    connection.progress_handler(STEPS, Some(move || Instant::now() > end))?;
+    plain_table(connection)?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check != "ok" {
+        return Err(DatabaseError::Damaged(check.replace('\n', " ")));
+    }
+    Ok(())
+}
+
 /// A schema is a program: what is worked out when it is read takes time and memory without bound, and no progress
 /// handler ends a single call.
 fn plain_table(connection: &Connection) -> Result<(), DatabaseError> {
@@ -111,6 +120,11 @@ fn plain_table(connection: &Connection) -> Result<(), DatabaseError> {
     let worked_out: i64 = connection.query_row(worked_out, [], |row| row.get(0))?;
     if worked_out > 0 {
         return Err(DatabaseError::WorkedOut);
+    }
+    let triggers = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'trigger'";
+    let triggers: i64 = connection.query_row(triggers, [], |row| row.get(0))?;
+    if triggers > 0 {
+        return Err(DatabaseError::Trigger);
     }
     Ok(())
 }

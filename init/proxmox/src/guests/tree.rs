@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use super::Row;
 
-const FOLDER: i64 = 4;
-const FILE: i64 = 8;
+pub(super) const FOLDER: i64 = 4;
+pub(super) const FILE: i64 = 8;
 /// The root's row.
-const VERSION: &str = "__version__";
+pub(super) const VERSION: &str = "__version__";
 /// Folders deeper than this are none of pmxcfs's.
 const DEPTH: usize = 16;
 

@@ -1,0 +1,204 @@
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use rusqlite::{Connection, MAIN_DB, Transaction, TransactionBehavior};
+
+use super::database::{DatabaseError, checked, read_database};
+use super::tree::{FILE, FOLDER, Tree, VERSION};
+
+/// A file of /etc/pve that is to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PveChange {
+    /// Its path, without a leading slash.
+    pub path: String,
+    /// What it holds now; none where it is not there.
+    pub before: Option<Vec<u8>>,
+    /// What it is to hold.
+    pub after: Vec<u8>,
+}
+
+/// Why a database was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// It cannot be read, or what came out of the change cannot.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// pmxcfs does not start on it.
+    #[error("pmxcfs would not start on it: {0}; that has to be mended first")]
+    Faulty(String),
+    /// The host is one of a cluster.
+    #[error(
+        "the host is one of a cluster, whose other nodes would undo the change or take it over; change the guest \
+         on a running node"
+    )]
+    Cluster,
+    /// A file holds something else than what the change was made for.
+    #[error("{0} has changed since the change was planned; plan it again")]
+    Changed(String),
+    /// A path that no file of /etc/pve can have.
+    #[error("{0} is no path that pmxcfs keeps a file at")]
+    Path(String),
+    /// pmxcfs keeps no larger file.
+    #[error("{0} would be larger than the 1 MiB that pmxcfs keeps")]
+    TooLarge(String),
+    /// The database does not hold what was written into it.
+    #[error("{0} does not read back as it was written")]
+    NotWritten(String),
+}
+
+impl From<rusqlite::Error> for EditError {
+    fn from(error: rusqlite::Error) -> Self {
+        DatabaseError::from(error).into()
+    }
+}
+
+/// The largest file that pmxcfs keeps (pve-cluster, src/pmxcfs/memdb.h, MEMDB_MAX_FILE_SIZE).
+const LARGEST: usize = 1 << 20;
+/// Linux's longest name (NAME_MAX).
+const LONGEST: usize = 255;
+
+/// The database with these files changed, as pmxcfs itself would change them one after another, at `now` (seconds
+/// since 1970): the tree's version goes up by one each time, and the entry and the root's row carry it (pve-cluster,
+/// src/pmxcfs/memdb.c and database.c). Nothing is read or written but these bytes. `database` must hold all that its
+/// log has ([`super::apply_wal`]); the result has no log either.
+pub fn edit_database(
+    database: Vec<u8>,
+    changes: &[PveChange],
+    now: i64,
+) -> Result<Vec<u8>, EditError> {
+    let tree = sound(&database)?;
+    for change in changes {
+        check(&tree, change)?;
+    }
+    let length = database.len();
+    let mut connection = Connection::open_in_memory()?;
+    connection.deserialize_read_exact(MAIN_DB, Cursor::new(database), length, false)?;
+    checked(&mut connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in changes {
+        put(&transaction, change, now)?;
+    }
+    transaction.commit()?;
+    let whole: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if whole != "ok" {
+        return Err(DatabaseError::Damaged(whole).into());
+    }
+    let edited = connection.serialize(MAIN_DB)?.to_vec();
+    let files: BTreeMap<String, Vec<u8>> = sound(&edited)?
+        .files()
+        .map(|(path, data)| (path.to_owned(), data.to_vec()))
+        .collect();
+    let last: BTreeMap<&str, &Vec<u8>> = changes
+        .iter()
+        .map(|change| (change.path.as_str(), &change.after))
+        .collect();
+    for (path, after) in last {
+        if files.get(path) != Some(after) {
+            return Err(EditError::NotWritten(path.to_owned()));
+        }
+    }
+    Ok(edited)
+}
+
+/// The tree of a database that pmxcfs would start on, of a host that stands alone.
+fn sound(database: &[u8]) -> Result<Tree, EditError> {
+    let tree = Tree::from_rows(&read_database(database.to_vec())?);
+    if let Some(fault) = tree.faults().first() {
+        return Err(EditError::Faulty(fault.clone()));
+    }
+    if tree.files().any(|(path, _)| path == "corosync.conf") {
+        return Err(EditError::Cluster);
+    }
+    Ok(tree)
+}
+
+fn check(tree: &Tree, change: &PveChange) -> Result<(), EditError> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.len() <= LONGEST && !matches!(name, "." | ".." | VERSION)
+    };
+    if !change.path.split('/').all(is_name) || change.path.contains('\0') {
+        return Err(EditError::Path(change.path.clone()));
+    }
+    if change.after.len() > LARGEST {
+        return Err(EditError::TooLarge(change.path.clone()));
+    }
+    let held = tree.files().find(|(path, _)| *path == change.path);
+    if held.map(|(_, data)| data) != change.before.as_deref() {
+        return Err(EditError::Changed(change.path.clone()));
+    }
+    Ok(())
+}
+
+/// Writes one file, and the folders above it that are missing.
+fn put(transaction: &Transaction, change: &PveChange, now: i64) -> Result<(), EditError> {
+    let parts: Vec<&str> = change.path.split('/').collect();
+    let Some((name, folders)) = parts.split_last() else {
+        return Err(EditError::Path(change.path.clone()));
+    };
+    let mut parent = 0;
+    for folder in folders {
+        parent = match entry(transaction, parent, folder)? {
+            Some((inode, FOLDER)) => inode,
+            Some(_) => return Err(EditError::Path(change.path.clone())),
+            None => add(transaction, parent, folder, None, now)?,
+        };
+    }
+    match entry(transaction, parent, name)? {
+        None => {
+            add(transaction, parent, name, Some(&change.after), now)?;
+        }
+        Some((inode, FILE)) => {
+            let version = next_version(transaction, now)?;
+            transaction.execute(
+                "UPDATE tree SET version = ?2, writer = 0, mtime = ?3, data = ?4 WHERE inode = ?1",
+                (inode, version, now, &change.after),
+            )?;
+        }
+        Some(_) => return Err(EditError::Path(change.path.clone())),
+    }
+    Ok(())
+}
+
+/// The number and type of an entry. The root's own row is in no folder.
+fn entry(
+    transaction: &Transaction,
+    parent: i64,
+    name: &str,
+) -> Result<Option<(i64, i64)>, EditError> {
+    let mut found = transaction
+        .prepare("SELECT inode, type FROM tree WHERE parent = ?1 AND name = ?2 AND inode <> 0")?;
+    let mut rows = found.query((parent, name))?;
+    Ok(match rows.next()? {
+        Some(row) => Some((row.get(0)?, row.get(1)?)),
+        None => None,
+    })
+}
+
+/// A new entry has the tree's new version as its number.
+fn add(
+    transaction: &Transaction,
+    parent: i64,
+    name: &str,
+    data: Option<&Vec<u8>>,
+    now: i64,
+) -> Result<i64, EditError> {
+    let version = next_version(transaction, now)?;
+    let kind = if data.is_some() { FILE } else { FOLDER };
+    transaction.execute(
+        "INSERT INTO tree (inode, parent, version, writer, mtime, type, name, data) \
+         VALUES (?1, ?2, ?1, 0, ?3, ?4, ?5, ?6)",
+        (version, parent, now, kind, name, data),
+    )?;
+    Ok(version)
+}
+
+/// Counts the tree's version up, in the root's row. No entry has a larger number on a host; where one has, its number
+/// must not be given twice.
+fn next_version(transaction: &Transaction, now: i64) -> Result<i64, EditError> {
+    transaction.execute(
+        "UPDATE tree SET version = 1 + max(version, (SELECT max(inode) FROM tree)), writer = 0, mtime = ?1 WHERE inode = 0",
+        [now],
+    )?;
+    let version = "SELECT version FROM tree WHERE inode = 0";
+    Ok(transaction.query_row(version, [], |row| row.get(0))?)
+}
