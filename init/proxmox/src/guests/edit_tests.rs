@@ -177,4 +177,23 @@ proptest! {
         prop_assert_eq!(&after[1..before.len()], &before[1..]);
         prop_assert_eq!(data(&after, &change.path), change.after);
     }
+
+    #[test]
+    fn a_damaged_database_is_refused_or_changed_and_nothing_else(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+        is_cut in prop::bool::weighted(0.2),
+    ) {
+        let mut bytes = database();
+        for (place, value) in damage {
+            let length = bytes.len();
+            bytes[place.index(length)] = value;
+        }
+        if is_cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(edited) = edit_database(bytes, &[guest("name: new\n")], NOW) {
+            prop_assert_eq!(data(&read_database(edited).unwrap(), "100.conf"), b"name: new\n");
+        }
+    }
 }
