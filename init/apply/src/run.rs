@@ -125,7 +125,13 @@ pub(crate) fn after_failure(
     // The kernel tells a write error once more to whoever syncs next.
     match tidy().or_else(|_| tidy()) {
         Ok(true) => ApplyError::GivenUp(Box::new(cause)),
-        // The first error is the one to tell.
-        Ok(false) | Err(_) => ApplyError::NotEnded(Box::new(cause)),
+        Ok(false) => ApplyError::NotEnded {
+            cause: Box::new(cause),
+            tidying: None,
+        },
+        Err(error) => ApplyError::NotEnded {
+            cause: Box::new(cause),
+            tidying: Some(Box::new(error)),
+        },
     }
 }

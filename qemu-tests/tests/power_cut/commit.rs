@@ -287,7 +287,7 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
             .iter()
             .map(|(.., first)| if *first { 'a' } else { '-' });
         let again: String = again.collect();
-        let way = format!("recover states={} again={again}", states.len());
+        let way = format!("recover again={again}");
         let said = lab.write(
             &format!("cut-recover-{round}"),
             &way,

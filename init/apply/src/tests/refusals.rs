@@ -58,20 +58,33 @@ fn an_undo_refuses_when_a_file_changed_since_and_overwrites_it_only_when_told() 
         &mut unwatched,
     )
     .unwrap();
-    fs::write(machine.path(1, "/loader/loader.conf"), "default by-hand\n").unwrap();
+    let initrd = machine.path(1, "/EFI/0/initrd.img-0");
     fs::write(machine.path(0, "/etc/0.conf"), "by hand\n").unwrap();
+    fs::write(
+        machine.path(0, "/boot/grub/grub.cfg"),
+        "linux /boot/by-hand\n",
+    )
+    .unwrap();
+    fs::write(initrd, "by hand\n").unwrap();
+    // It is the same before and after the change, names no payload, and so is none of it.
+    let loader_conf = machine.path(1, "/loader/loader.conf");
+    fs::write(&loader_conf, "default by-hand\n").unwrap();
     let changed = machine.now();
     let id = &machine.set.id;
     let error = undo(&machine.places, id, Since::Refuse, &mut unwatched).unwrap_err();
-    // loader.conf is the same before and after the change, and so none of it: it stays as somebody made it.
     let text = error.to_string();
     assert!(
-        text.starts_with("2 files changed in the meantime: /etc/0.conf"),
+        text.starts_with(
+            "3 files changed in the meantime: /boot/grub/grub.cfg on /: it has other bytes"
+        ),
         "{text}"
     );
     assert_eq!(machine.now(), changed);
 
-    undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap_err();
+    undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap();
+    assert_eq!(fs::read(&loader_conf).unwrap(), b"default by-hand\n");
+    fs::write(&loader_conf, "default 0.conf\n").unwrap();
+    assert_eq!(machine.now(), machine.trees);
 }
 
 #[test]
