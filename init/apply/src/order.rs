@@ -6,12 +6,24 @@
 //! and no longer reads the standard names. These get the new payloads; then the final selectors, which name them.
 //! Each stage can be told from what is on the disk, so that the same function also goes on after a power cut.
 
+use std::collections::BTreeSet;
+
 use crate::act::Act;
 use crate::change::{FileChange, PlaceId, Role};
 use crate::difference::Difference;
 use crate::digest::Digest;
 use crate::observed::{Observed, Seen};
 use crate::sequence::{Sequence, Switch, Unit};
+
+/// When new boot files are staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staging {
+    /// All of them on all places before anything is switched: a place that does not take them is found out while
+    /// everything can still be taken back.
+    AllFirst,
+    /// Each unit's own before it is switched: an ESP then needs room for one kernel's files more and not for all.
+    UnitByUnit,
+}
 
 /// How far a selector is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,15 +40,21 @@ enum Stage {
 impl Sequence {
     /// The acts that are still to be done; none when all is as wanted. Fails with the files that are neither old
     /// nor new.
-    pub fn order(&self, seen: &Observed) -> Result<Vec<Act>, Vec<Difference>> {
+    pub fn order(&self, seen: &Observed, staging: Staging) -> Result<Vec<Act>, Vec<Difference>> {
         let mut order = Order {
             sequence: self,
             seen,
             acts: Vec::new(),
             foreign: Vec::new(),
+            staged: BTreeSet::new(),
         };
         let places = self.set.places();
         order.appearing_folders();
+        if staging == Staging::AllFirst {
+            for place in &places {
+                order.stage_ahead(place);
+            }
+        }
         for place in &places {
             order.fresh(place);
             for unit in self.units.iter().filter(|unit| unit.place == *place) {
@@ -64,6 +82,8 @@ struct Order<'a> {
     seen: &'a Observed,
     acts: Vec<Act>,
     foreign: Vec<Difference>,
+    /// Paths that are written ahead of their units.
+    staged: BTreeSet<(PlaceId, String)>,
 }
 
 impl Order<'_> {
@@ -79,11 +99,14 @@ impl Order<'_> {
     }
 
     fn write(&mut self, number: usize, path: String, text: Option<Vec<u8>>) {
-        let wanted = self.file(number).and_then(|file| {
-            let state = file.after.as_ref()?;
-            Some(Act::write(&file.place, path, state, text))
-        });
-        self.acts.extend(wanted);
+        let Some(file) = self.file(number) else {
+            return;
+        };
+        let (place, after) = (file.place.clone(), file.after);
+        let ahead = self.staged.contains(&(place.clone(), path.clone()));
+        if let (Some(state), false) = (after, ahead) {
+            self.acts.push(Act::write(&place, path, &state, text));
+        }
     }
 
     fn remove(&mut self, number: usize, path: String, twin: bool) {
@@ -134,7 +157,8 @@ impl Order<'_> {
         };
         for letter in letters.chars() {
             let path = self.sequence.staged(number, letter);
-            if self.seen.staged(&place, &path).is_some() {
+            let ahead = self.staged.contains(&(place.clone(), path.clone()));
+            if self.seen.staged(&place, &path).is_some() && !ahead {
                 self.remove(number, path, true);
             }
         }
@@ -190,12 +214,54 @@ impl Order<'_> {
         self.sync(place);
     }
 
-    fn unit(&mut self, unit: &Unit) {
-        let installed = |number: &usize| {
+    /// Stages the payloads of all units that are not begun, and the selectors that name them.
+    fn stage_ahead(&mut self, place: &PlaceId) {
+        let sequence = self.sequence;
+        let waiting: Vec<&Unit> = sequence
+            .units
+            .iter()
+            .filter(|unit| unit.place == *place && !self.is_installed(unit))
+            .filter(|unit| {
+                let mut stages = unit
+                    .selectors
+                    .iter()
+                    .map(|switch| self.stage(switch, false));
+                stages.all(|stage| stage == Stage::Before)
+            })
+            .collect();
+        for unit in &waiting {
+            unit.selectors
+                .iter()
+                .for_each(|switch| self.leftovers(switch.file, "tfu"));
+            unit.payloads
+                .iter()
+                .for_each(|number| self.leftovers(*number, "pf"));
+        }
+        self.sync(place);
+        for unit in waiting {
+            let payloads = unit.payloads.iter().map(|number| (*number, 'p', None));
+            let selectors = unit
+                .selectors
+                .iter()
+                .map(|switch| (switch.file, 't', switch.through.clone()));
+            for (number, letter, text) in payloads.chain(selectors) {
+                let path = sequence.staged(number, letter);
+                self.write(number, path.clone(), text);
+                self.staged.insert((place.clone(), path));
+            }
+        }
+        self.sync(place);
+    }
+
+    fn is_installed(&self, unit: &Unit) -> bool {
+        unit.payloads.iter().all(|number| {
             let file = self.file(*number);
             file.is_some_and(|file| self.seen.file(*number).is(file.after.as_ref()))
-        };
-        let payloads_done = unit.payloads.iter().all(installed);
+        })
+    }
+
+    fn unit(&mut self, unit: &Unit) {
+        let payloads_done = self.is_installed(unit);
         let stages: Vec<Stage> = unit
             .selectors
             .iter()
