@@ -17,9 +17,9 @@ use storage::Root;
 /// When every file was made, in seconds since 1970: even, because FAT counts in twos.
 const MADE: u64 = 1_600_000_000;
 
-/// How many files stand before the loader entries, so that theirs and what is staged for them lie in different
-/// sectors of their folder.
-const FILLERS: usize = 22;
+/// How many files stand before the loader entries. With names of three directory entries each, the two loader
+/// entries fill up a sector of their folder, and what is staged for them lies in the next one.
+const FILLERS: usize = 8;
 
 /// A file system of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,7 +138,7 @@ impl Volume {
                 "var/lib/kept".to_owned(),
             ],
             Self::Esp => (0..FILLERS)
-                .map(|number| format!("loader/entries/filler-{number}"))
+                .map(|number| format!("loader/entries/filler-with-name-{number}"))
                 .collect(),
         }
     }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,14 @@ impl TryFrom<String> for ReceiptId {
         } else {
             Err(NotAnId(text))
         }
+    }
+}
+
+impl FromStr for ReceiptId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        text.to_owned().try_into()
     }
 }
 

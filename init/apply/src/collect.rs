@@ -117,9 +117,16 @@ impl Collected {
             }
         }
         // Selectors that stay matter for the payloads that they name.
-        if files.iter().all(FileChange::is_same) {
-            files.clear();
-        }
+        let payloads: Vec<String> = files
+            .iter()
+            .filter(|file| file.role == Role::Payload)
+            .map(|file| file.path.clone())
+            .collect();
+        files.retain(|file| {
+            let text = || old.read(&file.path, LARGEST_SELECTOR).unwrap_or_default();
+            let names = |text: Vec<u8>| payloads.iter().any(|path| selector::names(&text, path));
+            !file.is_same() || names(text())
+        });
         self.set.files.extend(files);
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::place::Places;
 use crate::progress::{Event, Progress};
 use crate::receipt::{Journal, Receipt};
 use crate::recover::unfinished;
-use crate::run::{after_failure, check_room, copies, forward};
+use crate::run::{after_failure, choose_staging, copies, forward};
 use crate::sequence::{Sequence, Way};
 use crate::store::{JOURNAL, RECEIPT, Store};
 
@@ -46,15 +46,14 @@ pub fn apply(
     }
     let text = |file: &FileChange, digest: &Digest| text(places, contents, file, digest);
     let sequence = Sequence::new(set, Way::There, &text)?;
-    let acts = sequence.order(&seen).map_err(ApplyError::Changed)?;
-    check_room(places, &sequence, &acts, copies(&sequence))?;
+    let staging = choose_staging(places, &sequence, &seen, copies(&sequence))?;
     let store = Store::new(root, &sequence.set.id);
     let made = store.make()?;
     let journal = Journal::new(sequence.set.clone(), made.clone());
     let clean = || store.remove_all(JOURNAL, JOURNAL, &made);
     let done = save(places, &sequence, contents, &store, progress)
         .and_then(|()| store.write(JOURNAL, &journal))
-        .and_then(|()| forward(places, &sequence, &seen, &store, progress));
+        .and_then(|()| forward(places, &sequence, &seen, staging, &store, progress));
     match done {
         Ok(()) => finish(&store, journal).map(Applied::Done),
         // The receipt is what an undo needs.

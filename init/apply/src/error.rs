@@ -106,11 +106,25 @@ pub enum ApplyError {
     /// It failed before anything was switched, and was taken back.
     #[error("{0}. Nothing was switched, and what was staged is removed: the system is as before")]
     GivenUp(#[source] Box<ApplyError>),
-    /// It failed, and what it left could not be tidied up. What boots is wholly old or wholly new.
+    /// It failed after something was switched, or what it left could not be tidied up. What boots is wholly old or
+    /// wholly new.
     #[error(
-        "{0}. It is not ended: what starts is wholly the old or wholly the new system, and recovering goes on from there"
+        "{cause}.{} It is not ended: what starts is wholly the old or wholly the new system, and recovering goes on from there",
+        also(.tidying.as_deref())
     )]
-    NotEnded(#[source] Box<ApplyError>),
+    NotEnded {
+        /// What failed first.
+        #[source]
+        cause: Box<ApplyError>,
+        /// What failed when nothing was switched and the rest was to be removed.
+        tidying: Option<Box<ApplyError>>,
+    },
+}
+
+fn also(tidying: Option<&ApplyError>) -> String {
+    tidying.map_or_else(String::new, |error| {
+        format!(" Nothing was switched, but removing what was staged failed too: {error}.")
+    })
 }
 
 fn count(differences: &[Difference]) -> String {

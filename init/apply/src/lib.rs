@@ -49,6 +49,7 @@ pub use digest::{Digest, NotADigest};
 pub use error::ApplyError;
 pub use observe::{observe_set, state_of, verify};
 pub use observed::{Observed, Seen};
+pub use order::Staging;
 pub use place::{Durability, Place, Places};
 pub use progress::{Event, Progress, unwatched};
 pub use receipt::{Receipt, SCHEMA};

@@ -3,6 +3,7 @@ use crate::commit::finish;
 use crate::digest::Digest;
 use crate::error::ApplyError;
 use crate::observe::observe;
+use crate::order::Staging;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
@@ -74,7 +75,14 @@ fn applying(
     let sequence = Sequence::new(journal.set.clone(), Way::There, &text)?;
     let seen = observe(places, &sequence)?;
     if sequence.is_begun(&seen) {
-        let done = forward(places, &sequence, &seen, store, progress);
+        let done = forward(
+            places,
+            &sequence,
+            &seen,
+            Staging::UnitByUnit,
+            store,
+            progress,
+        );
         if let Ok(()) | Err(ApplyError::NotVerified(_)) = done {
             let receipt = finish(store, journal)?;
             return done.map(|()| Recovered::Applied(receipt));
@@ -101,7 +109,14 @@ fn undoing(
             store.remove(UNDO)?;
             return Ok(Recovered::NotUndone);
         }
-        forward(places, &sequence, &seen, store, progress)?;
+        forward(
+            places,
+            &sequence,
+            &seen,
+            Staging::UnitByUnit,
+            store,
+            progress,
+        )?;
     }
     store.remove_all(RECEIPT, UNDO, &journal.made)?;
     Ok(Recovered::Undone)

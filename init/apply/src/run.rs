@@ -8,6 +8,7 @@ use crate::contents::Contents;
 use crate::error::ApplyError;
 use crate::observe::observe;
 use crate::observed::Observed;
+use crate::order::Staging;
 use crate::perform::perform;
 use crate::place::Places;
 use crate::progress::{Event, Progress};
@@ -18,9 +19,26 @@ use crate::store::Store;
 /// What a room check leaves for whoever else writes.
 const MARGIN: u64 = 1 << 20;
 
+/// How new boot files are staged: all first where there is room. Fails where a place cannot be written to, or has
+/// too little room for even one unit after the other and, on the root, for this much more.
+pub(crate) fn choose_staging(
+    places: &Places,
+    sequence: &Sequence,
+    seen: &Observed,
+    on_root: u64,
+) -> Result<Staging, ApplyError> {
+    let acts = |staging| sequence.order(seen, staging).map_err(ApplyError::Changed);
+    let ample = check_room(places, sequence, &acts(Staging::AllFirst)?, on_root);
+    if let Err(ApplyError::NoRoom { .. }) = ample {
+        check_room(places, sequence, &acts(Staging::UnitByUnit)?, on_root)?;
+        return Ok(Staging::UnitByUnit);
+    }
+    ample.map(|()| Staging::AllFirst)
+}
+
 /// Fails where a place cannot be written to, or has too little room for these acts and, on the root, for this much
 /// more.
-pub(crate) fn check_room(
+fn check_room(
     places: &Places,
     sequence: &Sequence,
     acts: &[Act],
@@ -65,10 +83,11 @@ pub(crate) fn forward(
     places: &Places,
     sequence: &Sequence,
     seen: &Observed,
+    staging: Staging,
     contents: &dyn Contents,
     progress: &mut Progress<'_>,
 ) -> Result<(), ApplyError> {
-    let acts = sequence.order(seen).map_err(ApplyError::Changed)?;
+    let acts = sequence.order(seen, staging).map_err(ApplyError::Changed)?;
     run(places, &acts, contents, progress)?;
     let _ = progress(Event::Verifying);
     let wrong = observe(places, sequence)?.from_after(&sequence.set);
@@ -125,7 +144,13 @@ pub(crate) fn after_failure(
     // The kernel tells a write error once more to whoever syncs next.
     match tidy().or_else(|_| tidy()) {
         Ok(true) => ApplyError::GivenUp(Box::new(cause)),
-        // The first error is the one to tell.
-        Ok(false) | Err(_) => ApplyError::NotEnded(Box::new(cause)),
+        Ok(false) => ApplyError::NotEnded {
+            cause: Box::new(cause),
+            tidying: None,
+        },
+        Err(error) => ApplyError::NotEnded {
+            cause: Box::new(cause),
+            tidying: Some(Box::new(error)),
+        },
     }
 }

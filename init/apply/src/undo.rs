@@ -7,7 +7,7 @@ use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
 use crate::recover::unfinished;
-use crate::run::{after_failure, check_room, forward};
+use crate::run::{after_failure, choose_staging, forward};
 use crate::sequence::{Sequence, Way};
 use crate::store::{RECEIPT, Store, UNDO};
 
@@ -55,12 +55,11 @@ pub fn undo(
             Since::Refuse => {}
             Since::Overwrite => take_as_ours(&sequence, &mut seen),
         }
-        let acts = sequence.order(&seen).map_err(ApplyError::Changed)?;
-        check_room(places, &sequence, &acts, 0)?;
+        let staging = choose_staging(places, &sequence, &seen, 0)?;
         let journal = Journal::new(receipt.set.clone(), receipt.made.clone());
         let done = store
             .write(UNDO, &journal)
-            .and_then(|()| forward(places, &sequence, &seen, &store, progress));
+            .and_then(|()| forward(places, &sequence, &seen, staging, &store, progress));
         if let Err(cause) = done {
             let clean = || store.remove(UNDO);
             return Err(after_failure(places, &sequence, &store, cause, clean));

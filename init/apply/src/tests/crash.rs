@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::machine::{Content, Kernel, Machine, System};
 use crate::{
-    Act, Applied, Event, Recovered, Since, apply, recover, undo, unfinished, unwatched, verify,
+    Act, Applied, Event, Recovered, Since, Staging, apply, recover, undo, unfinished, unwatched,
+    verify,
 };
 
 type Views = Vec<BTreeMap<String, String>>;
@@ -214,7 +215,7 @@ fn with_cuts((old, new): &(System, System), undoing: bool, first: usize, second:
     was_cut != Cut::Never
 }
 
-/// A host with GRUB and two ESPs on which everything happens: initrds change, a kernel comes, one goes.
+/// A host with GRUB and an ESP on which everything happens: initrds change, a kernel comes, one goes.
 fn example() -> (System, System) {
     let kernel = |image, initrd, options| Kernel {
         image,
@@ -239,15 +240,27 @@ fn example() -> (System, System) {
         .into(),
         plain: [(0, (2, 0o755)), (2, (2, 0o600))].into(),
     };
-    (
-        vec![old.clone(), old.clone(), old],
-        vec![new.clone(), new.clone(), new],
-    )
+    (vec![old.clone(), old], vec![new.clone(), new])
 }
 
 #[test]
 fn after_every_act_each_loader_reads_wholly_old_or_wholly_new_and_undo_brings_the_same_tree() {
     in_one_go(&example());
+}
+
+/// As on an ESP that has no room for all at once.
+fn unit_by_unit((old, new): &(System, System)) {
+    let machine = Machine::new(old, new);
+    let (before, after) = (machine.loaders(), goal(new));
+    let (sequence, seen) = machine.sequence();
+    let acts = sequence.order(&seen, Staging::UnitByUnit).unwrap();
+    let check = || old_or_new(&machine, &before, &after);
+    let all = cut(&machine, usize::MAX, &check, &mut |watch| {
+        crate::run::run(&machine.places, &acts, &machine.contents, watch).unwrap();
+    });
+    assert_eq!(all, Cut::Never);
+    assert_eq!(machine.loaders(), after);
+    assert_eq!(verify(&machine.places, &machine.set).unwrap(), []);
 }
 
 #[test]
@@ -268,6 +281,11 @@ proptest! {
     #[test]
     fn any_change_is_applied_and_taken_back(systems in systems()) {
         in_one_go(&systems);
+    }
+
+    #[test]
+    fn any_change_is_applied_unit_by_unit(systems in systems()) {
+        unit_by_unit(&systems);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,8 @@ use storage::Root;
 use tempfile::TempDir;
 
 use crate::{
-    Attributes, ChangeSet, Digest, Durability, FileChange, FileState, FolderChange, Memory, Place,
-    PlaceId, Places, Role,
+    Attributes, ChangeSet, Contents, Digest, Durability, FileChange, FileState, FolderChange,
+    Memory, Observed, Place, PlaceId, Places, Role, Sequence, Way,
 };
 
 /// A kernel in a menu: what its files hold, and its command line.
@@ -173,6 +174,10 @@ impl Machine {
                 })
             };
             let (before, after) = (old.get(path), new.get(path));
+            let names_none = path.ends_with("/loader.conf");
+            if names_none && before == after {
+                continue;
+            }
             self.set.files.push(FileChange {
                 place: place_id(number),
                 path: path.clone(),
@@ -189,6 +194,29 @@ impl Machine {
         let places = std::mem::take(&mut self.places);
         self.places = places.with(place_id(number), Place { root, durability });
         self.folders.push(folder);
+    }
+
+    /// The text of a selector, old or new.
+    pub fn text(&self, file: &FileChange, digest: &Digest) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if let Ok(mut input) = self.contents.open(digest) {
+            return input.read_to_end(&mut bytes).map(|_| bytes).ok();
+        }
+        let places = 0..self.folders.len();
+        let number = places
+            .into_iter()
+            .find(|number| place_id(*number) == file.place)?;
+        fs::read(self.path(number, &file.path))
+            .ok()
+            .filter(|bytes| Digest::of(bytes) == *digest)
+    }
+
+    /// The way there, and the files as they are now.
+    pub fn sequence(&self) -> (Sequence, Observed) {
+        let text = |file: &FileChange, digest: &Digest| self.text(file, digest);
+        let sequence = Sequence::new(self.set.clone(), Way::There, &text).unwrap();
+        let seen = crate::observe::observe(&self.places, &sequence).unwrap();
+        (sequence, seen)
     }
 
     pub fn path(&self, place: usize, path: &str) -> PathBuf {

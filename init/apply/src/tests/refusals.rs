@@ -58,20 +58,33 @@ fn an_undo_refuses_when_a_file_changed_since_and_overwrites_it_only_when_told() 
         &mut unwatched,
     )
     .unwrap();
-    fs::write(machine.path(1, "/loader/loader.conf"), "default by-hand\n").unwrap();
+    let initrd = machine.path(1, "/EFI/0/initrd.img-0");
     fs::write(machine.path(0, "/etc/0.conf"), "by hand\n").unwrap();
+    fs::write(
+        machine.path(0, "/boot/grub/grub.cfg"),
+        "linux /boot/by-hand\n",
+    )
+    .unwrap();
+    fs::write(initrd, "by hand\n").unwrap();
+    // It is the same before and after the change, names no payload, and so is none of it.
+    let loader_conf = machine.path(1, "/loader/loader.conf");
+    fs::write(&loader_conf, "default by-hand\n").unwrap();
     let changed = machine.now();
     let id = &machine.set.id;
     let error = undo(&machine.places, id, Since::Refuse, &mut unwatched).unwrap_err();
-    // loader.conf is the same before and after the change, and so none of it: it stays as somebody made it.
     let text = error.to_string();
     assert!(
-        text.starts_with("2 files changed in the meantime: /etc/0.conf"),
+        text.starts_with(
+            "3 files changed in the meantime: /boot/grub/grub.cfg on /: it has other bytes"
+        ),
         "{text}"
     );
     assert_eq!(machine.now(), changed);
 
-    undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap_err();
+    undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap();
+    assert_eq!(fs::read(&loader_conf).unwrap(), b"default by-hand\n");
+    fs::write(&loader_conf, "default 0.conf\n").unwrap();
+    assert_eq!(machine.now(), machine.trees);
 }
 
 #[test]
@@ -196,28 +209,19 @@ fn an_esp_needs_room_for_one_kernels_files_more_and_not_for_all() {
             state.size = INITRD;
         }
     }
-    let text = |file: &crate::FileChange, digest: &Digest| {
-        let mut bytes = fs::read(machine.path(1, &file.path)).unwrap();
-        if Digest::of(&bytes) == *digest {
-            return Some(bytes);
-        }
-        bytes.clear();
-        crate::Contents::open(&machine.contents, digest)
-            .ok()?
-            .read_to_end(&mut bytes)
-            .ok()?;
-        Some(bytes)
-    };
-    let sequence = crate::Sequence::new(machine.set.clone(), crate::Way::There, &text).unwrap();
-    let seen = crate::observe::observe(&machine.places, &sequence).unwrap();
-    let mut seen = seen;
+    let (sequence, mut seen) = machine.sequence();
     for (file, seen) in machine.set.files.iter().zip(&mut seen.files) {
         if let Some(before) = file.before {
             *seen = crate::Seen::File(before);
         }
     }
-    let acts = sequence.order(&seen).unwrap();
-    let needed = needed(&machine.set, &acts)[&super::machine::place_id(1)];
+    let needed = |staging| {
+        let acts = sequence.order(&seen, staging).unwrap();
+        needed(&machine.set, &acts)[&super::machine::place_id(1)]
+    };
+    let all = needed(crate::Staging::AllFirst);
+    assert!((3 * INITRD..3 * INITRD + (1 << 20)).contains(&all), "{all}");
+    let needed = needed(crate::Staging::UnitByUnit);
     assert!((INITRD..INITRD + (1 << 20)).contains(&needed), "{needed}");
 }
 
@@ -264,19 +268,7 @@ fn a_receipt_is_read_again_as_it_was_written() {
 #[test]
 fn a_menu_that_is_new_while_its_payloads_are_old_is_led_to_staged_ones_before_they_change() {
     let machine = machine();
-    let text = |file: &crate::FileChange, digest: &Digest| {
-        let mut bytes = Vec::new();
-        let content = crate::Contents::open(&machine.contents, digest);
-        match content.ok() {
-            Some(mut content) => content.read_to_end(&mut bytes).map(|_| bytes).ok(),
-            None => fs::read(machine.path(1, &file.path))
-                .ok()
-                .filter(|bytes| Digest::of(bytes) == *digest)
-                .or_else(|| fs::read(machine.path(0, &file.path)).ok()),
-        }
-    };
-    let sequence = crate::Sequence::new(machine.set.clone(), crate::Way::There, &text).unwrap();
-    let mut seen = crate::observe::observe(&machine.places, &sequence).unwrap();
+    let (sequence, mut seen) = machine.sequence();
     for (file, seen) in machine.set.files.iter().zip(&mut seen.files) {
         if file.role == crate::Role::Selector
             && let Some(after) = file.after
@@ -284,7 +276,7 @@ fn a_menu_that_is_new_while_its_payloads_are_old_is_led_to_staged_ones_before_th
             *seen = crate::Seen::File(after);
         }
     }
-    let acts = sequence.order(&seen).unwrap();
+    let acts = sequence.order(&seen, crate::Staging::UnitByUnit).unwrap();
     let first = |wanted: &dyn Fn(&crate::Act) -> bool| acts.iter().position(wanted).unwrap();
     let led = first(
         &|act| matches!(act, crate::Act::Select { target, .. } if target == "/loader/entries/0.conf"),

@@ -5,6 +5,7 @@ mod capture;
 mod plan;
 mod rom;
 mod systems;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     /// Show what would change in an installed system so that devices can be given to a guest, and why. Nothing is
     /// written
     Plan(plan::Arguments),
+    /// Take back what was changed in an installed system, from its receipt; without --yes it is only shown
+    Undo(undo::Arguments),
     /// Option ROMs: read them from a machine; show, check, mend and build files
     Rom(rom::Arguments),
     /// What the session and 'systems' start, so that they can end it: the installed systems on the disks, for
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Systems(arguments) => systems::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Undo(arguments) => undo::run(&arguments),
         Command::Rom(arguments) => rom::run(&arguments),
         Command::LookAtDisks(arguments) => systems::look(&arguments),
         Command::Session { attempt } => std::process::exit(session::run(attempt)),

@@ -37,11 +37,11 @@ pub fn there_and_back() -> Result<()> {
 }
 
 /// Recovers each of the states on the disks `state-0`, `state-1` and so on, two disks a state; then an undo works on
-/// it, and on those that `again` names by an `a` at their place also a second apply.
+/// it, and where `again` has an `a` in the state's place also a second apply. It has as many letters as there are
+/// states.
 pub fn recover() -> Result<()> {
-    let states: usize = std::env::var("states")?.parse()?;
     let again = std::env::var("again")?;
-    for (state, letter) in again.bytes().enumerate().take(states) {
+    for (state, letter) in again.bytes().enumerate() {
         let disk = |side| super::disk(&format!("state-{}", state * 2 + side));
         mount_both(&disk(0)?, &disk(1)?)?;
         match recovered(letter == b'a') {
