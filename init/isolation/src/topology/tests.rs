@@ -51,6 +51,21 @@ fn a_path_leads_up_from_bridge_to_bridge() {
 }
 
 #[test]
+fn virtual_functions_come_behind_all_others_of_their_bus() {
+    let machine = machine([
+        root_port("00:01.0", 1).buses(1, 1),
+        endpoint("01:00.0").multifunction(),
+        endpoint("01:00.1").change(|function| {
+            function.physical_function = Reading::Known(address("01:00.0"));
+        }),
+        endpoint("01:00.2"),
+    ]);
+    let topology = Topology::of(&machine);
+    let on_bus = topology.on_bus(bus(1)).map(|function| function.address);
+    assert_eq!(places(on_bus), ["01:00.0", "01:00.2", "01:00.1"]);
+}
+
+#[test]
 fn what_sysfs_says_stands_over_bus_numbers() {
     let machine = machine([
         root_port("00:01.0", 1),
