@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -86,7 +87,7 @@ fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
         .flatten()
         .copied()
         .collect();
-    let mut ids: Vec<String> = Vec::new();
+    let mut ids: Vec<Cow<'static, str>> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {
             ids.push(finding.id.clone());

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use hardware::{Machine, Reading};
 use pci::{AcsBits, Address, FunctionId, PortType};
 use serde::Serialize;
@@ -19,7 +21,7 @@ pub enum Isolation {
     /// It does not.
     No,
     /// It could not be read, and why.
-    Unknown(String),
+    Unknown(Cow<'static, str>),
 }
 
 /// The four services that the kernel asks of every port on the way up (`REQ_ACS_FLAGS`, PCI Express Base
@@ -92,6 +94,10 @@ impl Isolation {
         }
     }
 
+    fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unknown(why.into())
+    }
+
     fn from_bool(isolates: bool) -> Self {
         if isolates { Self::Yes } else { Self::No }
     }
@@ -141,7 +147,7 @@ impl AcsState {
             .known()
             .is_some_and(|capability| capability.has(service.bit()));
         if self.by_registers && switched && self.basis == Basis::Capability {
-            return Isolation::Unknown(IOMMU_OFF.to_owned());
+            return Isolation::Unknown(IOMMU_OFF.into());
         }
         self.service(service).clone()
     }

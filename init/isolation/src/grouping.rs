@@ -156,11 +156,12 @@ impl Grouping {
             Unknown::Above(bus) => match &self.buses.get(bus)?.up {
                 Up::Unseen(why) => why.clone(),
                 Up::Root | Up::Bridge(_) => return None,
-            },
+            }
+            .into(),
         };
         Some(Doubt {
             function: member.address,
-            why,
+            why: why.into_owned(),
         })
     }
 

@@ -97,8 +97,8 @@ impl<'a> Predictor<'a> {
         let topology = Rc::clone(&self.topology);
         let judge = Judge::new(self.machine, &topology, requested);
         let nodes = 0..self.states.len();
-        let states = nodes.filter_map(|node| self.state_under(&judge, node));
-        let states = states.collect();
+        let mut states = Vec::with_capacity(self.states.len());
+        states.extend(nodes.filter_map(|node| self.state_under(&judge, node)));
         Self::on(self.machine, topology, states, requested, platform)
     }
 
@@ -292,8 +292,8 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
         up: up(bus, above),
         members: topology.members(bus).to_vec(),
     });
-    let members = topology.functions().enumerate().zip(states);
-    let members = members.filter_map(|((node, function), state)| {
+    let judged = topology.functions().enumerate().zip(states);
+    let judged = judged.filter_map(|((node, function), state)| {
         let bus = Bus::of(function.address);
         Some(Member {
             address: function.address,
@@ -308,7 +308,9 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
             group: None,
         })
     });
-    Grouping::new(members.collect(), buses.collect())
+    let mut members = Vec::with_capacity(states.len());
+    members.extend(judged);
+    Grouping::new(members, buses.collect())
 }
 
 fn aliases(function: &Function, platform: &Platform) -> Devfns {
