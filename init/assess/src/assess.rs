@@ -53,7 +53,9 @@ pub fn assess_with(
 
 /// All findings: those of the machine first, then by function; the worst first.
 fn findings(ctx: &Context) -> Vec<Finding> {
-    let mut findings: Vec<_> = RULES.iter().flat_map(|rule| (rule.judge)(ctx)).collect();
+    let judged: Vec<_> = RULES.iter().map(|rule| (rule.judge)(ctx)).collect();
+    let mut findings = Vec::with_capacity(judged.iter().map(Vec::len).sum());
+    findings.extend(judged.into_iter().flatten());
     findings.sort_by_key(|finding| (finding.function, Reverse(weight(finding))));
     findings
 }

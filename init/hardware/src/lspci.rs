@@ -60,7 +60,7 @@ pub enum LspciError {
 /// # Errors
 /// [`LspciError`] when there is no function in the text, or far too many.
 pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
-    let mut all = Text::default();
+    let mut all = Text::of_length(text.len());
     all.feed(text)?;
     all.machine(names)
 }
@@ -164,7 +164,18 @@ pub(crate) struct Text {
     at: Option<usize>,
 }
 
+/// Of text to a function, in dumps of 256 bytes and long listings alike, at least.
+const PER_FUNCTION: usize = 512;
+
 impl Text {
+    /// Ready for a text of so many bytes, whose functions then need not be moved about.
+    pub fn of_length(length: usize) -> Self {
+        Self {
+            records: Vec::with_capacity((length / PER_FUNCTION).min(MAX_FUNCTIONS)),
+            ..Self::default()
+        }
+    }
+
     /// Takes the next whole lines.
     ///
     /// # Errors

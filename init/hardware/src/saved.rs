@@ -93,7 +93,8 @@ fn text(
         path: path.to_owned(),
         cause,
     };
-    let mut text = lspci::Text::default();
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut text = lspci::Text::of_length(usize::try_from(length).unwrap_or(0));
     let mut seen = 0;
     loop {
         // A piece ends with a line, or with the file.

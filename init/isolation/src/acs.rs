@@ -1,4 +1,6 @@
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 use hardware::{Machine, Reading};
 use pci::{AcsBits, Address, FunctionId, PortType};
@@ -179,6 +181,26 @@ impl AcsState {
     }
 }
 
+/// Access control of many functions. On a large machine most have the same as one shortly before them.
+#[derive(Default)]
+pub(crate) struct States(VecDeque<Rc<AcsState>>);
+
+/// So many are compared.
+const RECENT: usize = 4;
+
+impl States {
+    /// The state, in one copy for functions that have the same.
+    pub fn shared(&mut self, state: AcsState) -> Rc<AcsState> {
+        if let Some(known) = self.0.iter().find(|known| ***known == state) {
+            return Rc::clone(known);
+        }
+        let state = Rc::new(state);
+        self.0.push_front(Rc::clone(&state));
+        self.0.truncate(RECENT);
+        state
+    }
+}
+
 /// What all functions of a machine are judged by.
 pub(crate) struct Judge<'a, 'm, 'o> {
     topology: &'a Topology<'m>,
@@ -258,7 +280,7 @@ impl<'a, 'm, 'o> Judge<'a, 'm, 'o> {
     }
 
     fn without_quirk(&self, state: &mut AcsState, id: FunctionId, facts: &Facts) {
-        let port = match &*facts.port {
+        let port = match &facts.port {
             Reading::Known(port) => *port,
             // On a conventional bus every device hears every transaction.
             Reading::Absent => return state.set_all(&Isolation::No),

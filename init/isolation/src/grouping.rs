@@ -25,7 +25,7 @@ pub(crate) struct Member {
     pub address: Address,
     pub bus: BusIndex,
     pub devfn: u8,
-    pub port: Rc<Reading<PortType>>,
+    pub port: Reading<PortType>,
     pub acs: Rc<AcsState>,
     pub multifunction: bool,
     pub aliases: Devfns,
@@ -149,7 +149,7 @@ impl Grouping {
                 Isolation::Unknown(why) => why,
                 Isolation::Yes | Isolation::No => return None,
             },
-            Unknown::Port => match &*member.port {
+            Unknown::Port => match &member.port {
                 Reading::Unknown(why) => why.clone(),
                 Reading::Known(_) | Reading::Absent => return None,
             },

@@ -5,7 +5,7 @@ use hardware::{Function, Machine, Reading};
 use pci::{Address, AddressMap, FunctionId};
 use serde::Serialize;
 
-use crate::acs::Judge;
+use crate::acs::{Judge, States};
 use crate::alias::{self, Devfns};
 use crate::grouping::{BusEntry, BusIndex, Group, Grouping, Member, Up};
 use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node, devfn};
@@ -85,9 +85,11 @@ impl<'a> Predictor<'a> {
     pub fn new(machine: &'a Machine, requested: &Override, platform: &Platform) -> Self {
         let topology = Rc::new(Topology::of(machine));
         let judge = Judge::new(machine, &topology, requested);
+        let mut shared = States::default();
         let states = topology.judged();
-        let states = states
-            .map(|(function, facts)| Rc::new(judge.judge(function.address, function.id, facts)));
+        let states = states.map(|(function, facts)| {
+            shared.shared(judge.judge(function.address, function.id, facts))
+        });
         let states = states.collect();
         Self::on(machine, topology, states, requested, platform)
     }
@@ -299,7 +301,7 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
             address: function.address,
             bus: *indices.get(&bus)?,
             devfn: devfn(function.address),
-            port: Rc::clone(&topology.facts_of(node)?.port),
+            port: topology.facts_of(node)?.port.clone(),
             acs: Rc::clone(state),
             multifunction: topology.facts_of(node)?.multifunction,
             aliases: aliases(function, platform),
