@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -52,7 +53,9 @@ pub fn assess_with(
 
 /// All findings: those of the machine first, then by function; the worst first.
 fn findings(ctx: &Context) -> Vec<Finding> {
-    let mut findings: Vec<_> = RULES.iter().flat_map(|rule| (rule.judge)(ctx)).collect();
+    let judged: Vec<_> = RULES.iter().map(|rule| (rule.judge)(ctx)).collect();
+    let mut findings = Vec::with_capacity(judged.iter().map(Vec::len).sum());
+    findings.extend(judged.into_iter().flatten());
     findings.sort_by_key(|finding| (finding.function, Reverse(weight(finding))));
     findings
 }
@@ -86,7 +89,7 @@ fn judged(ctx: &Context, card: &CardFunctions, findings: &ByFunction) -> Card {
         .flatten()
         .copied()
         .collect();
-    let mut ids: Vec<String> = Vec::new();
+    let mut ids: Vec<Cow<'static, str>> = Vec::new();
     for finding in &about {
         if !ids.contains(&finding.id) {
             ids.push(finding.id.clone());

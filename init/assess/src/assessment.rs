@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use hardware::RomSource;
 use option_rom::{ProblemId, Rom};
 use pci::{Acs, Address, ClassCode, DeviceId, VendorId};
@@ -157,7 +159,7 @@ pub struct Card {
     /// Can it be given to a guest?
     pub verdict: Verdict,
     /// Ids of the findings that speak about it, machine-wide ones included unless they are mere notes.
-    pub findings: Vec<String>,
+    pub findings: Vec<Cow<'static, str>>,
 }
 
 /// One function in a person's and a program's words.
@@ -355,7 +357,7 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its id, with an entry in docs/findings.md.
-    pub id: String,
+    pub id: Cow<'static, str>,
     /// Weight.
     pub severity: Severity,
     /// The finding is that something which decides a verdict could not be read.
@@ -368,5 +370,5 @@ pub struct Finding {
     /// What was read, where.
     pub evidence: Vec<String>,
     /// What to do; none where nothing can be done or needs to be.
-    pub remedy: Option<String>,
+    pub remedy: Option<Cow<'static, str>>,
 }

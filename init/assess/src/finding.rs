@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use pci::Address;
@@ -35,7 +36,7 @@ impl Finding {
         summary: impl Into<String>,
     ) -> Self {
         Self {
-            id: id.as_str().to_owned(),
+            id: id.as_str().into(),
             severity,
             unknown: false,
             function: about.into(),
@@ -91,7 +92,7 @@ impl Finding {
         self
     }
 
-    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }

@@ -43,7 +43,7 @@ fn known(text: &str) -> Reading<String> {
 }
 
 fn unread<T>() -> Reading<T> {
-    Reading::Unknown("permission denied".to_owned())
+    Reading::Unknown("permission denied".into())
 }
 
 /// A machine and the ROMs read on it, changed step by step.

@@ -81,9 +81,9 @@ pub fn kernel_log(source: &Source) -> Reading<String> {
     match source.log.bytes() {
         Ok(bytes) => Reading::Known(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Reading::Unknown(format!("{} is not there", source.log.name()))
+            Reading::unknown(format!("{} is not there", source.log.name()))
         }
-        Err(error) => Reading::Unknown(format!("{}: {}", source.log.name(), why(&error))),
+        Err(error) => Reading::unknown(format!("{}: {}", source.log.name(), why(&error))),
     }
 }
 

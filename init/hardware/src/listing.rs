@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use pci::{Acs, BridgeBuses, ConfigSpace, PortType};
 use serde::{Deserialize, Serialize};
 
@@ -77,18 +79,20 @@ impl Function {
             },
             (_, Reading::Known(listing)) => from_listing(listing).clone(),
             (Reading::Unknown(why), _) => Reading::Unknown(why.clone()),
-            (Reading::Absent, _) => {
-                Reading::Unknown("the configuration space was not read".to_owned())
-            }
+            (Reading::Absent, _) => Reading::Unknown("the configuration space was not read".into()),
         }
     }
 }
 
 fn gone<T>() -> Reading<T> {
-    Reading::Unknown("the function answers with all ones".to_owned())
+    Reading::Unknown("the function answers with all ones".into())
 }
 
-fn short(config: &ConfigSpace) -> String {
-    let length = config.bytes().len();
-    format!("only {length} bytes of the configuration space were read")
+/// A machine has thousands of the usual lengths.
+fn short(config: &ConfigSpace) -> Cow<'static, str> {
+    match config.bytes().len() {
+        64 => "only 64 bytes of the configuration space were read".into(),
+        CONVENTIONAL => "only 256 bytes of the configuration space were read".into(),
+        length => format!("only {length} bytes of the configuration space were read").into(),
+    }
 }

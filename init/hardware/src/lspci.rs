@@ -9,7 +9,10 @@
 /// A reading that is unknown because `lspci` does not print it, or did not here.
 macro_rules! missing {
     ($what:literal) => {
-        $crate::Reading::Unknown(concat!($what, ": not in the lspci text").to_owned())
+        $crate::Reading::Unknown(std::borrow::Cow::Borrowed(concat!(
+            $what,
+            ": not in the lspci text"
+        )))
     };
 }
 
@@ -57,28 +60,33 @@ pub enum LspciError {
 /// # Errors
 /// [`LspciError`] when there is no function in the text, or far too many.
 pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
-    let Text {
-        mut records,
-        places,
-        log,
-    } = Text::of(text)?;
+    let mut all = Text::of_length(text.len());
+    all.feed(text)?;
+    all.machine(names)
+}
+
+fn machine(
+    mut records: Vec<Record>,
+    places: BTreeMap<Address, usize>,
+    log: String,
+    names: Option<&Names>,
+) -> Machine {
     virtual_function::resolve(&mut records, &places);
     let evidence = Evidence::of(records.iter());
     let lookup = names.map(Names::lookup);
-    let mut functions: Vec<_> = places
-        .into_iter()
-        .filter_map(|(address, place)| {
-            let record = std::mem::take(records.get_mut(place)?);
-            Some(function::function(
-                address,
-                record,
-                &evidence,
-                lookup.as_ref(),
-            ))
-        })
-        .collect();
+    let mut functions = Vec::with_capacity(places.len());
+    let made = places.into_iter().filter_map(|(address, place)| {
+        let record = std::mem::take(records.get_mut(place)?);
+        Some(function::function(
+            address,
+            record,
+            &evidence,
+            lookup.as_ref(),
+        ))
+    });
+    functions.extend(made);
     crate::read::parent::fill_from_buses(&mut functions);
-    Ok(Machine {
+    Machine {
         kernel: Kernel {
             release: in_log(&log, "Linux version ")
                 .and_then(|version| version.split_whitespace().next())
@@ -113,7 +121,7 @@ pub fn parse(text: &str, names: Option<&Names>) -> Result<Machine, LspciError> {
         installed_uses: Reading::Absent,
         board_slots: missing!("the board's slots"),
         functions,
-    })
+    }
 }
 
 fn known(text: &str) -> Reading<String> {
@@ -144,22 +152,38 @@ fn in_log<'a>(log: &'a str, prefix: &str) -> Option<&'a str> {
     messages(log).find_map(|message| message.strip_prefix(prefix))
 }
 
-/// What the text says of each function, and the kernel log in it.
+/// What the text says of each function, and the kernel log in it. It is fed in pieces: the text of a large
+/// machine is longer than all that is made of it.
 #[derive(Default)]
-struct Text {
+pub(crate) struct Text {
     records: Vec<Record>,
     places: BTreeMap<Address, usize>,
     log: String,
+    heading: Heading,
+    /// The function that the next lines are about.
+    at: Option<usize>,
 }
 
+/// Of text to a function, in dumps of 256 bytes and long listings alike, at least.
+const PER_FUNCTION: usize = 512;
+
 impl Text {
-    fn of(text: &str) -> Result<Self, LspciError> {
-        let mut all = Self::default();
-        let mut heading = Heading::default();
-        let mut at = None;
+    /// Ready for a text of so many bytes, whose functions then need not be moved about.
+    pub fn of_length(length: usize) -> Self {
+        Self {
+            records: Vec::with_capacity((length / PER_FUNCTION).min(MAX_FUNCTIONS)),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next whole lines.
+    ///
+    /// # Errors
+    /// [`LspciError::TooManyFunctions`].
+    pub fn feed(&mut self, text: &str) -> Result<(), LspciError> {
         let mut rest = text;
         loop {
-            let mut record = at.and_then(|at: usize| all.records.get_mut(at));
+            let mut record = self.at.and_then(|at| self.records.get_mut(at));
             if let Some(record) = &mut record {
                 while let Some((hex, length)) = HexLine::whole(rest.as_bytes()) {
                     record.hex(&hex);
@@ -173,27 +197,35 @@ impl Text {
             match (Line::of(line), record) {
                 (Line::Hex(hex), Some(record)) => record.hex(&hex),
                 (Line::Header(header), _) => {
-                    let group = header.group.or_else(|| heading.of(line));
-                    at = Some(all.begin(header.address, header.rest, group)?);
+                    let group = header.group.or_else(|| self.heading.of(line));
+                    self.at = Some(self.begin(header.address, header.rest, group)?);
                 }
                 (Line::Heading(group), _) => {
-                    at = None;
-                    heading = Heading::new(group);
+                    self.at = None;
+                    self.heading = Heading::new(group);
                 }
-                (Line::Blank, _) => heading = Heading::default(),
+                (Line::Blank, _) => self.heading = Heading::default(),
                 (Line::Text(text), _) if is_log(text) => {
-                    all.log.push_str(text);
-                    all.log.push('\n');
+                    self.log.push_str(text);
+                    self.log.push('\n');
                 }
                 (Line::Text(text), Some(record)) => record.text(text),
                 (Line::Hex(_) | Line::Text(_), None) => {}
             }
         }
-        if all.records.is_empty() {
+        Ok(())
+    }
+
+    /// The machine that all lines tell of.
+    ///
+    /// # Errors
+    /// [`LspciError::NoFunctions`].
+    pub fn machine(mut self, names: Option<&Names>) -> Result<Machine, LspciError> {
+        if self.records.is_empty() {
             return Err(LspciError::NoFunctions);
         }
-        all.records.iter_mut().for_each(Record::end);
-        Ok(all)
+        self.records.iter_mut().for_each(Record::end);
+        Ok(machine(self.records, self.places, self.log, names))
     }
 
     /// Takes a function's first line; returns its place. A text can have a function twice.

@@ -180,7 +180,7 @@ impl Function {
     /// A function of which nothing but its place is known, and why.
     pub fn unknown(address: Address, why: &str) -> Self {
         fn unknown<T>(why: &str) -> Reading<T> {
-            Reading::Unknown(why.to_owned())
+            Reading::unknown(why.to_owned())
         }
         Self {
             address,

@@ -33,8 +33,8 @@ pub struct Names {
     classes: BTreeMap<u8, Range<usize>>,
 }
 
-/// Where each device of a vendor is in the vendor's block, its subsystems included.
-type Devices = BTreeMap<u16, Range<usize>>;
+/// Where each device of a vendor is in the vendor's block, its subsystems included; by id.
+type Devices = Vec<(u16, Range<u32>)>;
 
 impl Names {
     /// Takes a gzipped pci.ids file.
@@ -133,7 +133,10 @@ impl Names {
         let block = self.vendor_block(id.vendor)?;
         let index = self.devices.get(&id.vendor.0)?;
         let devices = index.get_or_init(|| devices(block));
-        block.get(devices.get(&id.device.0)?.clone())
+        let first = devices.partition_point(|(known, _)| *known < id.device.0);
+        let (known, place) = devices.get(first)?;
+        let place = usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?;
+        block.get(place).filter(|_| *known == id.device.0)
     }
 }
 
@@ -151,22 +154,24 @@ fn line_starts(text: &str) -> impl Iterator<Item = usize> {
 
 /// The devices of a vendor's block. Of two with the same id the first counts.
 fn devices(block: &str) -> Devices {
-    let mut found: Vec<(u16, usize)> = Vec::new();
+    // A list is at most 16 MiB long.
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let mut found = Devices::new();
     for start in line_starts(block) {
         let line = block.as_bytes().get(start..).unwrap_or_default();
         if let [b'\t', digits @ .., b' ', b' '] = line.get(..7).unwrap_or_default()
             && let Ok(digits) = str::from_utf8(digits)
             && let Ok(id) = u16::from_str_radix(digits, 16)
         {
-            found.push((id, start));
+            if let Some((_, last)) = found.last_mut() {
+                last.end = place(start);
+            }
+            found.push((id, place(start)..place(block.len())));
         }
     }
-    let ends: Vec<usize> = found.iter().skip(1).map(|(_, start)| *start).collect();
-    let mut devices = Devices::new();
-    for ((id, start), end) in found.into_iter().zip(ends.into_iter().chain([block.len()])) {
-        devices.entry(id).or_insert(start..end);
-    }
-    devices
+    // They are in order already, all but a few.
+    found.sort_by_key(|(id, _)| *id);
+    found
 }
 
 /// What a line without indentation opens.

@@ -113,7 +113,7 @@ pub(crate) fn last(link: &str) -> &str {
 
 /// Why something that has a link in /sys cannot be told in a folder that has none.
 fn no_link<T>(place: &str, what: &str) -> Reading<T> {
-    Reading::Unknown(format!(
+    Reading::unknown(format!(
         "{place} is no link in this copy, so {what} cannot be told from it"
     ))
 }

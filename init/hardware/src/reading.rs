@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// What became of an attempt to read one thing. No verdict without evidence: what could not be read is
@@ -9,11 +11,16 @@ pub enum Reading<T> {
     Known(T),
     /// The place where it would be was read, and it is not there.
     Absent,
-    /// It could not be read, and why.
-    Unknown(String),
+    /// It could not be read, and why: mostly a fixed sentence, and a machine has thousands of them.
+    Unknown(Cow<'static, str>),
 }
 
 impl<T> Reading<T> {
+    /// It could not be read, and why.
+    pub fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unknown(why.into())
+    }
+
     /// The value, when it was read.
     pub fn known(&self) -> Option<&T> {
         match self {
@@ -39,7 +46,7 @@ impl<T> Reading<T> {
     /// Like [`Reading::map`], where making the value can fail: then it is unknown, with that reason.
     pub fn and_then<U>(self, make: impl FnOnce(T) -> Result<U, String>) -> Reading<U> {
         match self {
-            Self::Known(value) => make(value).map_or_else(Reading::Unknown, Reading::Known),
+            Self::Known(value) => make(value).map_or_else(Reading::unknown, Reading::Known),
             Self::Absent => Reading::Absent,
             Self::Unknown(why) => Reading::Unknown(why),
         }
@@ -57,6 +64,6 @@ impl<T> Reading<T> {
 
 impl<T> Default for Reading<T> {
     fn default() -> Self {
-        Self::Unknown("not looked for".to_owned())
+        Self::Unknown("not looked for".into())
     }
 }

@@ -157,7 +157,7 @@ impl Source {
             } else {
                 "the folder has no proc/"
             };
-            return Reading::Unknown(format!("{place}: {path} was not read"));
+            return Reading::unknown(format!("{place}: {path} was not read"));
         };
         let text = proc.bytes(path, limit);
         let text = text.map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned());

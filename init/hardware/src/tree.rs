@@ -169,14 +169,14 @@ impl Tree {
         match result {
             Ok(value) => Reading::Known(value),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Reading::Absent,
-            Err(error) => Reading::Unknown(format!("{}: {}", self.name(path), why(&error))),
+            Err(error) => Reading::unknown(format!("{}: {}", self.name(path), why(&error))),
         }
     }
 
     /// Like [`Tree::reading`] for what is there on every machine: not found is unknown.
     pub fn expected<T>(&self, path: &str, result: io::Result<T>) -> Reading<T> {
         match self.reading(path, result) {
-            Reading::Absent => Reading::Unknown(format!("{} is not there", self.name(path))),
+            Reading::Absent => Reading::unknown(format!("{} is not there", self.name(path))),
             other => other,
         }
     }

@@ -1,3 +1,7 @@
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use hardware::{Machine, Reading};
 use pci::{AcsBits, Address, FunctionId, PortType};
 use serde::Serialize;
@@ -19,7 +23,7 @@ pub enum Isolation {
     /// It does not.
     No,
     /// It could not be read, and why.
-    Unknown(String),
+    Unknown(Cow<'static, str>),
 }
 
 /// The four services that the kernel asks of every port on the way up (`REQ_ACS_FLAGS`, PCI Express Base
@@ -92,6 +96,10 @@ impl Isolation {
         }
     }
 
+    fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unknown(why.into())
+    }
+
     fn from_bool(isolates: bool) -> Self {
         if isolates { Self::Yes } else { Self::No }
     }
@@ -141,7 +149,7 @@ impl AcsState {
             .known()
             .is_some_and(|capability| capability.has(service.bit()));
         if self.by_registers && switched && self.basis == Basis::Capability {
-            return Isolation::Unknown(IOMMU_OFF.to_owned());
+            return Isolation::Unknown(IOMMU_OFF.into());
         }
         self.service(service).clone()
     }
@@ -170,6 +178,26 @@ impl AcsState {
                 .iter()
                 .fold(Isolation::Yes, |all, service| all.and(service)),
         }
+    }
+}
+
+/// Access control of many functions. On a large machine most have the same as one shortly before them.
+#[derive(Default)]
+pub(crate) struct States(VecDeque<Rc<AcsState>>);
+
+/// So many are compared.
+const RECENT: usize = 4;
+
+impl States {
+    /// The state, in one copy for functions that have the same.
+    pub fn shared(&mut self, state: AcsState) -> Rc<AcsState> {
+        if let Some(known) = self.0.iter().find(|known| ***known == state) {
+            return Rc::clone(known);
+        }
+        let state = Rc::new(state);
+        self.0.push_front(Rc::clone(&state));
+        self.0.truncate(RECENT);
+        state
     }
 }
 
@@ -252,7 +280,7 @@ impl<'a, 'm, 'o> Judge<'a, 'm, 'o> {
     }
 
     fn without_quirk(&self, state: &mut AcsState, id: FunctionId, facts: &Facts) {
-        let port = match &*facts.port {
+        let port = match &facts.port {
             Reading::Known(port) => *port,
             // On a conventional bus every device hears every transaction.
             Reading::Absent => return state.set_all(&Isolation::No),

@@ -5,7 +5,7 @@ use hardware::{Function, Machine, Reading};
 use pci::{Address, AddressMap, FunctionId};
 use serde::Serialize;
 
-use crate::acs::Judge;
+use crate::acs::{Judge, States};
 use crate::alias::{self, Devfns};
 use crate::grouping::{BusEntry, BusIndex, Group, Grouping, Member, Up};
 use crate::topology::{Above, Bus, FIRST_VMD_DOMAIN, Node, devfn};
@@ -85,9 +85,11 @@ impl<'a> Predictor<'a> {
     pub fn new(machine: &'a Machine, requested: &Override, platform: &Platform) -> Self {
         let topology = Rc::new(Topology::of(machine));
         let judge = Judge::new(machine, &topology, requested);
+        let mut shared = States::default();
         let states = topology.judged();
-        let states = states
-            .map(|(function, facts)| Rc::new(judge.judge(function.address, function.id, facts)));
+        let states = states.map(|(function, facts)| {
+            shared.shared(judge.judge(function.address, function.id, facts))
+        });
         let states = states.collect();
         Self::on(machine, topology, states, requested, platform)
     }
@@ -97,8 +99,8 @@ impl<'a> Predictor<'a> {
         let topology = Rc::clone(&self.topology);
         let judge = Judge::new(self.machine, &topology, requested);
         let nodes = 0..self.states.len();
-        let states = nodes.filter_map(|node| self.state_under(&judge, node));
-        let states = states.collect();
+        let mut states = Vec::with_capacity(self.states.len());
+        states.extend(nodes.filter_map(|node| self.state_under(&judge, node)));
         Self::on(self.machine, topology, states, requested, platform)
     }
 
@@ -292,14 +294,14 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
         up: up(bus, above),
         members: topology.members(bus).to_vec(),
     });
-    let members = topology.functions().enumerate().zip(states);
-    let members = members.filter_map(|((node, function), state)| {
+    let judged = topology.functions().enumerate().zip(states);
+    let judged = judged.filter_map(|((node, function), state)| {
         let bus = Bus::of(function.address);
         Some(Member {
             address: function.address,
             bus: *indices.get(&bus)?,
             devfn: devfn(function.address),
-            port: Rc::clone(&topology.facts_of(node)?.port),
+            port: topology.facts_of(node)?.port.clone(),
             acs: Rc::clone(state),
             multifunction: topology.facts_of(node)?.multifunction,
             aliases: aliases(function, platform),
@@ -308,7 +310,9 @@ fn grouping(topology: &Topology, states: &[Rc<AcsState>], platform: &Platform) -
             group: None,
         })
     });
-    Grouping::new(members.collect(), buses.collect())
+    let mut members = Vec::with_capacity(states.len());
+    members.extend(judged);
+    Grouping::new(members, buses.collect())
 }
 
 fn aliases(function: &Function, platform: &Platform) -> Devfns {

@@ -61,7 +61,10 @@ pub fn price_between(plain: &Predictor, overridden: &Predictor) -> Price {
             && plain.acs(function) != Some(state)
         {
             let why = why.clone();
-            price.unknown.push(Doubt { function, why });
+            price.unknown.push(Doubt {
+                function,
+                why: why.clone().into_owned(),
+            });
         }
     }
     let after = overridden.prediction();

@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::rc::Rc;
 
 use hardware::{Function, Machine, Reading};
 use pci::{Acs, Address, AddressMap, PortType};
@@ -37,7 +36,7 @@ pub(crate) type Node = usize;
 /// What decides about a function, worked out once.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub port: Rc<Reading<PortType>>,
+    pub port: Reading<PortType>,
     pub acs: Reading<Acs>,
     /// `dev->multifunction`: bit 7 of its own header, or any function but 0; never a virtual function.
     pub multifunction: bool,
@@ -231,7 +230,7 @@ impl<'a> Topology<'a> {
 
     fn facts(&self, physical: &BTreeMap<Address, Address>) -> Vec<Facts> {
         let facts = |function: &&Function| Facts {
-            port: Rc::new(function.port_type()),
+            port: function.port_type(),
             acs: function.acs(),
             multifunction: !physical.contains_key(&function.address)
                 && self.looks_multifunction(function, physical),

@@ -70,13 +70,13 @@ pub(crate) fn finding(
     remedy: impl Into<String>,
 ) -> Finding {
     Finding {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         severity,
         unknown: false,
         function: None,
         summary: summary.into(),
         evidence,
-        remedy: Some(remedy.into()),
+        remedy: Some(remedy.into().into()),
     }
 }
 

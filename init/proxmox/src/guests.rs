@@ -56,7 +56,7 @@ impl Guests {
     pub(crate) fn read(reader: &Reader) -> Reading<Self> {
         let read = read(reader);
         if let Reading::Unknown(why) = &read {
-            reader.note(Trouble::Unread(why.clone()));
+            reader.note(Trouble::Unread(why.to_string()));
         }
         read
     }
@@ -135,7 +135,7 @@ fn tree(reader: &Reader) -> Reading<(Tree, Option<WalSummary>)> {
     };
     let journal = reader.bytes(&format!("{DATABASE}-journal"), LARGEST);
     if journal.known().is_some_and(|journal| !journal.is_empty()) {
-        return Reading::Unknown(format!(
+        return Reading::unknown(format!(
             "{DATABASE}-journal holds a change that was not finished; it is not rolled back here"
         ));
     }
@@ -147,7 +147,7 @@ fn tree(reader: &Reader) -> Reading<(Tree, Option<WalSummary>)> {
     let (database, summary) = apply_wal(database, &log);
     match read_database(database) {
         Ok(rows) => Reading::Known((Tree::from_rows(&rows), summary)),
-        Err(error) => Reading::Unknown(format!("{DATABASE}: {error}")),
+        Err(error) => Reading::unknown(format!("{DATABASE}: {error}")),
     }
 }
 

@@ -41,8 +41,8 @@ impl<'a> Sources<'a> {
         Self {
             root,
             esps: Vec::new(),
-            firmware: Reading::Unknown(unknown.to_owned()),
-            entries: Reading::Unknown(unknown.to_owned()),
+            firmware: Reading::Unknown(unknown.into()),
+            entries: Reading::Unknown(unknown.into()),
             layout: Reading::Absent,
             troubles: Vec::new(),
         }

@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
             Err(error) => {
                 let why = format!("{}{error}", self.label);
                 self.note(Trouble::Unread(why.clone()));
-                Reading::Unknown(why)
+                Reading::Unknown(why.into())
             }
         }
     }

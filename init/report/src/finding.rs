@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assess::Finding;
@@ -13,9 +14,9 @@ const MOST_EVIDENCE: usize = 6;
 #[derive(Default)]
 pub(crate) struct Told {
     /// Ids of machine-wide findings.
-    machine_wide: BTreeSet<String>,
+    machine_wide: BTreeSet<Cow<'static, str>>,
     /// The number of each remedy, which counts from one.
-    remedies: BTreeMap<String, usize>,
+    remedies: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Told {

@@ -37,7 +37,7 @@ fn no_iommu() -> Assessment {
     finding.remedy = Some(
         "Switch VT-d on in the firmware setup (Advanced, System Agent), and VT-x with it; save, \
          switch the machine off and on again, and boot this stick once more."
-            .to_owned(),
+            .into(),
     );
     assessment
 }
@@ -60,7 +60,7 @@ fn no_remapping() -> Assessment {
         "Update the firmware. If that does not help: 'options vfio_iommu_type1 \
          allow_unsafe_interrupts=1' makes VFIO go on; a guest that owns a device can then send any \
          interrupt to the host, so only with guests that you trust like the host itself."
-            .to_owned(),
+            .into(),
     );
     assessment
 }
@@ -84,7 +84,7 @@ fn shared_group() -> Assessment {
     finding.remedy = Some(
         "Put the card into another slot, best one on the processor, so that it gets a group of its \
          own: a guest takes the whole group, and the host would lose what it runs on."
-            .to_owned(),
+            .into(),
     );
     assessment
 }
@@ -113,7 +113,7 @@ fn only_display() -> Assessment {
     finding.remedy = Some(
         "Put a second card in as the primary display and boot this stick again; this card's ROM \
          can then be read clean."
-            .to_owned(),
+            .into(),
     );
     assessment
 }
@@ -140,7 +140,7 @@ fn unprivileged() -> Assessment {
         "/sys/firmware/acpi/tables/DMAR: permission denied",
         "kernel log: not permitted",
     ]);
-    finding.remedy = Some("Run this as root.".to_owned());
+    finding.remedy = Some("Run this as root.".into());
     assessment
 }
 

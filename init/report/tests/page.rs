@@ -27,7 +27,7 @@ fn named(words: &[String]) -> Assessment {
         &word(9),
     );
     finding.evidence = words.to_vec();
-    finding.remedy = Some(word(10));
+    finding.remedy = Some(word(10).into());
     assessment
 }
 

@@ -276,7 +276,7 @@ fn uses(systems: &Systems, expected: &Expected) {
 }
 
 fn findings(systems: &Systems, system: &System, expected: &Expected) {
-    let mut ids: Vec<&str> = system.findings.iter().map(|one| one.id.as_str()).collect();
+    let mut ids: Vec<&str> = system.findings.iter().map(|one| &*one.id).collect();
     ids.sort_unstable();
     assert_eq!(ids, expected.findings, "{:#?}", system.findings);
     let look = systems.look.as_ref().unwrap();

@@ -70,7 +70,7 @@ fn blocking(assessment: &Assessment) -> Vec<&str> {
         .findings
         .iter()
         .filter(|f| f.severity == Severity::Blocks);
-    blocks.map(|finding| finding.id.as_str()).collect()
+    blocks.map(|finding| &*finding.id).collect()
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn reading<T: Clone + std::fmt::Debug>(
     prop_oneof![
         4 => value.prop_map(Reading::Known),
         1 => Just(Reading::Absent),
-        1 => Just(Reading::Unknown("denied".to_owned())),
+        1 => Just(Reading::Unknown("denied".into())),
     ]
 }
 
@@ -298,7 +298,7 @@ proptest! {
     ) {
         let ids: BTreeSet<_> = finding_ids().collect();
         for finding in assess(&machine, roms.as_deref(), &NoNames).findings {
-            prop_assert!(ids.contains(finding.id.as_str()), "{}", finding.id);
+            prop_assert!(ids.contains(&*finding.id), "{}", finding.id);
             prop_assert!(!finding.evidence.is_empty(), "{}", finding.id);
             prop_assert!(finding.summary.ends_with('.'), "{}", finding.summary);
             let area = finding.id.split('.').next().unwrap_or_default().to_owned();

@@ -23,7 +23,7 @@ fn machine() -> impl Strategy<Value = Machine> {
     let parent = prop_oneof![
         place().prop_map(Reading::Known),
         Just(Reading::Absent),
-        Just(Reading::Unknown("not copied".to_owned())),
+        Just(Reading::Unknown("not copied".into())),
     ];
     let class = prop_oneof![Just(0x06_04_00), Just(0x03_00_00), Just(0x02_00_00)];
     vec((place(), class, parent), 0..16).prop_map(|functions| {

@@ -118,7 +118,7 @@ mod tests {
         let found =
             with_units(&[unit(0, 0xfed9_0000, &[scope(2, 0, 0, &[1, 0, 0, 0])])]).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("iommu.scope-type", Severity::Caution)
         );
         assert_eq!(found.function, Some(address(GPU)));

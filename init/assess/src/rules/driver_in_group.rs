@@ -75,7 +75,7 @@ mod tests {
             .change(OTHER, |other| {
                 other.driver = Reading::Known(driver.to_owned())
             });
-        machine.machine.host_devices = Reading::Unknown("not in the listing".to_owned());
+        machine.machine.host_devices = Reading::Unknown("not in the listing".into());
         machine
     }
 

@@ -106,7 +106,10 @@ mod tests {
 
     fn ids(machine: Builder) -> Vec<String> {
         let findings = machine.findings_of(&RULE);
-        findings.into_iter().map(|finding| finding.id).collect()
+        findings
+            .into_iter()
+            .map(|finding| finding.id.into_owned())
+            .collect()
     }
 
     #[test]

@@ -132,7 +132,7 @@ mod tests {
         ] {
             let machine = sharing(role, name, "");
             let found = machine.clone().only(&RULE);
-            assert_eq!((found.id.as_str(), found.severity), (id, Severity::Blocks));
+            assert_eq!((&*found.id, found.severity), (id, Severity::Blocks));
             assert!(found.summary.contains(name));
             assert_eq!(machine.gpu_verdict(), Verdict::Blocked);
         }

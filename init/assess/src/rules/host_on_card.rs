@@ -235,7 +235,7 @@ mod tests {
     fn a_card_that_carries_the_only_disk_says_so() {
         let found = with_disk().only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.only-disk", Severity::Caution)
         );
         assert!(found.summary.contains("nvme0n1"));
@@ -248,7 +248,7 @@ mod tests {
             .add("00:1f.2", 0x01_06_01)
             .host_device(HostRole::Disk, "sda", "00:1f.2", "")
             .findings_of(&RULE);
-        let ids: Vec<_> = found.iter().map(|finding| finding.id.as_str()).collect();
+        let ids: Vec<_> = found.iter().map(|finding| &*finding.id).collect();
         assert_eq!(ids, ["host.disk", "host.disk"]);
     }
 
@@ -257,7 +257,7 @@ mod tests {
         let machine = with_disk().mount("/", Reading::Known(vec!["nvme0n1".into()]));
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.root-disk", Severity::Blocks)
         );
         assert!(
@@ -288,7 +288,7 @@ mod tests {
         let machine = installed_uses(with_disk(), &[("nvme0n1", "1, Proxmox VE 8.2.4")]);
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.installed-system", Severity::Blocks)
         );
         assert!(found.summary.contains("1, Proxmox VE 8.2.4 starts from it"));
@@ -307,7 +307,7 @@ mod tests {
         let roots = [("nvme0n1", "1, Debian"), ("sda", "2, Proxmox VE 8.2.4")];
         let found = installed_uses(with_disk(), &roots).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.installed-system", Severity::Caution)
         );
         let elsewhere = installed_uses(with_disk(), &[("sda", "1, Debian")]).only(&RULE);
@@ -332,7 +332,7 @@ mod tests {
             .default_route("eno1");
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.default-route", Severity::Caution)
         );
         assert_eq!(
@@ -348,7 +348,7 @@ mod tests {
             .host_device(HostRole::BootStick, "sdb", "00:14.0", "")
             .only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("host.boot-stick", Severity::Note)
         );
     }

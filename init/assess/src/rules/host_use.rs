@@ -26,7 +26,9 @@ fn judge(ctx: &Context) -> Vec<Finding> {
         .filter(|_| has(HostRole::Disk))
         .map(|why| ("disk", why));
     let network = match &ctx.machine.default_routes {
-        Reading::Unknown(why) if has(HostRole::Network) => Some(("network interface", why.clone())),
+        Reading::Unknown(why) if has(HostRole::Network) => {
+            Some(("network interface", why.to_string()))
+        }
         _ => None,
     };
     let open: Vec<(&str, String)> = disk.into_iter().chain(network).collect();
@@ -47,12 +49,12 @@ fn judge(ctx: &Context) -> Vec<Finding> {
 
 fn why_root_is_unknown(mounts: &Reading<Vec<Mount>>) -> Option<String> {
     match mounts {
-        Reading::Unknown(why) => Some(why.clone()),
+        Reading::Unknown(why) => Some(why.to_string()),
         Reading::Absent => None,
         Reading::Known(mounts) => {
             let root = mounts.iter().find(|mount| mount.point == "/")?;
             match &root.disks {
-                Reading::Unknown(why) => Some(why.clone()),
+                Reading::Unknown(why) => Some(why.to_string()),
                 _ => None,
             }
         }

@@ -175,10 +175,7 @@ mod tests {
             &[(GGC, 0x0200), (BDSM, 0x7c00_0001), (ASLS, 0x7b00_0000)],
         );
         let found = found.only(&RULE);
-        assert_eq!(
-            (found.id.as_str(), found.severity),
-            ("igd.needs", Severity::Note)
-        );
+        assert_eq!((&*found.id, found.severity), ("igd.needs", Severity::Note));
         assert!(found.evidence[0].contains("Coffee Lake"));
         assert_eq!(
             found.evidence[1],

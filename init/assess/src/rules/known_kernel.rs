@@ -142,7 +142,7 @@ mod tests {
             let machine = together(release);
             let found = machine.only(&RULE);
             assert_eq!(
-                (found.id.as_str(), found.severity),
+                (&*found.id, found.severity),
                 ("kernel.no-bus-reset", Severity::Caution),
                 "{release}"
             );

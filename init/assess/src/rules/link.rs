@@ -143,7 +143,7 @@ mod tests {
     fn fewer_lanes_than_both_ends_allow_is_a_caution() {
         let found = machine(link(4, 16, 16.0), link(4, 16, 16.0)).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("link.narrow", Severity::Caution)
         );
         assert!(found.summary.contains("4 lanes") && found.summary.contains("16"));
@@ -163,7 +163,7 @@ mod tests {
     fn a_slot_with_fewer_lanes_than_the_card_is_a_note() {
         let found = machine(link(4, 16, 16.0), link(4, 4, 16.0)).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("link.narrow-slot", Severity::Note)
         );
     }

@@ -41,7 +41,7 @@ fn judge(ctx: &Context) -> Vec<Finding> {
                 Reading::Absent | Reading::Unknown(_) => {
                     let why = match &card.lead.numa_node {
                         Reading::Unknown(why) => why.clone(),
-                        _ => format!("numa_node of {address} is -1"),
+                        _ => format!("numa_node of {address} is -1").into(),
                     };
                     let summary = "Which memory node it is attached to is not told.";
                     Finding::note(UNKNOWN, address, summary)
@@ -72,10 +72,7 @@ mod tests {
     fn on_a_machine_of_several_nodes_a_card_names_its_own() {
         let machine = with(Reading::Known(vec![0, 1]), Reading::Known(1));
         let found = machine.only(&RULE);
-        assert_eq!(
-            (found.id.as_str(), found.severity),
-            ("numa.node", Severity::Note)
-        );
+        assert_eq!((&*found.id, found.severity), ("numa.node", Severity::Note));
         assert!(found.summary.contains("node 1 of 2"));
         assert_eq!(machine.gpu_verdict(), Verdict::Ready);
     }

@@ -101,7 +101,7 @@ mod tests {
         });
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("power.no-answer", Severity::Caution)
         );
         assert!(found.evidence[1].contains("D3cold"));

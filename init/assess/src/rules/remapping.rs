@@ -99,7 +99,7 @@ mod tests {
     fn a_clear_flag_without_the_kernels_word_blocks_and_the_price_is_named() {
         let found = Builder::good().log(&[]).dmar_flags(0).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("remapping.missing", Severity::Blocks)
         );
         let remedy = found.remedy.unwrap();

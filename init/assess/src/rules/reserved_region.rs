@@ -315,7 +315,7 @@ mod tests {
     fn what_could_not_be_read_is_one_note() {
         let found = Builder::good().reserved_regions_unread().only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("rmrr.unknown", Severity::Note)
         );
     }

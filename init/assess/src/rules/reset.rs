@@ -107,7 +107,7 @@ mod tests {
         let machine = without_reset();
         let found = machine.clone().only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("reset.none", Severity::Caution)
         );
         assert_eq!(machine.gpu_verdict(), Verdict::Caution);
@@ -118,7 +118,7 @@ mod tests {
         let machine = two_functions_without_reset();
         let found = machine.clone().only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("reset.together", Severity::Note)
         );
         assert_eq!(machine.gpu_verdict(), Verdict::Ready);

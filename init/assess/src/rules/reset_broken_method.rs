@@ -109,7 +109,7 @@ mod tests {
         let machine = with(0x1022, 0x149c, &["flr", "pm"]);
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("reset.broken-method", Severity::Caution)
         );
         assert!(found.remedy.unwrap().contains("echo pm >"));
@@ -131,7 +131,7 @@ mod tests {
         let machine = with(0x1002, 0x73bf, &["pm"]);
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("reset.power-only", Severity::Note)
         );
         let network = machine.change(GPU, |card| card.class = pci::ClassCode(0x02_00_00));

@@ -139,7 +139,7 @@ mod tests {
     use crate::testing::{Builder, GPU, legacy_rom, rom_reading};
 
     fn ids(findings: &[Finding]) -> Vec<&str> {
-        findings.iter().map(|finding| finding.id.as_str()).collect()
+        findings.iter().map(|finding| &*finding.id).collect()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
         let machine = Builder::good().roms(vec![rom_reading(GPU, legacy_rom())]);
         let found = machine.clone().only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("rom.no-efi-image", Severity::Note)
         );
         assert_eq!(machine.gpu_verdict(), Verdict::Ready);

@@ -177,10 +177,7 @@ mod tests {
     fn a_rom_that_nobody_read_decides_nothing() {
         let machine = Builder::good().roms_unread();
         let found = machine.clone().only(&RULE);
-        assert_eq!(
-            (found.id.as_str(), found.severity),
-            ("rom.unread", Severity::Note)
-        );
+        assert_eq!((&*found.id, found.severity), ("rom.unread", Severity::Note));
         assert_eq!(machine.gpu_verdict(), Verdict::Ready);
     }
 

@@ -162,7 +162,7 @@ mod tests {
         let bytes = dmar(1, &[vec![0x99, 0, 4, 0]]);
         let found = Builder::good().table("DMAR", bytes).only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("iommu.table-newer", Severity::Note)
         );
     }

@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn unread_tables_are_a_note_where_the_kernel_uses_the_iommu() {
         let mut machine = Builder::good();
-        machine.machine.tables = Reading::Unknown("no such folder".to_owned());
+        machine.machine.tables = Reading::Unknown("no such folder".into());
         let found = machine.clone().only(&RULE);
         assert!(found.summary.contains("/sys/firmware"));
         assert!(found.evidence[0].contains("no such folder"));
@@ -49,7 +49,7 @@ mod tests {
     fn read_tables_are_no_finding_and_without_a_unit_other_findings_speak() {
         assert!(Builder::good().findings_of(&RULE).is_empty());
         let mut off = Builder::good();
-        off.machine.tables = Reading::Unknown("no such folder".to_owned());
+        off.machine.tables = Reading::Unknown("no such folder".into());
         off.machine.iommu_units = Reading::Known(Vec::new());
         assert!(off.findings_of(&RULE).is_empty());
     }

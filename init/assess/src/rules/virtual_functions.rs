@@ -104,7 +104,7 @@ mod tests {
         let machine = with(Reading::Known(7), Reading::Known(0));
         let found = machine.only(&RULE);
         assert_eq!(
-            (found.id.as_str(), found.severity),
+            (&*found.id, found.severity),
             ("sriov.capable", Severity::Note)
         );
         assert!(found.summary.contains('7'));

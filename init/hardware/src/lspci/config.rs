@@ -1,5 +1,7 @@
 //! What a dumped configuration space says of what sysfs has files for.
 
+use std::borrow::Cow;
+
 use pci::{ConfigSpace, FunctionId, HeaderType, PowerState};
 
 use super::record::Sriov;
@@ -99,7 +101,7 @@ pub(super) fn sriov(config: &ConfigSpace) -> Reading<Sriov> {
         Some(Some(entry)) => entry,
         Some(None) => return Reading::Absent,
         None => {
-            return Reading::Unknown("the list of extended capabilities is damaged".to_owned());
+            return Reading::Unknown("the list of extended capabilities is damaged".into());
         }
     };
     let at = |offset: usize| config.u16(entry.offset + offset);
@@ -117,12 +119,26 @@ fn place(config: &ConfigSpace, id: u8) -> Option<usize> {
 }
 
 fn gone<T>() -> Reading<T> {
-    Reading::Unknown("the function answers with all ones".to_owned())
+    Reading::Unknown("the function answers with all ones".into())
+}
+
+macro_rules! missing_space {
+    ($length:literal) => {
+        Reading::Unknown(Cow::Borrowed(concat!(
+            "the lspci text has only ",
+            $length,
+            " bytes of the configuration space"
+        )))
+    };
 }
 
 fn short<T>(config: &ConfigSpace) -> Reading<T> {
-    let length = config.bytes().len();
-    Reading::Unknown(format!(
-        "the lspci text has only {length} bytes of the configuration space"
-    ))
+    // Of the two lengths that lspci prints, a machine has thousands.
+    match config.bytes().len() {
+        64 => missing_space!("64"),
+        CONVENTIONAL => missing_space!("256"),
+        length => Reading::unknown(format!(
+            "the lspci text has only {length} bytes of the configuration space"
+        )),
+    }
 }

@@ -129,7 +129,7 @@ pub(super) fn function(
         },
         config: match space {
             Some(space) => Reading::Known(space),
-            None if record.gone => Reading::Unknown(GONE.to_owned()),
+            None if record.gone => Reading::Unknown(GONE.into()),
             None => missing!("the configuration space"),
         },
         // From the bridges' bus numbers, once all functions are there.
@@ -218,7 +218,7 @@ fn listing(record: &Record, evidence: &Evidence, class: ClassCode) -> Listing {
     Listing {
         buses: match record.buses {
             Some(buses) => Reading::Known(buses),
-            None if record.gone => Reading::Unknown(GONE.to_owned()),
+            None if record.gone => Reading::Unknown(GONE.into()),
             None if class.is_pci_bridge() || class.0 == 0x00ff_ffff => missing!("the bus numbers"),
             None => Reading::Absent,
         },
@@ -231,8 +231,8 @@ fn port_type(record: &Record) -> Reading<PortType> {
     let seen = &record.capabilities;
     match record.port_type {
         Some(kind) => Reading::Known(kind),
-        None if record.gone => Reading::Unknown(GONE.to_owned()),
-        None if seen.denied => Reading::Unknown(DENIED.to_owned()),
+        None if record.gone => Reading::Unknown(GONE.into()),
+        None if seen.denied => Reading::Unknown(DENIED.into()),
         None if seen.printed || seen.has_list == Some(false) => Reading::Absent,
         None => missing!("the capabilities"),
     }

@@ -105,7 +105,7 @@ impl Attributes<'_> {
             }
             (Ok(current), Ok(max)) => Reading::Known(Link { current, max }),
             (Err(Reading::Absent), _) | (_, Err(Reading::Absent)) if port.is_some() => {
-                Reading::Unknown(format!(
+                Reading::unknown(format!(
                     "{} is not there",
                     self.folder.name("current_link_speed")
                 ))
@@ -173,7 +173,7 @@ impl Attributes<'_> {
             Ok(link) => {
                 let id = last(&link);
                 id.parse().map_or_else(
-                    |_| Reading::Unknown(format!("'{id}' is not the number of a group")),
+                    |_| Reading::unknown(format!("'{id}' is not the number of a group")),
                     Reading::Known,
                 )
             }
@@ -194,7 +194,7 @@ impl Attributes<'_> {
         match address(above) {
             Some(bridge) => Reading::Known(bridge),
             None if above.starts_with("pci") => Reading::Absent,
-            None => Reading::Unknown(format!("{} leads to '{link}'", sys.name(path))),
+            None => Reading::unknown(format!("{} leads to '{link}'", sys.name(path))),
         }
     }
 
@@ -202,7 +202,7 @@ impl Attributes<'_> {
         if let Ok(link) = self.folder.link("physfn") {
             let name = last(&link);
             return address(name).map_or_else(
-                || Reading::Unknown(format!("'{name}' is not a PCI address")),
+                || Reading::unknown(format!("'{name}' is not a PCI address")),
                 Reading::Known,
             );
         }

@@ -76,7 +76,7 @@ pub(super) fn firmware(
     } else if whole || (log_says("Linux version ") && log_says("BIOS-provided physical RAM map")) {
         Reading::Known(FirmwareKind::Bios)
     } else {
-        Reading::Unknown(format!("{} is missing or incomplete", sys.name("firmware")))
+        Reading::unknown(format!("{} is missing or incomplete", sys.name("firmware")))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn firmware_memory(source: &Source, sys: &Tree) -> Reading<Vec<Firmwa
             .iter()
             .map(|entry| range(sys, entry))
             .collect::<Result<_, _>>()
-            .map_or_else(Reading::Unknown, Reading::Known),
+            .map_or_else(Reading::unknown, Reading::Known),
         _ => source
             .proc_text("iomem", IOMEM_LIMIT)
             .and_then(|text| iomem(&text)),
@@ -43,7 +43,7 @@ fn range(sys: &Tree, entry: &str) -> Result<FirmwareMemory, String> {
         let path = format!("{MEMMAP}/{entry}/{file}");
         match sys.expected(&path, sys.text(&path)) {
             Reading::Known(text) => Ok(text),
-            Reading::Unknown(why) => Err(why),
+            Reading::Unknown(why) => Err(why.into_owned()),
             Reading::Absent => Err(format!("{path} is not there")),
         }
     };

@@ -82,7 +82,7 @@ pub(super) fn settle_reset_methods(functions: &mut [Function], release: &Reading
     for function in functions {
         if function.reset_methods == Reading::Absent {
             function.reset_methods = Reading::Unknown(
-                "no function has the file reset_method, which kernels show from 5.15 on".to_owned(),
+                "no function has the file reset_method, which kernels show from 5.15 on".into(),
             );
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn groups(
             (Some(id), _) => function.group = Reading::Known(*id),
             (None, Some(id)) => {
                 let why = format!("the members of group {id} could not be listed");
-                function.group = Reading::Unknown(why);
+                function.group = Reading::Unknown(why.into());
             }
             (None, None) => {}
         }
@@ -97,7 +97,7 @@ fn from_links(functions: &[Function]) -> Vec<Group> {
     let group = |(id, functions)| Group {
         id,
         functions,
-        reserved_regions: Reading::Unknown(format!("{GROUPS} is not there")),
+        reserved_regions: Reading::unknown(format!("{GROUPS} is not there")),
     };
     members.into_iter().map(group).collect()
 }

@@ -19,7 +19,7 @@ fn of_make<T>(name: &str, prefix: &str, read: impl FnOnce() -> Result<T, String>
     if !name.starts_with(prefix) {
         return Reading::Absent;
     }
-    read().map_or_else(Reading::Unknown, Reading::Known)
+    read().map_or_else(Reading::unknown, Reading::Known)
 }
 
 fn intel(sys: &Tree, name: &str) -> Result<VtdUnit, String> {
@@ -54,7 +54,7 @@ fn amd(sys: &Tree, name: &str) -> Result<AmdViUnit, String> {
 fn text(sys: &Tree, path: &str) -> Result<String, String> {
     match sys.expected(path, sys.text(path)) {
         Reading::Known(text) => Ok(text),
-        Reading::Unknown(why) => Err(why),
+        Reading::Unknown(why) => Err(why.into_owned()),
         Reading::Absent => Err(format!("{path} is not there")),
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Line<'a> {
     fn mount(self, sys: &Tree) -> Option<Mount> {
         let is_anonymous = self.device.starts_with("0:");
         let disks = if POOLED.contains(&self.kind) {
-            Reading::Unknown(format!(
+            Reading::unknown(format!(
                 "{} does not show in /sys which disks {} is on",
                 self.kind, self.source
             ))

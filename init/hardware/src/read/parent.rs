@@ -25,11 +25,11 @@ pub(crate) fn fill_from_buses(functions: &mut [Function]) {
             let Address { domain, bus, .. } = function.address;
             function.parent = match (above.get(&(domain, bus)), unread) {
                 (Some(bridge), _) => Reading::Known(*bridge),
-                (None, Some(bridge)) => Reading::Unknown(format!(
+                (None, Some(bridge)) => Reading::unknown(format!(
                     "the bus numbers of bridge {bridge} could not be read, and it may be above"
                 )),
                 (None, None) if bus == 0 => Reading::Absent,
-                (None, None) => Reading::Unknown(format!(
+                (None, None) => Reading::unknown(format!(
                     "no bridge leads to bus {bus:02x}: it is a root bus, or the copy lacks the bridge"
                 )),
             };
@@ -82,7 +82,7 @@ fn break_circles(functions: &mut [Function]) {
             }
         }
         if parents.contains_key(&at) {
-            function.parent = Reading::Unknown("the bridges above form a circle".to_owned());
+            function.parent = Reading::Unknown("the bridges above form a circle".into());
         }
     }
 }

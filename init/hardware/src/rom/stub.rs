@@ -116,7 +116,7 @@ fn item(sys: &Tree, name: &str, limit: usize) -> Result<Option<StubRom>, String>
     let kind = match sys.read_text(&path("type")) {
         Reading::Known(text) => text,
         Reading::Absent => return Ok(None),
-        Reading::Unknown(why) => return Err(why),
+        Reading::Unknown(why) => return Err(why.into_owned()),
     };
     let digits = kind.trim().trim_start_matches("0x");
     if u64::from_str_radix(digits, 16) != Ok(PCI) {

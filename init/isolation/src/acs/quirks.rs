@@ -279,14 +279,14 @@ fn pch_port(judge: &Judge, port: Address) -> Isolation {
         ..port
     };
     let Some(lpc) = judge.topology.function(bridge) else {
-        return Isolation::Unknown(format!(
+        return Isolation::unknown(format!(
             "the LPC bridge {bridge} is not among the functions"
         ));
     };
     let register = lpc.config.known().and_then(|config| config.u32(RCBA));
     register.map_or_else(
         || {
-            Isolation::Unknown(format!(
+            Isolation::unknown(format!(
                 "register F0h of the LPC bridge {bridge} was not read"
             ))
         },
@@ -306,7 +306,7 @@ fn double_words(judge: &Judge, address: Address, facts: &Facts) -> Option<Outcom
     });
     let control = control.map_or_else(
         || {
-            Reading::Unknown(format!(
+            Reading::unknown(format!(
                 "the double word ACS registers of {address} were not read"
             ))
         },

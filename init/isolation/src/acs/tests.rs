@@ -89,8 +89,8 @@ fn each_service_is_told_by_its_own_bit() {
 #[test]
 fn what_does_not_isolate_weighs_more_than_what_is_not_known() {
     use Isolation::{No, Unknown, Yes};
-    let unknown = || Unknown("why".to_owned());
-    let other = || Unknown("another".to_owned());
+    let unknown = || Unknown("why".into());
+    let other = || Unknown("another".into());
     assert_eq!(Yes.and(&Yes), Yes);
     assert_eq!(Yes.and(&No), No);
     assert_eq!(No.and(&Yes), No);
@@ -147,7 +147,7 @@ fn what_the_kernel_has_yet_to_switch_on_is_not_known_to_be_on_now() {
         let state = state(machine, place);
         AcsService::ALL.map(|service| state.now(service))
     };
-    let unknown = || Isolation::Unknown(IOMMU_OFF.to_owned());
+    let unknown = || Isolation::Unknown(IOMMU_OFF.into());
     let port = || root_port("00:01.0", 1).acs(0x0d, 0x0d);
     // Upstream forwarding is hard-wired there.
     let off = [unknown(), unknown(), unknown(), Isolation::Yes];

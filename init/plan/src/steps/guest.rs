@@ -57,7 +57,7 @@ fn write(draft: &mut Draft) {
                 "guest-unreadable",
                 false,
                 "The guests of the system cannot be read.",
-                vec![why.clone()],
+                vec![why.to_string()],
             );
             return;
         }

@@ -123,7 +123,7 @@ impl Session {
                 let found = self.systems();
                 let uses = match &found {
                     Some(found) => installed_uses(found),
-                    None => Reading::Unknown("the look at the disks failed".to_owned()),
+                    None => Reading::Unknown("the look at the disks failed".into()),
                 };
                 let systems = found.map(|found| Systems::new(found, Some(read.machine())));
                 let (look, capture) = read.with_installed_uses(uses).judge(roms.as_deref(), false);

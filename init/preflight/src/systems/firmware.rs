@@ -24,7 +24,7 @@ pub fn boot_entries() -> Reading<BootEntries> {
     }
     match Root::open(Path::new(VARIABLES)) {
         Ok(files) => read_boot_entries(&files),
-        Err(error) => Reading::Unknown(error.to_string()),
+        Err(error) => Reading::unknown(error.to_string()),
     }
 }
 

@@ -64,7 +64,7 @@ fn boot(
             EspState::read(&source, &Reader::new(*files, String::new()))
         })
         .collect();
-    let unknown = Reading::Unknown("not asked".to_owned());
+    let unknown = Reading::Unknown("not asked".into());
     Boot::read(&Reader::new(root, String::new()), states, unknown, entries)
 }
 
@@ -99,7 +99,7 @@ fn entries(list: &[(u8, &str)]) -> Reading<BootEntries> {
 }
 
 fn not_read() -> Reading<BootEntries> {
-    Reading::Unknown("not read".to_owned())
+    Reading::Unknown("not read".into())
 }
 
 #[test]

@@ -92,10 +92,10 @@ pub(super) fn by_uefi(
             None => {
                 let reason = format!("{} on {} is of no known kind", loader.path, esp.label());
                 Way {
-                    method: Reading::Unknown(reason.clone()),
+                    method: Reading::Unknown(reason.clone().into()),
                     esp: Some(index),
                     why,
-                    next: Reading::Unknown(reason),
+                    next: Reading::Unknown(reason.into()),
                 }
             }
         };
@@ -178,10 +178,10 @@ fn guess(
             "its ESPs hold different boot programs, and the firmware's boot entries were not read"
                 .to_owned();
         return Way {
-            method: Reading::Unknown(reason.clone()),
+            method: Reading::Unknown(reason.clone().into()),
             esp: None,
             why,
-            next: Reading::Unknown(reason),
+            next: Reading::Unknown(reason.into()),
         };
     }
     let alone = (found.len() == 1).then_some(first);

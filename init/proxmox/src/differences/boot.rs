@@ -81,7 +81,7 @@ fn unknown(context: &Context) -> Finding {
     for (name, way) in [("UEFI", &boot.uefi), ("BIOS", &boot.bios)] {
         let reason = match (&way.method, &way.next) {
             (Reading::Unknown(why), _) | (_, Reading::Unknown(why)) => why.clone(),
-            _ => "nothing is there to start".to_owned(),
+            _ => "nothing is there to start".into(),
         };
         evidence.push(format!("by {name}: {reason}"));
         evidence.extend(way.why.iter().cloned());

@@ -26,7 +26,7 @@ fn every_finding_about_a_system_has_an_entry_in_the_document_and_every_entry_a_f
 }
 
 fn ids(findings: &[Finding]) -> Vec<&str> {
-    findings.iter().map(|finding| finding.id.as_str()).collect()
+    findings.iter().map(|finding| &*finding.id).collect()
 }
 
 /// The findings of a host, without a machine.

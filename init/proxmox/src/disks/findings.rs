@@ -169,7 +169,7 @@ mod tests {
             why: "it was pulled".to_owned(),
         }];
         let found = of(storage, Vec::new());
-        assert_eq!((found[0].id.as_str(), found[0].unknown), (WRITTEN, true));
+        assert_eq!((&*found[0].id, found[0].unknown), (WRITTEN, true));
         assert!(found[0].evidence[0].contains("it was pulled"));
     }
 
@@ -205,7 +205,7 @@ mod tests {
             },
         ];
         let found = of(storage, Vec::new());
-        let ids: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
+        let ids: Vec<&str> = found.iter().map(|finding| &*finding.id).collect();
         assert_eq!(ids, [OVERFLOW, UNREAD]);
         assert!(found.iter().all(|finding| finding.unknown));
     }

@@ -100,7 +100,7 @@ pub(crate) fn facts(reader: &Reader, version: &str) -> KernelFacts {
 }
 
 fn unread<T>(version: &str) -> Reading<T> {
-    Reading::Unknown(format!("/boot/config-{version} could not be read"))
+    Reading::unknown(format!("/boot/config-{version} could not be read"))
 }
 
 fn modules_file(reader: &Reader, version: &str, name: &str) -> Reading<String> {
@@ -127,7 +127,7 @@ fn acs_override(reader: &Reader, version: &str) -> Reading<bool> {
         // Every Proxmox kernel has the patch, and no Debian kernel has it.
         _ if version.ends_with("-pve") => Reading::Known(true),
         _ if version.ends_with("-amd64") => Reading::Known(false),
-        _ => Reading::Unknown(format!("/boot/System.map-{version} names no symbols")),
+        _ => Reading::unknown(format!("/boot/System.map-{version} names no symbols")),
     }
 }
 

@@ -69,9 +69,14 @@ pub fn rom_copy(source: RomSource, taint: Option<&str>) -> RomSummary {
     }))
 }
 
-pub fn finding(id: &str, severity: Severity, about: Option<&str>, summary: &str) -> Finding {
+pub fn finding(
+    id: &'static str,
+    severity: Severity,
+    about: Option<&str>,
+    summary: &str,
+) -> Finding {
     Finding {
-        id: id.to_owned(),
+        id: id.into(),
         severity,
         unknown: false,
         function: about.map(at),
@@ -172,7 +177,7 @@ pub fn machine() -> Assessment {
         Some(BOOT_VGA),
         "The firmware shows its screen on this card, so the host loses it.",
     )
-    .remedy = Some("Choose another primary display in the firmware setup.".to_owned());
+    .remedy = Some("Choose another primary display in the firmware setup.".into());
     let disk = "It carries a disk of the host: nvme0n1.";
     add(
         &mut assessment,
@@ -192,7 +197,7 @@ pub fn machine() -> Assessment {
     .remedy = Some(
         "A guest with OVMF shows nothing until its driver runs; use SeaBIOS, or a ROM with an EFI \
          image."
-            .to_owned(),
+            .into(),
     );
     assessment
 }
@@ -229,7 +234,7 @@ pub fn set_groups(assessment: &mut Assessment, groups: &[&[&str]]) {
 pub fn add<'a>(
     assessment: &'a mut Assessment,
     severity: Severity,
-    id: &str,
+    id: &'static str,
     about: Option<&str>,
     summary: &str,
 ) -> &'a mut Finding {
@@ -243,7 +248,7 @@ pub fn add<'a>(
     for card in &mut assessment.cards {
         if function.is_none_or(|address| card.functions.contains(&address)) {
             card.verdict = card.verdict.max(verdict);
-            card.findings.push(id.to_owned());
+            card.findings.push(id.into());
         }
     }
     assessment.findings.push(finding);
@@ -258,7 +263,7 @@ pub fn add<'a>(
 /// Like [`add`], for what could not be read.
 pub fn add_unknown<'a>(
     assessment: &'a mut Assessment,
-    id: &str,
+    id: &'static str,
     about: Option<&str>,
     summary: &str,
 ) -> &'a mut Finding {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use assess::NoNames;
 use clap::Args;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use qemu_tests::synthetic::{self, Function, source};
 
 /// What is measured, and how often.
@@ -78,9 +80,19 @@ type Time = fn(&Row) -> Duration;
 
 struct Row {
     functions: usize,
-    process: Duration,
+    process: Cost,
     judging: Duration,
-    peer: Option<Duration>,
+    peer: Option<Cost>,
+}
+
+/// What a process took.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: Duration,
+    /// Of the processor, in the program and in the kernel for it.
+    cpu: Duration,
+    /// Instructions in the program, where `perf` can count them.
+    instructions: Option<u64>,
 }
 
 impl Row {
@@ -91,14 +103,14 @@ impl Row {
             })
         };
         let peer = self.peer.map_or_else(String::new, |peer| {
-            let ratio = peer.as_secs_f64() / self.process.as_secs_f64();
-            format!("{:.2}, {ratio:.1}x", milliseconds(peer))
+            let ratio = ratio(peer.wall, self.process.wall);
+            format!("{:.2}, {ratio:.1}x", milliseconds(peer.wall))
         });
         println!(
             "    {:>9} {:>14.2} {:>8} {:>14.2} {:>8} {:>14}",
             self.functions,
-            milliseconds(self.process),
-            more(|row| row.process),
+            milliseconds(self.process.wall),
+            more(|row| row.process.wall),
             milliseconds(self.judging),
             more(|row| row.judging),
             peer
@@ -118,7 +130,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 fn sum_up(middle: &Row, large: &Row, largest: &Row) {
     let times: [(&str, Time); 2] = [
-        ("whole process", |row| row.process),
+        ("whole process", |row| row.process.wall),
         ("judging alone", |row| row.judging),
     ];
     for (name, time) in times {
@@ -130,10 +142,24 @@ fn sum_up(middle: &Row, large: &Row, largest: &Row) {
     let what = "judging the largest alone, ms";
     bound(what, judging, "at most", JUDGED, judging <= JUDGED);
     if let Some(peer) = largest.peer {
-        let ratio = peer.as_secs_f64() / largest.process.as_secs_f64();
-        let what = "whole process, times faster than lspci -vvv -F";
-        bound(what, ratio, "at least", FASTER, ratio >= FASTER);
+        let own = largest.process;
+        faster("wall time", ratio(peer.wall, own.wall));
+        faster("processor time", ratio(peer.cpu, own.cpu));
+        match (peer.instructions, own.instructions) {
+            (Some(peer), Some(own)) => faster("instructions", peer as f64 / own as f64),
+            _ => println!("    instructions are not counted: perf has no counter for them here"),
+        }
     }
+}
+
+/// How many times lspci takes of what we take.
+fn faster(of: &str, ratio: f64) {
+    let what = format!("whole process, lspci -vvv -F over ours, {of}");
+    bound(&what, ratio, "at least", FASTER, ratio >= FASTER);
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
 }
 
 fn bound(what: &str, value: f64, sense: &str, limit: f64, holds: bool) {
@@ -163,33 +189,67 @@ fn measure(functions: usize, arguments: &Arguments, source: &Path, peer: bool) -
     }
     Ok(Row {
         functions,
-        process: median(process),
-        judging: median(judging),
-        peer: peer.then(|| median(peers)),
+        process: Cost::median(&process, instructions(&assess)),
+        judging: median(judging.into_iter()),
+        peer: peer.then(|| Cost::median(&peers, instructions(&lspci))),
     })
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+impl Cost {
+    fn median(rounds: &[(Duration, Duration)], instructions: Option<u64>) -> Self {
+        Self {
+            wall: median(rounds.iter().map(|(wall, _)| *wall)),
+            cpu: median(rounds.iter().map(|(_, cpu)| *cpu)),
+            instructions,
+        }
+    }
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<_> = times.collect();
     times.sort();
     times[times.len() / 2]
 }
 
-/// Wall time of the whole process.
-fn run_once(command: &mut Command, good: &[i32]) -> Result<Duration> {
+/// Wall time and processor time of the whole process.
+fn run_once(command: &mut Command, good: &[i32]) -> Result<(Duration, Duration)> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), children()?);
     let output = command
         .output()
         .with_context(|| format!("cannot start {command:?}"))?;
     let took = started.elapsed();
+    let cpu = children()?.saturating_sub(before);
     let ended_well = output
         .status
         .code()
         .is_some_and(|code| good.contains(&code));
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(ended_well, "{command:?} failed:\n{errors}");
-    Ok(took)
+    Ok((took, cpu))
+}
+
+/// Processor time of all processes that were started and have ended.
+fn children() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let of = |time: TimeVal| Duration::try_from_secs_f64(time.num_microseconds() as f64 / 1e6);
+    Ok(of(usage.user_time())? + of(usage.system_time())?)
+}
+
+/// Instructions that a command takes outside the kernel. None without `perf`, or where the machine, as many
+/// virtual ones, counts none.
+fn instructions(command: &Command) -> Option<u64> {
+    let output = Command::new("perf")
+        .args(["stat", "-x,", "-e", "instructions:u"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdout(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|line| line.contains("instructions:u"))?;
+    line.split(',').next()?.parse().ok()
 }
