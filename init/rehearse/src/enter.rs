@@ -9,6 +9,8 @@ use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::unistd::{chdir, chroot, sethostname};
 use serde::{Deserialize, Serialize};
 use storage::Root;
@@ -35,7 +37,7 @@ pub(crate) enum Step {
 }
 
 /// All that a program of another system needs to know of this one.
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     (
         "PATH",
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -45,7 +47,12 @@ const ENVIRONMENT: [(&str, &str); 6] = [
     ("TERM", "dumb"),
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("SYSTEMD_OFFLINE", "1"),
+    // It looks into every device, and makes new ones for that. The entries that it found before stay in the menu.
+    ("GRUB_DISABLE_OS_PROBER", "true"),
 ];
+
+/// What is of the whole machine in /proc, whichever namespace a process is in.
+const KERNEL_SETTINGS: [&str; 2] = ["/proc/sys", "/proc/sysrq-trigger"];
 
 /// Does what [`crate::InRoot`] started this process for; `orders` is the word that it gave. Gives the status that
 /// the process ends with, or does not return. An error means that the program was not started.
@@ -62,6 +69,7 @@ pub fn enter(orders: &str) -> Result<i32, Error> {
 }
 
 fn surround(orders: &Orders) -> Result<i32, Error> {
+    end_with_parent(&orders.root)?;
     let all = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNET
@@ -83,10 +91,16 @@ fn surround(orders: &Orders) -> Result<i32, Error> {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
 }
 
+/// Nobody is left to wait for it then, and what it works in is taken away.
+fn end_with_parent(root: &Path) -> Result<(), Error> {
+    set_pdeathsig(Signal::SIGKILL).map_err(Error::errno("tie to its parent what runs in", root))
+}
+
 /// Gives why it could not.
 fn become_program(orders: &Orders) -> Error {
     let entered = || -> Result<(), Error> {
         let root = &orders.root;
+        end_with_parent(root)?;
         chdir(root).map_err(Error::errno("enter", root))?;
         chroot(".").map_err(Error::errno("take as the root", root))?;
         chdir("/").map_err(Error::errno("enter", root))?;
@@ -94,6 +108,7 @@ fn become_program(orders: &Orders) -> Error {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
             .map_err(Error::errno("mount over", Path::new("/proc")))?;
+        KERNEL_SETTINGS.iter().try_for_each(read_only)?;
         sethostname("preflight").map_err(Error::errno("name", root))
     };
     if let Err(error) = entered() {
@@ -108,4 +123,13 @@ fn become_program(orders: &Orders) -> Error {
         .envs(ENVIRONMENT)
         .exec();
     Error::io("start", Path::new(program))(failed)
+}
+
+fn read_only(path: &&str) -> Result<(), Error> {
+    let nothing = None::<&str>;
+    let bound = mount(Some(*path), *path, nothing, MsFlags::MS_BIND, nothing);
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    bound
+        .and_then(|()| mount(nothing, *path, nothing, flags, nothing))
+        .map_err(Error::errno("make read-only", Path::new(path)))
 }

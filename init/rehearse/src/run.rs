@@ -21,6 +21,9 @@ use crate::{Error, Tool};
 /// Between two looks at whether a process has ended that prints nothing any more.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What was killed and hangs in the kernel gets so long to end.
+const ENDING: Duration = Duration::from_secs(10);
+
 /// A root whose programs can be run.
 #[derive(Clone, Debug)]
 pub struct InRoot<'a> {
@@ -89,8 +92,8 @@ impl InRoot<'_> {
         let followed = follow(&mut child, &mut output, started + limit, &mut lines, each);
         let status = match followed {
             Ok(Some(status)) => Ok(Ended::Status(code(status))),
-            Ok(None) => end(&mut child).map(|()| Ended::TooLong),
-            Err(error) => end(&mut child).and(Err(error)),
+            Ok(None) => end(&mut child, &mut output).map(|()| Ended::TooLong),
+            Err(error) => end(&mut child, &mut output).and(Err(error)),
         };
         let ended = status.map_err(Error::io("follow", Path::new("/proc/self/exe")))?;
         let (lines, dropped) = lines.end(each);
@@ -167,12 +170,30 @@ fn follow(
 }
 
 /// Ends the group: the process that waits and the program, whose namespace, with all that it has started, ends
-/// with it.
-fn end(child: &mut Child) -> io::Result<()> {
+/// with it. Waits for the last of them, whose end closes the pipe.
+fn end(child: &mut Child, output: &mut PipeReader) -> io::Result<()> {
     if let Ok(group) = i32::try_from(child.id()) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    child.wait().map(|_| ())
+    child.wait()?;
+    let deadline = Instant::now() + ENDING;
+    let mut block = [0; 1 << 12];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut watched = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+        let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut watched, patience) {
+            Ok(0) => {
+                return Err(io::Error::other(
+                    "it does not end when it is killed; a disk may not answer",
+                ));
+            }
+            Err(Errno::EINTR) => {}
+            Ok(_) if output.read(&mut block)? == 0 => return Ok(()),
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 fn code(status: ExitStatus) -> i32 {

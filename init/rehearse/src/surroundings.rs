@@ -39,8 +39,13 @@ const LINKS: [(&str, &str); 4] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 
-/// Folders that get an empty file system in memory: what lies there is of the moment.
-const EMPTY: [&str; 3] = ["run", "tmp", "var/tmp"];
+/// Folders that get an empty file system in memory, with what it may hold at most: what lies there is of the moment.
+/// Initrds are made in the last one. Together with the overlays it stays below all memory.
+const EMPTY: [(&str, &str); 3] = [
+    ("run", "mode=755,size=5%"),
+    ("tmp", "mode=1777,size=10%"),
+    ("var/tmp", "mode=1777,size=40%"),
+];
 /// Hooks that carry what was made to real ESPs. That is done by the writer of the disks alone.
 const HOOKS: [&str; 2] = ["etc/initramfs/post-update.d", "etc/kernel/postinst.d"];
 
@@ -50,10 +55,10 @@ pub(crate) fn mount_all(root: &Root, devices: &[Device]) -> Result<(), Error> {
     let nothing = None::<&str>;
     mount(nothing, "/", nothing, private, nothing)
         .map_err(Error::errno("make private", Path::new("/")))?;
-    for folder in EMPTY {
+    for (folder, options) in EMPTY {
         // A system without one of these works without it too.
         if root.kind(folder) == Ok(Kind::Folder) {
-            over(root, folder, "tmpfs", MsFlags::MS_NODEV, "mode=1777")?;
+            over(root, folder, "tmpfs", MsFlags::MS_NODEV, options)?;
         }
     }
     for folder in HOOKS {
@@ -103,7 +108,7 @@ fn fill_devices(root: &Root, devices: &[Device]) -> Result<(), Error> {
 fn add(base: &Path, device: &Device) -> Result<(), Error> {
     let mode = Mode::from_bits_truncate(0o600);
     // Names come from disks. One that leads elsewhere, or that another device has already, is passed over.
-    let is_free = |name: &&PathBuf| is_below(name) && !base.join(name).exists();
+    let is_free = |name: &&PathBuf| is_below(name) && base.join(name).symlink_metadata().is_err();
     let mut names = device.names.iter().filter(is_free);
     let Some(node) = names.next() else {
         return Ok(());
