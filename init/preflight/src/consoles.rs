@@ -68,25 +68,14 @@ impl Consoles {
             .collect()
     }
 
-    /// Waits for a key on any console, at most `limit`, and says where it came from.
-    pub fn key(&mut self, limit: Option<Duration>) -> Option<(char, PathBuf)> {
-        self.key_unless(limit, None)
-    }
-
-    /// The same, given up as soon as `wake` can be read.
-    pub fn key_unless(
-        &mut self,
-        limit: Option<Duration>,
-        wake: Option<BorrowedFd>,
-    ) -> Option<(char, PathBuf)> {
-        let before: Vec<Option<Termios>> = self.open.iter().map(Console::key_at_a_time).collect();
-        let pressed = self.wait_for_key(limit, wake);
-        for (console, settings) in self.open.iter().zip(before) {
-            if let Some(settings) = settings {
-                let _ = tcsetattr(&console.device, SetArg::TCSANOW, &settings);
-            }
+    /// Takes keys one at a time and without echo from now on, and throws away what was typed before. Called before
+    /// a question is printed, so that no answer to it is lost.
+    pub fn listen(&mut self) -> Listening<'_> {
+        let before = self.open.iter().map(Console::key_at_a_time).collect();
+        Listening {
+            consoles: self,
+            before,
         }
-        pressed
     }
 
     fn wait_for_key(
@@ -146,6 +135,38 @@ impl Consoles {
                     left.unwrap_or(Duration::from_secs(1))
                         .min(Duration::from_secs(1)),
                 );
+            }
+        }
+    }
+}
+
+/// Consoles that take keys; they are as before when it goes.
+pub struct Listening<'a> {
+    consoles: &'a mut Consoles,
+    before: Vec<Option<Termios>>,
+}
+
+impl Listening<'_> {
+    /// Writes to all of them.
+    pub fn print(&mut self, text: &str) {
+        self.consoles.print(text);
+    }
+
+    /// Waits for a key on any console, at most `limit` and not once `wake` can be read, and says where it came from.
+    pub fn key(
+        &mut self,
+        limit: Option<Duration>,
+        wake: Option<BorrowedFd>,
+    ) -> Option<(char, PathBuf)> {
+        self.consoles.wait_for_key(limit, wake)
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        for (console, settings) in self.consoles.open.iter().zip(&self.before) {
+            if let Some(settings) = settings {
+                let _ = tcsetattr(&console.device, SetArg::TCSANOW, settings);
             }
         }
     }

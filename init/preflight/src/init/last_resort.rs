@@ -29,13 +29,15 @@ pub fn take_over(what: &str) -> ! {
     let mut consoles = Consoles::open();
     let signals = watch_signals().ok();
     loop {
-        consoles.print(&format!(
+        let mut listening = consoles.listen();
+        listening.print(&format!(
             "\nPreflight's first process met an error in itself: {what}\n\
              Disks are synced, and Preflight wrote nothing to an internal one.\n\
              \n  r  try again    b  reboot    p  power off\n"
         ));
         let wake = signals.as_ref().map(AsFd::as_fd);
-        let pressed = consoles.key_unless(None, wake);
+        let pressed = listening.key(None, wake);
+        drop(listening);
         if let Some(ending) = signals.as_ref().and_then(wanted) {
             end(ending, &mut consoles);
         }

@@ -150,7 +150,8 @@ pub fn after(
     loop {
         // The child, or a shell, may have hung the lines up.
         consoles.reopen();
-        consoles.print(&format!(
+        let mut listening = consoles.listen();
+        listening.print(&format!(
             "\nPreflight stopped unexpectedly: {why}.\n\
              Preflight wrote nothing to an internal disk. The last messages are in the kernel log.\n\
              \n  r  try again    s  shell    b  reboot    p  power off\n"
@@ -159,7 +160,7 @@ pub fn after(
         let deadline = limit.map(|limit| Instant::now() + limit);
         let (key, console) = loop {
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            if let Some(pressed) = consoles.key_unless(left, Some(signals.as_fd())) {
+            if let Some(pressed) = listening.key(left, Some(signals.as_fd())) {
                 break pressed;
             }
             // Ended children wake it, too.
@@ -171,6 +172,7 @@ pub fn after(
                 return Next::End(unattended(options.end));
             }
         };
+        drop(listening);
         match key {
             'r' | 'R' => {
                 super::end::clear_away();

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::consoles::Consoles;
 use crate::init::Ending;
 use crate::options::End;
@@ -20,12 +22,12 @@ pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {
         End::Menu => {}
     }
     loop {
-        consoles.print(if pages.systems.is_empty() {
+        let menu = if pages.systems.is_empty() {
             MENU
         } else {
             MENU_WITH_SYSTEMS
-        });
-        let Some((key, console)) = consoles.key(None) else {
+        };
+        let Some((key, console)) = ask(menu, consoles) else {
             continue;
         };
         match key {
@@ -45,6 +47,13 @@ pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {
     }
 }
 
+/// Prints the question and waits for its key, which comes with the console's node.
+fn ask(question: &str, consoles: &mut Consoles) -> Option<(char, PathBuf)> {
+    let mut listening = consoles.listen();
+    listening.print(question);
+    listening.key(None, None)
+}
+
 /// A screen without a way to scroll back shows the report a page at a time.
 fn show_in_pages(report: &str, consoles: &mut Consoles) {
     let lines: Vec<&str> = report.trim().lines().collect();
@@ -54,8 +63,7 @@ fn show_in_pages(report: &str, consoles: &mut Consoles) {
         if pages.peek().is_none() {
             return;
         }
-        consoles.print("-- any key for more, q to end --\n");
-        if let Some(('q' | 'Q', _)) = consoles.key(None) {
+        if let Some(('q' | 'Q', _)) = ask("-- any key for more, q to end --\n", consoles) {
             return;
         }
     }
