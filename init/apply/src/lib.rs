@@ -32,6 +32,7 @@ mod room;
 mod run;
 mod selector;
 mod sequence;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -43,7 +44,7 @@ pub use change::{
 };
 pub use collect::{Collected, collect};
 pub use commit::{Applied, apply};
-pub use contents::{Contents, Elsewhere, Memory};
+pub use contents::{Contents, Kept, Memory};
 pub use difference::Difference;
 pub use digest::{Digest, NotADigest};
 pub use error::ApplyError;
@@ -56,5 +57,6 @@ pub use receipt::{Receipt, SCHEMA};
 pub use recover::{Recovered, recover, unfinished};
 pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
+pub use snapshot::Snapshot;
 pub use store::FOLDER;
 pub use undo::{Since, receipts, undo};
