@@ -71,7 +71,12 @@ const KEPT_FOLDERS: [&str; 7] = [
     "conf/",
     "etc/cmdline.d/",
 ];
-const KEPT_FILES: [&str; 2] = ["etc/modules", "etc/hostid"];
+const KEPT_FILES: [&str; 4] = [
+    "etc/modules",
+    "etc/hostid",
+    "scripts/init-top/ORDER",
+    "scripts/init-top/preflight-vfio",
+];
 
 /// Modules that bind cards for guests, and those that would take a display card before.
 const TOLD_MODULES: [&str; 13] = [
@@ -90,8 +95,13 @@ const TOLD_MODULES: [&str; 13] = [
     "xhci_pci",
 ];
 
-fn is_told(module: &str) -> bool {
-    module.starts_with("vfio") || TOLD_MODULES.contains(&module)
+/// Where VFIO and what it needs lie in a folder of modules: iommufd, irqbypass.
+const TOLD_FOLDERS: [&str; 3] = ["/drivers/vfio/", "/drivers/iommu/", "/virt/lib/"];
+
+fn is_told(path: &str, module: &str) -> bool {
+    module.starts_with("vfio")
+        || TOLD_MODULES.contains(&module)
+        || TOLD_FOLDERS.iter().any(|folder| path.contains(folder))
 }
 
 impl InitrdContent {
@@ -159,7 +169,8 @@ impl InitrdContent {
             self.microcode = true;
         }
         if self.modules.len() < MODULES
-            && let Some(module) = module_name(&entry.name).filter(|module| is_told(module))
+            && let Some(module) =
+                module_name(&entry.name).filter(|module| is_told(&entry.name, module))
         {
             self.modules.insert(module);
         }

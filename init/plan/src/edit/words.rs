@@ -1,8 +1,12 @@
+use proxmox::command_line::CommandLine;
+use serde::{Deserialize, Serialize};
+
 use super::EditError;
 use super::source::{plain, same};
 
 /// A change of a kernel command line. Many parameters are lists with commas, of which only one item is ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WordEdit {
     /// A parameter has this item, and none of those that contradict it.
     Item {
@@ -11,6 +15,7 @@ pub enum WordEdit {
         /// The item.
         item: String,
         /// What goes when it is there.
+        #[serde(default)]
         instead_of: Vec<String>,
     },
     /// A parameter has this item no more; one that was left empty goes as a whole.
@@ -61,6 +66,14 @@ impl WordEdit {
             item: item.to_owned(),
             instead_of: instead_of.iter().map(|other| (*other).to_owned()).collect(),
         }
+    }
+
+    /// Whether a command line is as this change would leave it.
+    ///
+    /// # Errors
+    /// An open quote, or a parameter of that name that stands in quotes.
+    pub fn is_done(&self, line: &CommandLine) -> Result<bool, EditError> {
+        Ok(self.changes(&cut_text(line.as_str()))?.is_none())
     }
 
     /// The word that is looked for afterwards, for a person.
