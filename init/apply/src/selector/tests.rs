@@ -14,8 +14,7 @@ fn grub_names_a_payload_from_the_root_of_its_own_file_system() {
         "/ROOT/pve-1@/boot/initrd.img-6.8.12-2-pve",
         "/@/boot/initrd.img-6.8.12-2-pve",
     ] {
-        let text =
-            format!("\tlinux\t/boot/vmlinuz-6.8.12-2-pve root=/dev/x\n\tinitrd\t{word}\n");
+        let text = format!("\tlinux\t/boot/vmlinuz-6.8.12-2-pve root=/dev/x\n\tinitrd\t{word}\n");
         assert!(names(text.as_bytes(), INITRD), "{word}");
     }
 }

@@ -286,3 +286,25 @@ fn a_menu_that_is_new_while_its_payloads_are_old_is_led_to_staged_ones_before_th
     );
     assert!(led < removed, "{acts:#?}");
 }
+
+#[test]
+fn a_journal_that_cannot_be_looked_at_is_an_error_and_not_a_leftover() {
+    let machine = machine();
+    let store = machine.path(0, "/var/lib/preflight");
+    fs::create_dir_all(&store).unwrap();
+    // Whatever the kernel says that is not "nothing is there": here, links without end.
+    std::os::unix::fs::symlink("one", store.join("one")).unwrap();
+    for error in [
+        crate::unfinished(&machine.places).map(drop).unwrap_err(),
+        crate::recover(&machine.places, &mut unwatched)
+            .map(drop)
+            .unwrap_err(),
+        receipts(&machine.places).map(drop).unwrap_err(),
+    ] {
+        assert!(
+            error.to_string().starts_with("/var/lib/preflight/one/"),
+            "{error}"
+        );
+    }
+    assert!(store.join("one").is_symlink());
+}
