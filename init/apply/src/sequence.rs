@@ -4,6 +4,18 @@ use crate::change::{ChangeSet, FileChange, PlaceId, Role};
 use crate::digest::Digest;
 use crate::selector::{Ambiguous, Naming};
 
+/// Ends the name of every file that is staged. In folders whose programs are run (hooks, grub.d) or whose files are
+/// read whatever their names are (conf.d of initramfs-tools), names with it are passed over: run-parts(8),
+/// grub-mkconfig_lib and mkinitramfs take them for dpkg's own.
+const SUFFIX: &str = ".dpkg-tmp";
+
+/// A staged name with another letter.
+pub(crate) fn with_letter(path: &str, letter: char) -> String {
+    let mut other = path.strip_suffix(SUFFIX).unwrap_or(path).to_owned();
+    other.pop();
+    format!("{other}{letter}{SUFFIX}")
+}
+
 /// A change set, with what follows from its selectors' texts.
 #[derive(Clone, Debug)]
 pub struct Sequence {
@@ -123,7 +135,7 @@ impl Sequence {
     }
 
     fn staged_name(&self, file: usize, letter: char) -> String {
-        format!("{}{file}{letter}", self.prefix)
+        format!("{}{file}{letter}{SUFFIX}", self.prefix)
     }
 
     fn units_of(
