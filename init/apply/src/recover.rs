@@ -28,13 +28,14 @@ pub enum Recovered {
 /// Changes that were begun and not ended.
 pub fn unfinished(places: &Places) -> Result<Vec<ReceiptId>, ApplyError> {
     let root = places.root()?;
-    let all = Store::all(root)?.into_iter();
-    Ok(all
-        .filter(|id| {
-            let store = Store::new(root, id);
-            store.has(UNDO) || store.has(JOURNAL) || !store.has(RECEIPT)
-        })
-        .collect())
+    let mut unfinished = Vec::new();
+    for id in Store::all(root)? {
+        let store = Store::new(root, &id);
+        if store.has(UNDO)? || store.has(JOURNAL)? || !store.has(RECEIPT)? {
+            unfinished.push(id);
+        }
+    }
+    Ok(unfinished)
 }
 
 /// Ends what a power cut, a crash or an error left: forward if anything that is read was switched already, else
@@ -46,9 +47,9 @@ pub fn recover(
     let mut ended = Vec::new();
     for id in unfinished(places)? {
         let store = Store::new(places.root()?, &id);
-        let recovered = if store.has(UNDO) {
+        let recovered = if store.has(UNDO)? {
             undoing(places, &store, progress)
-        } else if store.has(JOURNAL) {
+        } else if store.has(JOURNAL)? {
             applying(places, &store, progress)
         } else {
             // It went no further than copying.
@@ -68,7 +69,7 @@ fn applying(
     progress: &mut Progress<'_>,
 ) -> Result<Recovered, ApplyError> {
     let journal: Journal = store.read(JOURNAL)?;
-    if store.has(RECEIPT) {
+    if store.has(RECEIPT)? {
         return finish(store, journal).map(Recovered::Applied);
     }
     let text = |_: &FileChange, digest: &Digest| store.text(digest);
@@ -101,7 +102,7 @@ fn undoing(
 ) -> Result<Recovered, ApplyError> {
     let journal: Journal = store.read(UNDO)?;
     // The receipt goes first when all else is done.
-    if store.has(RECEIPT) {
+    if store.has(RECEIPT)? {
         let sequence = back(store, &store.read(RECEIPT)?)?;
         let seen = observe(places, &sequence)?;
         if !sequence.is_begun(&seen) {

@@ -104,8 +104,14 @@ impl<'a> Store<'a> {
         absent_is_fine(self.place.root.remove(self.object(digest)))
     }
 
-    pub fn has(&self, name: &str) -> bool {
-        self.place.root.status(self.path(name)).is_ok()
+    /// Whether there is such a document. What cannot be looked at is neither: without its journal, all that a
+    /// change has kept would be taken for leftovers.
+    pub fn has(&self, name: &str) -> Result<bool, ApplyError> {
+        match self.place.root.status(self.path(name)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes a document; it is whole or not there, and on the disk.

@@ -23,11 +23,14 @@ pub enum Since {
 /// The receipts on a root, by their names' order; what cannot be read as one is passed over with its reason.
 pub fn receipts(places: &Places) -> Result<Vec<Result<Receipt, ApplyError>>, ApplyError> {
     let root = places.root()?;
-    let stores = Store::all(root)?
-        .into_iter()
-        .map(|id| Store::new(root, &id));
-    let done = stores.filter(|store| store.has(RECEIPT));
-    Ok(done.map(|store| store.read(RECEIPT)).collect())
+    let mut receipts = Vec::new();
+    for id in Store::all(root)? {
+        let store = Store::new(root, &id);
+        if store.has(RECEIPT)? {
+            receipts.push(store.read(RECEIPT));
+        }
+    }
+    Ok(receipts)
 }
 
 /// Takes a change back: bytes, modes, owners and times are as before, what was added goes, and at the end the
@@ -42,7 +45,7 @@ pub fn undo(
         return Err(ApplyError::Unfinished(id));
     }
     let store = Store::new(places.root()?, id);
-    if !store.has(RECEIPT) {
+    if !store.has(RECEIPT)? {
         return Err(ApplyError::NoReceipt(id.to_string()));
     }
     let receipt: Receipt = store.read(RECEIPT)?;
