@@ -12,6 +12,8 @@ pub enum Request {
     Look(LookRequest),
     /// Run programs in the root of the first system that is found; it answers with a [`RehearseAnswer`] as JSON.
     Rehearse(RehearseRequest),
+    /// List every file on the disks; it answers with an [`Inventory`](super::Inventory) as JSON.
+    Inventory,
 }
 
 /// What to do in the root.
