@@ -1,5 +1,6 @@
 //! Preflight: PID 1 of the stick when it is process 1, a command line everywhere else.
 
+mod apply;
 mod cli;
 mod consoles;
 mod events;

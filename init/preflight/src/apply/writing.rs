@@ -1,0 +1,44 @@
+use anyhow::{Result, bail};
+use apply::Places;
+use storage::{DataPlace, Look, LookOptions, look_loading};
+
+use super::targets::Targets;
+use crate::systems::{look_options, module_loader};
+
+/// What is done with the places while they can be written to.
+pub type Writer<'a, T> = &'a mut dyn FnMut(&Places) -> Result<T>;
+
+/// Opens the real file systems of a system, and nothing else, has them changed, and closes them again. What cannot be
+/// closed is an error, also when all was written: it is said which of the two it is.
+pub fn opened_for_writing<T>(
+    targets: &Targets,
+    data: &DataPlace,
+    write: Writer<'_, T>,
+) -> Result<T> {
+    let options = LookOptions {
+        purpose: targets.purpose(),
+        ..look_options(data)?
+    };
+    let mut look = look_loading(options, module_loader())?;
+    let written = in_places(targets, &mut look, write);
+    let stays: Vec<String> = look
+        .end()
+        .troubles
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let written = written?;
+    if !stays.is_empty() {
+        bail!(
+            "everything was written, but the disks could not be closed: {}. Power off by the menu, and look with \
+             'preflight systems' after the next start of the stick",
+            stays.join("; ")
+        );
+    }
+    Ok(written)
+}
+
+fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Result<T> {
+    let places = targets.mounted(look)?;
+    write(&places)
+}
