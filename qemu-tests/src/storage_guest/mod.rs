@@ -2,8 +2,10 @@
 
 mod image;
 mod request;
+mod writing;
 
 pub use image::image;
 pub use request::{
     LookAnswer, LookRequest, RehearseAnswer, RehearseRequest, Request, RootFile, Step,
 };
+pub use writing::{End, WriteAnswer, WriteRequest};
