@@ -3,9 +3,11 @@
 mod image;
 mod inventory;
 mod request;
+mod writing;
 
 pub use image::image;
 pub use inventory::Inventory;
 pub use request::{
     LookAnswer, LookRequest, RehearseAnswer, RehearseRequest, Request, RootFile, Step,
 };
+pub use writing::{End, WriteAnswer, WriteRequest};

@@ -2,6 +2,8 @@ use rehearse::{Told, Tool};
 use serde::{Deserialize, Serialize};
 use storage::{Ended, Storage};
 
+use super::WriteRequest;
+
 /// Something that the guest is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,6 +16,10 @@ pub enum Request {
     Rehearse(RehearseRequest),
     /// List every file on the disks; it answers with an [`Inventory`](super::Inventory) as JSON.
     Inventory,
+    /// Open the file systems of a system for writing, and write; it answers with a [`WriteAnswer`] as JSON.
+    ///
+    /// [`WriteAnswer`]: super::WriteAnswer
+    Write(WriteRequest),
 }
 
 /// What to do in the root.

@@ -6,6 +6,7 @@ mod inventory;
 #[path = "../guest-probe/port.rs"]
 mod port;
 mod rehearsal;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -36,6 +37,7 @@ fn main() {
     if let Some(code) = rehearsal::entered() {
         process::exit(code);
     }
+    writing::entered();
     if process::id() != 1 {
         eprintln!("storage-guest is the init of a test guest; it does nothing anywhere else");
         process::exit(2);
@@ -81,6 +83,9 @@ fn answer(request: &Request) -> Result<Answer, Refusal> {
         }
         Request::Rehearse(request) => {
             rehearsal::rehearsed(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
+        }
+        Request::Write(request) => {
+            writing::written(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
         }
     };
     answered.map(Answer::Text).map_err(|error| Refusal {
