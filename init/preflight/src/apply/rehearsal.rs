@@ -9,8 +9,8 @@ use rehearse::{InRoot, Told};
 use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, look_loading};
 
 use super::boot_files::Tools;
-use super::edits;
 use super::targets::{Subject, Targets};
+use super::{edits, esps};
 use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
 
 /// The arguments with which a process is started that enters a root.
@@ -116,11 +116,8 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
     let menu = tools.menu(order.plan, say)?;
     edits::write_all(order.plan, &opened.files)?;
     tools.make(order.plan, order.installation, menu.as_ref(), say)?;
-    if let Some(esp) = subject.changing().next() {
-        bail!(
-            "the system starts from the ESP {}, whose files Preflight does not change yet; nothing was written",
-            esp.name
-        );
+    for esp in subject.changing() {
+        esps::refresh(esp, order.plan, order.installation, &opened.files, say)?;
     }
     say("Reading what came out");
     let installation = opened.installation(&subject.esps, &firmware_kind(), &boot_entries());
