@@ -4,6 +4,7 @@ use crate::change::{ChangeSet, FileChange};
 use crate::contents::Contents;
 use crate::digest::Digest;
 use crate::error::ApplyError;
+use crate::lock::Lock;
 use crate::observe::observe_set;
 use crate::place::Places;
 use crate::progress::{Event, Progress};
@@ -33,6 +34,7 @@ pub fn apply(
     progress: &mut Progress<'_>,
 ) -> Result<Applied, ApplyError> {
     let root = places.root()?;
+    let _lock = Lock::take(places)?;
     if let Some(id) = unfinished(places)?.into_iter().next() {
         return Err(ApplyError::Unfinished(id));
     }
@@ -86,7 +88,7 @@ fn text(
     {
         return Some(bytes);
     }
-    let root = &places.get(&file.place).ok()?.root;
+    let root = places.own(&file.place).ok()?.root;
     let bytes = root.read(&file.path, LARGEST).ok()?;
     (Digest::of(&bytes) == *digest).then_some(bytes)
 }
@@ -110,7 +112,7 @@ fn save(
     };
     for file in files() {
         if let Some(before) = file.before {
-            let root = &places.get(&file.place)?.root;
+            let root = places.own(&file.place)?.root;
             let mut input = root.file(&file.path)?;
             store.keep(&before.digest, &mut input, &mut wrote)?;
         }

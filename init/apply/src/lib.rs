@@ -20,6 +20,7 @@ mod error;
 mod fat;
 mod give_up;
 mod ioctl;
+mod lock;
 mod observe;
 mod observed;
 mod order;

@@ -2,6 +2,7 @@ use crate::change::{FileChange, ReceiptId};
 use crate::commit::finish;
 use crate::digest::Digest;
 use crate::error::ApplyError;
+use crate::lock::Lock;
 use crate::observe::observe;
 use crate::order::Staging;
 use crate::place::Places;
@@ -44,6 +45,7 @@ pub fn recover(
     places: &Places,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<(ReceiptId, Recovered)>, ApplyError> {
+    let _lock = Lock::take(places)?;
     let mut ended = Vec::new();
     for id in unfinished(places)? {
         let store = Store::new(places.root()?, &id);

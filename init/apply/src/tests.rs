@@ -3,4 +3,5 @@
 mod collected;
 mod crash;
 mod machine;
+mod mounted;
 mod refusals;

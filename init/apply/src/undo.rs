@@ -1,6 +1,7 @@
 use crate::change::{FileChange, ReceiptId};
 use crate::digest::Digest;
 use crate::error::ApplyError;
+use crate::lock::Lock;
 use crate::observe::observe;
 use crate::observed::{Observed, Seen};
 use crate::place::Places;
@@ -41,6 +42,7 @@ pub fn undo(
     since: Since,
     progress: &mut Progress<'_>,
 ) -> Result<(), ApplyError> {
+    let _lock = Lock::take(places)?;
     if let Some(id) = unfinished(places)?.into_iter().next() {
         return Err(ApplyError::Unfinished(id));
     }
