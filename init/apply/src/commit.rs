@@ -60,7 +60,7 @@ pub fn apply(
         Ok(()) => finish(&store, journal).map(Applied::Done),
         // The receipt is what an undo needs.
         Err(wrong @ ApplyError::NotVerified(_)) => finish(&store, journal).and(Err(wrong)),
-        Err(cause) => Err(after_failure(places, &sequence, &store, cause, clean)),
+        Err(cause) => Err(after_failure(places, &sequence, &[], &store, cause, clean)),
     }
 }
 

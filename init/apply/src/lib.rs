@@ -9,6 +9,7 @@
 //! How it goes, and what each file system is asked for, stands in `docs/apply.md`.
 
 mod act;
+mod begun;
 mod change;
 mod collect;
 mod commit;
@@ -54,8 +55,8 @@ pub use order::Staging;
 pub use place::{Durability, Place, Places};
 pub use progress::{Event, Progress, unwatched};
 pub use receipt::{Receipt, SCHEMA};
-pub use recover::{Recovered, recover, unfinished};
+pub use recover::{Recovered, Unended, recover, recover_over, unended, unfinished};
 pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
 pub use store::FOLDER;
-pub use undo::{Since, receipts, undo};
+pub use undo::{Since, changed_since, receipts, undo};

@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 
 use crate::act::Act;
+use crate::begun::take_as_ours;
 use crate::change::PlaceId;
 use crate::contents::Contents;
+use crate::difference::Difference;
 use crate::error::ApplyError;
 use crate::observe::observe;
 use crate::observed::Observed;
@@ -135,12 +137,14 @@ pub(crate) fn run(
 pub(crate) fn after_failure(
     places: &Places,
     sequence: &Sequence,
+    overwritten: &[Difference],
     store: &Store<'_>,
     cause: ApplyError,
     clean: impl Fn() -> Result<(), ApplyError>,
 ) -> ApplyError {
     let tidy = || {
-        let seen = observe(places, sequence)?;
+        let mut seen = observe(places, sequence)?;
+        take_as_ours(sequence, overwritten, &mut seen);
         if sequence.is_begun(&seen) {
             return Ok(false);
         }
