@@ -91,6 +91,7 @@ impl Collected {
                         },
                         before: state_of(old, place, path)?,
                         after: state_of(new, place, path)?,
+                        between: None,
                     };
                     if file.role == Role::Selector {
                         selectors.extend(old.read(path, LARGEST_SELECTOR).ok());

@@ -103,7 +103,9 @@ fn save(
 ) -> Result<(), ApplyError> {
     let files = || sequence.set.files.iter();
     let old = files().filter_map(|file| file.before);
-    let new = files().filter_map(|file| file.after);
+    let new = files()
+        .flat_map(|file| [file.between, file.after])
+        .flatten();
     let of = old.chain(new).map(|state| state.size).sum();
     let mut done = 0;
     let mut wrote = |bytes| {
@@ -116,16 +118,14 @@ fn save(
             let mut input = root.file(&file.path)?;
             store.keep(&before.digest, &mut input, &mut wrote)?;
         }
-        if let Some(after) = file.after.filter(|_| !file.is_same()) {
-            let unkept = file
+        let new = [file.between, file.after.filter(|_| !file.is_same())];
+        for state in new.into_iter().flatten() {
+            let is_kept = file
                 .before
-                .is_none_or(|before| before.digest != after.digest);
-            if unkept {
-                store.keep(
-                    &after.digest,
-                    &mut contents.open(&after.digest)?,
-                    &mut wrote,
-                )?;
+                .is_some_and(|before| before.digest == state.digest);
+            if !is_kept {
+                let mut input = contents.open(&state.digest)?;
+                store.keep(&state.digest, &mut input, &mut wrote)?;
             }
         }
     }

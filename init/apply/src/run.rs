@@ -78,7 +78,7 @@ pub(crate) fn copies(sequence: &Sequence) -> u64 {
         .set
         .files
         .iter()
-        .flat_map(|file| [file.before, file.after]);
+        .flat_map(|file| [file.before, file.between, file.after]);
     let mut sizes: Vec<_> = states
         .flatten()
         .map(|state| (state.digest, state.size))

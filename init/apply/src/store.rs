@@ -235,7 +235,7 @@ impl<'a> Store<'a> {
         // A selector's text is needed to know what it names.
         let kept = files.iter().flat_map(|file| {
             let after = file.after.filter(|_| file.role == Role::Selector);
-            [file.before, after]
+            [file.before, file.between, after]
         });
         let kept: Vec<Digest> = kept.flatten().map(|state| state.digest).collect();
         for state in files.iter().filter_map(|file| file.after) {

@@ -1,5 +1,6 @@
 //! Random change sets on real folders, stopped after every act, against a model of what boot loaders read.
 
+mod between;
 mod collected;
 mod crash;
 mod machine;

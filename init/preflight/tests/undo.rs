@@ -36,6 +36,7 @@ fn system() -> (TempDir, Places, ChangeSet, Memory) {
             role: Role::Plain,
             before,
             after: Some(after),
+            between: None,
         }],
     };
     let durability = Durability::Synced;
@@ -188,6 +189,7 @@ fn who_calls_again_after_a_power_cut_in_an_undo_undoes_no_other_change() {
             role: Role::Plain,
             before: None,
             after: Some(after),
+            between: None,
         }],
     };
     apply(&places, second, &contents, &mut unwatched).unwrap();

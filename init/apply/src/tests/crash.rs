@@ -47,7 +47,7 @@ fn goal(new: &System) -> Views {
 
 /// Where the power went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
+pub enum Cut {
     Never,
     BeforeAnySwitch,
     Later,
@@ -55,7 +55,7 @@ enum Cut {
 
 /// Runs `what` until the act with this number, and there ends like in a power cut; what was being written is
 /// half there.
-fn cut(
+pub fn cut(
     machine: &Machine,
     at: usize,
     check: &dyn Fn(),

@@ -86,6 +86,7 @@ fn change(places: &Places, path: &str) -> (ChangeSet, Memory) {
         role: Role::Plain,
         before,
         after,
+        between: None,
     };
     let set = ChangeSet {
         id: "one".parse().unwrap(),
