@@ -60,6 +60,7 @@ impl Collected {
                         },
                         before: state(there, path),
                         after: state(then, path),
+                        between: None,
                     });
                 }
                 (one, other) if one == other => {}

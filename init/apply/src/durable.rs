@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
 use std::fs::File;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::stat::fstat;
 use nix::unistd::syncfs;
+use storage::Root;
 
 use crate::change::PlaceId;
 use crate::error::ApplyError;
@@ -72,6 +75,30 @@ impl Drop for HeldSignals {
         // The kernel refuses only what is no mask.
         let _ = self.0.thread_set_mask();
     }
+}
+
+/// Everything written so far is on the disk, on each file system that one of these folders is on; those that are not
+/// there are passed over. For what only a running system reads, whose kernel replays the journal.
+pub(crate) fn sync_folders(root: &Root, folders: &[&str]) -> Result<(), ApplyError> {
+    let mut done = BTreeSet::new();
+    for path in folders {
+        let folder = match root.handle(path) {
+            Ok(folder) => folder,
+            Err(error) if error.errno == Errno::ENOENT => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let failed = |errno| ApplyError::System {
+            action: "write out",
+            place: PlaceId::root(),
+            path: path.into(),
+            errno,
+        };
+        if done.insert(fstat(&folder).map_err(failed)?.st_dev) {
+            syncfs(&folder).map_err(failed)?;
+            flush(&folder).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 fn flush(folder: &File) -> Result<(), Errno> {

@@ -9,6 +9,7 @@
 //! How it goes, and what each file system is asked for, stands in `docs/apply.md`.
 
 mod act;
+mod begun;
 mod change;
 mod collect;
 mod commit;
@@ -20,6 +21,7 @@ mod error;
 mod fat;
 mod give_up;
 mod ioctl;
+mod lock;
 mod observe;
 mod observed;
 mod order;
@@ -54,9 +56,9 @@ pub use order::Staging;
 pub use place::{Durability, Place, Places};
 pub use progress::{Event, Progress, unwatched};
 pub use receipt::{Receipt, SCHEMA};
-pub use recover::{Recovered, recover, unfinished};
+pub use recover::{Recovered, Unended, recover, recover_over, unended, unfinished};
 pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
 pub use snapshot::Snapshot;
 pub use store::FOLDER;
-pub use undo::{Since, receipts, undo};
+pub use undo::{Since, changed_since, receipts, undo};

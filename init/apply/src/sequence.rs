@@ -74,6 +74,14 @@ pub enum SequenceError {
         /// The word.
         word: String,
     },
+    /// Something in between is for a file that no loader reads, and that is there before and after.
+    #[error("{path} on {place} cannot hold something else in between")]
+    Between {
+        /// The file system.
+        place: PlaceId,
+        /// The file.
+        path: String,
+    },
     /// A path that does not begin at the place's root, or has no name.
     #[error("{0:?} is no path of a file")]
     Path(String),
@@ -108,6 +116,13 @@ impl Sequence {
         for file in &sequence.set.files {
             if !file.path.starts_with('/') || file.path.ends_with('/') {
                 return Err(SequenceError::Path(file.path.clone()));
+            }
+            let may = file.role == Role::Plain && file.before.is_some() && file.after.is_some();
+            if file.between.is_some() && !may {
+                return Err(SequenceError::Between {
+                    place: file.place.clone(),
+                    path: file.path.clone(),
+                });
             }
         }
         for place in sequence.set.places() {

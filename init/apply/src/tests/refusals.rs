@@ -344,3 +344,19 @@ fn no_staged_name_is_run_or_read_by_what_reads_its_folder() {
     let copy = crate::sequence::with_letter(&sequence.staged(27, 'p'), 'u');
     assert_eq!(copy, sequence.staged(27, 'u'));
 }
+
+#[test]
+fn a_second_run_on_the_same_system_is_refused() {
+    let machine = machine();
+    let _first = crate::lock::Lock::take(&machine.places).unwrap();
+    let set = machine.set.clone();
+    let id = set.id.clone();
+    for refused in [
+        apply(&machine.places, set, &machine.contents, &mut unwatched).map(drop),
+        undo(&machine.places, &id, Since::Refuse, &mut unwatched),
+        crate::recover(&machine.places, &mut unwatched).map(drop),
+    ] {
+        assert!(matches!(refused, Err(ApplyError::Busy)), "{refused:?}");
+    }
+    assert_eq!(machine.now(), machine.trees);
+}
