@@ -142,8 +142,29 @@ impl Remover<'_> {
             .map_err(|error| error.to_string())?;
         // Our own link, or the node that a tool made; it leads nowhere now.
         let _ = fs::remove_file(Path::new("/dev/mapper").join(name));
+        // LVM gives no group a name that /dev has already, such as that of the next look's second group.
+        if let Some(link) = logical_volume(name)
+            && fs::read_link(&link).is_ok()
+            && !link.exists()
+        {
+            let _ = fs::remove_file(&link);
+            let _ = link.parent().map(fs::remove_dir);
+        }
         Ok(())
     }
+}
+
+/// The link `/dev/GROUP/VOLUME` that LVM makes beside a mapped device: its name is both with a dash between, and
+/// their own dashes twice (`dm_build_dm_name` in LVM's `libdm/libdm-string.c`).
+fn logical_volume(name: &str) -> Option<PathBuf> {
+    const DASH: &str = "\0";
+    let name = name.replace("--", DASH);
+    let (group, rest) = name.split_once('-')?;
+    // A third part names what is inside of the volume, which has no link.
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['-', '/']);
+    let part = |part: &str| part.replace(DASH, "-");
+    let plain = is_plain(group) && is_plain(rest);
+    plain.then(|| Path::new("/dev").join(part(group)).join(part(rest)))
 }
 
 /// Has what was written to a file system that does not go away sent to its devices.
@@ -238,6 +259,24 @@ mod tests {
         }
         fs::create_dir_all(sys.path().join("block/sda")).unwrap();
         assert_eq!(overlays(sys.path()), ["dm-1"]);
+    }
+
+    #[test]
+    fn the_link_of_a_logical_volume_is_told_from_its_mapped_name() {
+        let link = |name| logical_volume(name);
+        let path = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(link("pve-root"), path("/dev/pve/root"));
+        assert_eq!(link("pve--qQi2NT-vm--1"), path("/dev/pve-qQi2NT/vm-1"));
+        for name in [
+            "overlay",
+            "pve-data-tpool",
+            "-root",
+            "pve-",
+            "..-root",
+            "pve-a/b",
+        ] {
+            assert_eq!(link(name), None, "{name}");
+        }
     }
 
     proptest! {

@@ -77,6 +77,7 @@ fn only_what_is_wanted_is_written(
     }
     assert!(told.answers[2].ends_with("\n0\n"), "{}", told.answers[2]);
     let seen: LookAnswer = serde_json::from_str(&told.answers[3]).unwrap();
+    println!("{name}: {seen:#?}");
     let hosts = (0..seen.storage.roots.len()).map(|root| {
         let host = seen.file(root, "/etc/hostname").unwrap().trim().to_owned();
         (host, seen.file(root, PATH).map(str::to_owned))
