@@ -71,6 +71,14 @@ impl Kept {
         Ok(kept)
     }
 
+    /// Keeps these bytes too.
+    pub fn add(&self, bytes: &[u8]) -> Result<Digest, ApplyError> {
+        let digest = Digest::of(bytes);
+        let path = self.path(&digest);
+        fs::write(&path, bytes).map_err(|error| ApplyError::Kept { path, error })?;
+        Ok(digest)
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(digest.to_string())
     }

@@ -19,8 +19,9 @@ const LARGEST_DATABASE: u64 = 128 << 20;
 /// Files of the rehearsal's own, which are renamed at once.
 const NEW: &str = ".preflight-new";
 
-/// Writes all files of the plan but those for the stick. Each must be as the plan found it.
-pub fn write_all(plan: &Plan, root: &Root) -> Result<()> {
+/// Writes all files of the plan but those for the stick. Each must be as the plan found it. Where the database of the
+/// guests has a log, the database as it is with that log comes back: what has to stand there before the log goes.
+pub fn write_all(plan: &Plan, root: &Root) -> Result<Option<Vec<u8>>> {
     for change in plan
         .changes
         .iter()
@@ -34,7 +35,7 @@ pub fn write_all(plan: &Plan, root: &Root) -> Result<()> {
         .filter(|change| change.tree == Tree::Pve)
         .collect();
     if guests.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     write_guests(&guests, root).context(DATABASE)
 }
@@ -117,7 +118,7 @@ fn make_folders(root: &Root, path: &str) -> Result<()> {
 }
 
 /// As pmxcfs would when it starts: the log goes into the database, and is removed with its index.
-fn write_guests(changes: &[&Change], root: &Root) -> Result<()> {
+fn write_guests(changes: &[&Change], root: &Root) -> Result<Option<Vec<u8>>> {
     let beside = |ending: &str| format!("{DATABASE}{ending}");
     let database = root.read(DATABASE, LARGEST_DATABASE)?;
     let log = match root.read(beside("-wal"), LARGEST_DATABASE) {
@@ -141,7 +142,7 @@ fn write_guests(changes: &[&Change], root: &Root) -> Result<()> {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let edited = edit_database(
-        database,
+        database.clone(),
         &changes,
         i64::try_from(now.as_secs()).unwrap_or_default(),
     )?;
@@ -152,5 +153,5 @@ fn write_guests(changes: &[&Change], root: &Root) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    Ok((!log.is_empty()).then_some(database))
 }

@@ -12,4 +12,4 @@ pub use edits::bytes;
 pub use id::new_id;
 pub use rehearsal::{Order, Outcome, Rehearsed, rehearse};
 pub use targets::Targets;
-pub use writing::opened_for_writing;
+pub use writing::{opened_for_writing, targets_of};

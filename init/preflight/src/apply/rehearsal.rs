@@ -2,9 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use apply::{ChangeSet, Kept, ReceiptId, Snapshot, collect};
+use apply::{ChangeSet, FileState, Kept, ReceiptId, Snapshot, collect};
 use plan::{Plan, SystemFiles};
 use proxmox::Installation;
+use proxmox::guests::DATABASE;
 use rehearse::{InRoot, Told};
 use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, look_loading};
 
@@ -114,7 +115,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         told: Vec::new(),
     };
     let menu = tools.menu(order.plan, say)?;
-    edits::write_all(order.plan, &opened.files)?;
+    let merged = edits::write_all(order.plan, &opened.files)?;
     tools.make(order.plan, order.installation, menu.as_ref(), say)?;
     for esp in subject.changing() {
         esps::refresh(esp, order.plan, order.installation, &opened.files, say)?;
@@ -124,8 +125,11 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
     let files = SystemFiles::read(&opened.files, &installation);
     let wrong = plan::verify(order.plan, &installation, &files);
     let after = Snapshot::take(&places, &targets.folders)?;
-    let collected = collect(order.id.clone(), &before, &after);
+    let mut collected = collect(order.id.clone(), &before, &after);
     let kept = Kept::copy(&collected.set, &places, Path::new(KEPT))?;
+    if let Some(merged) = merged {
+        lead_over(&mut collected.set, &merged, &kept)?;
+    }
     Ok(Outcome::Done(Box::new(Rehearsed {
         set: collected.set,
         kept,
@@ -134,4 +138,22 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         wrong,
         other: collected.other,
     })))
+}
+
+/// The database never stands beside a log of another time: it gets what is in the log first.
+fn lead_over(set: &mut ChangeSet, merged: &[u8], kept: &Kept) -> Result<()> {
+    let name = DATABASE.rsplit('/').next().unwrap_or(DATABASE);
+    let mut files = set.files.iter_mut();
+    let Some(database) = files.find(|file| file.path.rsplit('/').next() == Some(name)) else {
+        return Ok(());
+    };
+    let Some(before) = database.before else {
+        return Ok(());
+    };
+    database.between = Some(FileState {
+        digest: kept.add(merged)?,
+        size: merged.len() as u64,
+        ..before
+    });
+    Ok(())
 }

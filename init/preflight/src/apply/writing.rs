@@ -1,8 +1,9 @@
 use anyhow::{Result, bail};
 use apply::Places;
-use storage::{DataPlace, Look, LookOptions, look_loading};
+use proxmox::Installation;
+use storage::{DataPlace, Look, LookOptions, RootCandidate, look_loading};
 
-use super::targets::Targets;
+use super::targets::{Subject, Targets};
 use crate::systems::{look_options, module_loader};
 
 /// What is done with the places while they can be written to.
@@ -41,4 +42,28 @@ pub fn opened_for_writing<T>(
 fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Result<T> {
     let places = targets.mounted(look)?;
     write(&places)
+}
+
+/// Where the files of a system lie, and what is done with them while they can be read.
+pub fn targets_of<T>(
+    root: &RootCandidate,
+    installation: &Installation,
+    data: &DataPlace,
+    read: Writer<'_, T>,
+) -> Result<(Targets, T)> {
+    let mut look = look_loading(look_options(data)?, module_loader())?;
+    let found = in_look(&mut look, root, installation, read);
+    look.end();
+    found
+}
+
+fn in_look<T>(
+    look: &mut Look,
+    root: &RootCandidate,
+    installation: &Installation,
+    read: Writer<'_, T>,
+) -> Result<(Targets, T)> {
+    let targets = Subject::open(look, root, installation)?.targets;
+    let told = in_places(&targets, look, read)?;
+    Ok((targets, told))
 }
