@@ -12,10 +12,9 @@ use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, loo
 use super::boot_files::Tools;
 use super::targets::{Subject, Targets};
 use super::{edits, esps};
+use crate::cli::ENTER_ROOT;
 use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
 
-/// The arguments with which a process is started that enters a root.
-const ENTRANCE: &[&str] = &["enter-root"];
 /// New contents until they are written.
 const KEPT: &str = "/run/preflight/apply";
 
@@ -109,7 +108,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         in_root: InRoot {
             root: &opened.files,
             devices: &devices,
-            entrance: ENTRANCE,
+            entrance: &[ENTER_ROOT],
         },
         limit: order.limit,
         told: Vec::new(),

@@ -16,6 +16,9 @@ use clap::{Parser, Subcommand};
 
 use crate::session::{self, Attempt};
 
+/// The word with which a rehearsal starts this program so that it enters a root.
+pub const ENTER_ROOT: &str = "enter-root";
+
 /// Can this machine pass its PCI devices through to a virtual machine, and if not, what to do?
 #[derive(Parser)]
 #[command(name = "preflight", version)]
@@ -47,7 +50,7 @@ enum Command {
     #[command(hide = true)]
     LookAtDisks(systems::LookArguments),
     /// What a rehearsal starts, so that a program of an installed system runs in its root
-    #[command(hide = true)]
+    #[command(hide = true, name = ENTER_ROOT)]
     EnterRoot {
         /// What it is to do there
         orders: String,
