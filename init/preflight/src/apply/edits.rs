@@ -155,3 +155,91 @@ fn write_guests(changes: &[&Change], root: &Root) -> Result<Option<Vec<u8>>> {
     }
     Ok((!log.is_empty()).then_some(database))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn change(path: &str, before: Option<&str>, after: &str, mode: Option<u32>) -> Change {
+        Change {
+            tree: Tree::Root,
+            path: path.to_owned(),
+            before: before.map(|text| Content::of(text.as_bytes())),
+            after: Content::of(after.as_bytes()),
+            mode,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn root() -> (Root, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        let modules = folder.path().join("etc/modules");
+        fs::write(&modules, "loop\n").unwrap();
+        fs::set_permissions(&modules, fs::Permissions::from_mode(0o640)).unwrap();
+        (Root::open(folder.path()).unwrap(), folder)
+    }
+
+    fn mode(folder: &tempfile::TempDir, path: &str) -> u32 {
+        let status = fs::metadata(folder.path().join(path)).unwrap();
+        status.permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_file_that_is_there_keeps_its_permissions_and_a_new_one_gets_its_own_and_its_folders() {
+        let (root, folder) = root();
+        write(
+            &change("/etc/modules", Some("loop\n"), "loop\nvfio\n", None),
+            &root,
+        )
+        .unwrap();
+        let text = fs::read_to_string(folder.path().join("etc/modules")).unwrap();
+        assert_eq!(text, "loop\nvfio\n");
+        assert_eq!(mode(&folder, "etc/modules"), 0o640);
+        let script = "/etc/initramfs-tools/scripts/init-top/preflight-vfio";
+        write(&change(script, None, "#!/bin/sh\n", Some(0o755)), &root).unwrap();
+        assert_eq!(mode(&folder, script.trim_start_matches('/')), 0o755);
+        let names = fs::read_dir(folder.path().join("etc")).unwrap().count();
+        assert_eq!(names, 2, "nothing else is left there");
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_planned_stays_as_it_is() {
+        let (root, folder) = root();
+        symlink("modules", folder.path().join("etc/link")).unwrap();
+        for (path, before, why) in [
+            ("/etc/modules", Some("other\n"), "has changed"),
+            ("/etc/modules", None, "has changed"),
+            ("/etc/missing", Some("loop\n"), "has changed"),
+            ("/etc/link", Some("loop\n"), "a link"),
+        ] {
+            let error = write(&change(path, before, "new\n", None), &root).unwrap_err();
+            assert!(error.to_string().contains(why), "{path}: {error}");
+        }
+        assert_eq!(
+            fs::read(folder.path().join("etc/modules")).unwrap(),
+            b"loop\n"
+        );
+    }
+
+    #[test]
+    fn a_copy_is_of_the_file_that_was_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let rom = folder.path().join("card.rom");
+        fs::write(&rom, [0x55, 0xaa]).unwrap();
+        let content = Content {
+            sha256: sha256(&[0x55, 0xaa]),
+            length: 2,
+            body: Body::File(rom.display().to_string()),
+        };
+        assert_eq!(bytes(&content).unwrap(), [0x55, 0xaa]);
+        fs::write(&rom, [0x55, 0xab]).unwrap();
+        let error = bytes(&content).unwrap_err().to_string();
+        assert!(
+            error.contains("has changed since it was planned"),
+            "{error}"
+        );
+    }
+}
