@@ -153,8 +153,7 @@ impl Targets {
 
     /// The places, mounted by this look.
     pub fn mounted(&self, look: &mut Look) -> Result<Places> {
-        let index = index_of(look.storage(), &self.root)?;
-        let root = look.open_root(index).map_err(cannot)?;
+        let root = look.open_candidate(&self.root).map_err(cannot)?;
         let mut places = Places::default().with(PlaceId::root(), place(root));
         for (id, file_system, folder) in &self.others {
             let root = look.open(file_system).map_err(cannot)?;

@@ -1,4 +1,4 @@
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use apply::Places;
 use proxmox::Installation;
 use storage::{DataPlace, Look, LookOptions, RootCandidate, look_loading};
@@ -21,7 +21,14 @@ pub fn opened_for_writing<T>(
         ..look_options(data)?
     };
     let mut look = look_loading(options, module_loader())?;
-    let written = in_places(targets, &mut look, write);
+    let trouble = look.storage().troubles.first().map(ToString::to_string);
+    let written = match trouble {
+        // What is written while a member is away would not be on it.
+        Some(why) => Err(anyhow!(
+            "the disks cannot be written to as they are: {why}. Nothing was changed"
+        )),
+        None => in_places(targets, &mut look, write),
+    };
     let stays: Vec<String> = look
         .end()
         .troubles
