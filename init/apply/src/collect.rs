@@ -71,7 +71,8 @@ impl Collected {
         let texts: Vec<&[u8]> = [there, then].into_iter().flat_map(texts).collect();
         for file in &mut files {
             let is_named = || texts.iter().any(|text| selector::names(text, &file.path));
-            if file.role == Role::Plain && is_named() {
+            // A menu names in comments what it was made of.
+            if file.role == Role::Plain && !file.path.starts_with("/etc/") && is_named() {
                 file.role = Role::Payload;
             }
         }

@@ -38,7 +38,7 @@ fn places(files: &[(&str, &str)]) -> (Places, TempDir) {
 const OLD: [(&str, &str); 8] = [
     (
         "root/boot/grub/grub.cfg",
-        "linux /boot/vmlinuz-6\ninitrd /boot/initrd.img-6\n",
+        "# settings from /etc/modules\nlinux /boot/vmlinuz-6\ninitrd /boot/initrd.img-6\n",
     ),
     ("root/boot/vmlinuz-6", "kernel"),
     ("root/boot/initrd.img-6", "old"),

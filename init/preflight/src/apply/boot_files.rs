@@ -12,9 +12,10 @@ use rehearse::{Ended, InRoot, Told, Tool, same_change};
 
 use super::edits;
 
-const MENU: &str = "/boot/grub/grub.cfg";
-/// grub.cfg of a host with very many kernels is some hundred kilobytes.
-const LARGEST_MENU: u64 = 16 << 20;
+/// GRUB's menu in the root.
+pub const MENU: &str = "/boot/grub/grub.cfg";
+/// Bytes; that of a host with very many kernels is some hundred kilobytes.
+pub const LARGEST_MENU: u64 = 16 << 20;
 /// Of what a tool printed, so much is in a message.
 const SHOWN: usize = 12;
 
@@ -67,10 +68,12 @@ impl Tools<'_> {
                 }
                 Reading::Known(InitramfsTool::Dracut) => Tool::Dracut(kernel.clone()),
                 Reading::Known(InitramfsTool::Mkinitcpio) => {
-                    bail!("its initrds are made by mkinitcpio, which Preflight does not run")
+                    bail!(
+                        "its initrds are made by mkinitcpio, which Preflight does not run; --native changes them directly"
+                    )
                 }
                 Reading::Absent | Reading::Unknown(_) => {
-                    bail!("what makes its initrds was not found")
+                    bail!("what makes its initrds was not found; --native changes them directly")
                 }
             };
             self.run(&tool, say)?;
@@ -81,7 +84,7 @@ impl Tools<'_> {
             let merged = same_change(&menu.made, &made, &menu.real).with_context(|| {
                 format!(
                     "{MENU} is not what update-grub makes of the settings as they are, so that it cannot be told what to \
-                     change in it. Run update-grub on the system first"
+                     change in it. Run update-grub on the system first, or --native changes the entries directly"
                 )
             })?;
             edits::put(self.in_root.root, MENU, merged.as_bytes(), None)?;
@@ -112,7 +115,7 @@ impl Tools<'_> {
             ),
         };
         bail!(
-            "the system's own '{command}' {how}. Nothing was written to a disk. Mend that first. The last that it printed:\n  {}",
+            "the system's own '{command}' {how}. Nothing was written to a disk. Mend that first, or --native changes the boot files without it. The last that it printed:\n  {}",
             last.join("\n  ")
         )
     }

@@ -4,6 +4,7 @@ mod boot_files;
 mod edits;
 mod esps;
 mod id;
+mod native;
 mod rehearsal;
 mod targets;
 mod writing;

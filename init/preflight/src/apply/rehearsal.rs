@@ -11,7 +11,7 @@ use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, loo
 
 use super::boot_files::Tools;
 use super::targets::{Subject, Targets};
-use super::{edits, esps};
+use super::{edits, esps, native};
 use crate::cli::ENTER_ROOT;
 use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
 
@@ -28,6 +28,8 @@ pub struct Order<'a> {
     pub plan: &'a Plan,
     /// Where results go, which is left alone.
     pub data: &'a DataPlace,
+    /// Boot files are changed directly; else the system's own tools make them.
+    pub native: bool,
     /// What each tool may take.
     pub limit: Duration,
     /// What the change will be called.
@@ -113,9 +115,16 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         limit: order.limit,
         told: Vec::new(),
     };
-    let menu = tools.menu(order.plan, say)?;
+    let menu = match order.native {
+        true => None,
+        false => tools.menu(order.plan, say)?,
+    };
     let merged = edits::write_all(order.plan, &opened.files)?;
-    tools.make(order.plan, order.installation, menu.as_ref(), say)?;
+    if order.native {
+        native::make(order.plan, &opened.files, say)?;
+    } else {
+        tools.make(order.plan, order.installation, menu.as_ref(), say)?;
+    }
     for esp in subject.changing() {
         esps::refresh(esp, order.plan, order.installation, &opened.files, say)?;
     }

@@ -35,6 +35,9 @@ pub struct Arguments {
     /// A plan that 'preflight plan --format json' made of this system, instead of a device
     #[arg(long, value_name = "FILE", conflicts_with_all = ["device", "from", "vm", "rom", "set", "accept"])]
     plan: Option<PathBuf>,
+    /// Change initrds and boot entries directly, without running anything of the installed system
+    #[arg(long)]
+    native: bool,
     /// Write it without being asked
     #[arg(long)]
     yes: bool,
@@ -155,6 +158,7 @@ impl Run<'_> {
             installation: system.installation()?,
             plan: &plan,
             data: &self.data,
+            native: self.arguments.native,
             limit: Duration::from_secs(self.arguments.tool_limit),
             id: new_id()?,
         };
