@@ -70,6 +70,10 @@ fn opened(request: &WriteRequest) -> anyhow::Result<(Look, WriteAnswer)> {
         disks: wanted.disks().into_iter().collect(),
         ..WriteAnswer::default()
     };
+    let not_there = look.not_there();
+    if !not_there.is_empty() {
+        bail!("{not_there:?}: {:?}", look.storage().troubles);
+    }
     for id in wanted.file_systems() {
         let written = if *id == root.file_system {
             look.open_candidate(&root)
