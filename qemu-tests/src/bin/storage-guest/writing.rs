@@ -13,6 +13,8 @@ use storage::{
     tear_down,
 };
 
+use crate::open_encrypted;
+
 /// The word before the request of a process that writes and is killed.
 const KILLED: &str = "write-and-be-killed";
 
@@ -66,6 +68,7 @@ fn opened(request: &WriteRequest) -> anyhow::Result<(Look, WriteAnswer)> {
         purpose: Purpose::Write(wanted.clone()),
         ..LookOptions::default()
     })?;
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let mut answer = WriteAnswer {
         disks: wanted.disks().into_iter().collect(),
         ..WriteAnswer::default()
@@ -95,6 +98,7 @@ fn rehearsed(request: &WriteRequest) -> anyhow::Result<(RootCandidate, Wanted)> 
         purpose: Purpose::Rehearse,
         ..LookOptions::default()
     })?;
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let (root, folder) = root_of(&mut look, &request.host)?;
     write(
         folder.path(),
