@@ -270,6 +270,7 @@ pub fn change(id: &str) -> Option<(ChangeSet, Memory)> {
                 role: before.or(after)?.0,
                 before: state(before, i64::try_from(MADE).ok().map(|made| (made, 0))),
                 after: state(after, None),
+                between: None,
             });
             if let Some((_, bytes, _)) = after {
                 contents.add(bytes.clone());

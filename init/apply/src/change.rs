@@ -162,6 +162,10 @@ pub struct FileChange {
     pub before: Option<FileState>,
     /// As it is to be.
     pub after: Option<FileState>,
+    /// What it holds in between, for a plain file that others beside it belong to, such as the log of a database:
+    /// it gets this first, then the others change, then it gets what it is to be. Back it goes the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<FileState>,
 }
 
 impl FileChange {

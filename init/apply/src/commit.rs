@@ -4,6 +4,7 @@ use crate::change::{ChangeSet, FileChange};
 use crate::contents::Contents;
 use crate::digest::Digest;
 use crate::error::ApplyError;
+use crate::lock::Lock;
 use crate::observe::observe_set;
 use crate::place::Places;
 use crate::progress::{Event, Progress};
@@ -33,6 +34,7 @@ pub fn apply(
     progress: &mut Progress<'_>,
 ) -> Result<Applied, ApplyError> {
     let root = places.root()?;
+    let _lock = Lock::take(places)?;
     if let Some(id) = unfinished(places)?.into_iter().next() {
         return Err(ApplyError::Unfinished(id));
     }
@@ -58,7 +60,7 @@ pub fn apply(
         Ok(()) => finish(&store, journal).map(Applied::Done),
         // The receipt is what an undo needs.
         Err(wrong @ ApplyError::NotVerified(_)) => finish(&store, journal).and(Err(wrong)),
-        Err(cause) => Err(after_failure(places, &sequence, &store, cause, clean)),
+        Err(cause) => Err(after_failure(places, &sequence, &[], &store, cause, clean)),
     }
 }
 
@@ -86,7 +88,7 @@ fn text(
     {
         return Some(bytes);
     }
-    let root = &places.get(&file.place).ok()?.root;
+    let root = places.own(&file.place).ok()?.root;
     let bytes = root.read(&file.path, LARGEST).ok()?;
     (Digest::of(&bytes) == *digest).then_some(bytes)
 }
@@ -101,7 +103,9 @@ fn save(
 ) -> Result<(), ApplyError> {
     let files = || sequence.set.files.iter();
     let old = files().filter_map(|file| file.before);
-    let new = files().filter_map(|file| file.after);
+    let new = files()
+        .flat_map(|file| [file.between, file.after])
+        .flatten();
     let of = old.chain(new).map(|state| state.size).sum();
     let mut done = 0;
     let mut wrote = |bytes| {
@@ -110,20 +114,18 @@ fn save(
     };
     for file in files() {
         if let Some(before) = file.before {
-            let root = &places.get(&file.place)?.root;
+            let root = places.own(&file.place)?.root;
             let mut input = root.file(&file.path)?;
             store.keep(&before.digest, &mut input, &mut wrote)?;
         }
-        if let Some(after) = file.after.filter(|_| !file.is_same()) {
-            let unkept = file
+        let new = [file.between, file.after.filter(|_| !file.is_same())];
+        for state in new.into_iter().flatten() {
+            let is_kept = file
                 .before
-                .is_none_or(|before| before.digest != after.digest);
-            if unkept {
-                store.keep(
-                    &after.digest,
-                    &mut contents.open(&after.digest)?,
-                    &mut wrote,
-                )?;
+                .is_some_and(|before| before.digest == state.digest);
+            if !is_kept {
+                let mut input = contents.open(&state.digest)?;
+                store.keep(&state.digest, &mut input, &mut wrote)?;
             }
         }
     }

@@ -35,9 +35,29 @@ pub enum ApplyError {
     /// Nobody has said where it is.
     #[error("{0} is not mounted here, and the change needs it")]
     NoPlace(PlaceId),
+    /// Two places cannot be one file system.
+    #[error("{one} and {other} are on one file system; say for each where it is itself mounted")]
+    OneFileSystem {
+        /// The one.
+        one: PlaceId,
+        /// The other.
+        other: PlaceId,
+    },
+    /// Another run changes the same system.
+    #[error("another run of Preflight is changing this system; wait until it has ended")]
+    Busy,
     /// Bytes that are to be written are not at hand.
     #[error("the contents with SHA-256 {0} are not at hand")]
     NoContent(Digest),
+    /// A copy of new contents in memory.
+    #[error("{} cannot be kept until it is written: {error}; with little memory, free some by ending what else runs", .path.display())]
+    Kept {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// What was read of the contents is not what they are called.
     #[error(
         "the contents for {path} are not those that were agreed on: SHA-256 {found}, not {wanted}"
@@ -74,7 +94,7 @@ pub enum ApplyError {
     #[error("{} changed in the meantime: {}", count(.0), list(.0))]
     Changed(Vec<Difference>),
     /// After everything was written, files are not as they should be.
-    #[error("{} not as written: {}. Undo takes the change back", count_is(.0), list(.0))]
+    #[error("{} not as written: {}. Something else wrote there, or the disk fails; `preflight undo --overwrite` puts the old files back", count_is(.0), list(.0))]
     NotVerified(Vec<Difference>),
     /// Two files cannot change names at once.
     #[error(

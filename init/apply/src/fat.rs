@@ -20,6 +20,7 @@ use crate::error::ApplyError;
 use crate::ioctl;
 use crate::perform::{absent_is_fine, exchange, write};
 use crate::place::Place;
+use crate::sequence::with_letter;
 
 /// Removes a file, or finds it gone. Where it shares its clusters with `twin`, that one gets clusters of its own
 /// first.
@@ -83,9 +84,7 @@ fn share_clusters(one: &File, other: &File, id: &PlaceId, path: &str) -> Result<
 
 /// Gives `twin` clusters of its own; its old ones stay with `path` and with the file whose name is returned.
 fn copy_apart(id: &PlaceId, place: &Place, path: &str, twin: &str) -> Result<String, ApplyError> {
-    let mut copy = path.to_owned();
-    copy.pop();
-    copy.push('u');
+    let copy = with_letter(path, 'u');
     let unread = |error: std::io::Error| RootError::Io {
         path: twin.into(),
         reason: error.to_string(),

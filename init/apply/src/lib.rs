@@ -9,6 +9,7 @@
 //! How it goes, and what each file system is asked for, stands in `docs/apply.md`.
 
 mod act;
+mod begun;
 mod change;
 mod collect;
 mod commit;
@@ -20,6 +21,7 @@ mod error;
 mod fat;
 mod give_up;
 mod ioctl;
+mod lock;
 mod observe;
 mod observed;
 mod order;
@@ -32,6 +34,7 @@ mod room;
 mod run;
 mod selector;
 mod sequence;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -43,7 +46,7 @@ pub use change::{
 };
 pub use collect::{Collected, collect};
 pub use commit::{Applied, apply};
-pub use contents::{Contents, Elsewhere, Memory};
+pub use contents::{Contents, Kept, Memory};
 pub use difference::Difference;
 pub use digest::{Digest, NotADigest};
 pub use error::ApplyError;
@@ -53,8 +56,9 @@ pub use order::Staging;
 pub use place::{Durability, Place, Places};
 pub use progress::{Event, Progress, unwatched};
 pub use receipt::{Receipt, SCHEMA};
-pub use recover::{Recovered, recover, unfinished};
+pub use recover::{Recovered, Unended, recover, recover_over, unended, unfinished};
 pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
+pub use snapshot::Snapshot;
 pub use store::FOLDER;
-pub use undo::{Since, receipts, undo};
+pub use undo::{Since, changed_since, receipts, undo};

@@ -77,7 +77,7 @@ fn seen(root: &Root, place: &PlaceId, path: &str) -> Result<Seen, ApplyError> {
 pub(crate) fn observe(places: &Places, sequence: &Sequence) -> Result<Observed, ApplyError> {
     let mut observed = observe_set(places, &sequence.set)?;
     for (number, file) in sequence.set.files.iter().enumerate() {
-        let root = &places.get(&file.place)?.root;
+        let root = &places.own(&file.place)?.root;
         for letter in LETTERS {
             let path = sequence.staged(number, letter);
             match seen(root, &file.place, &path)? {
@@ -94,12 +94,12 @@ pub(crate) fn observe(places: &Places, sequence: &Sequence) -> Result<Observed, 
 /// Reads every file of a change set.
 pub fn observe_set(places: &Places, set: &ChangeSet) -> Result<Observed, ApplyError> {
     let files = set.files.iter().map(|file| {
-        let root = &places.get(&file.place)?.root;
+        let root = &places.own(&file.place)?.root;
         seen(root, &file.place, &file.path)
     });
     let files = files.collect::<Result<_, _>>()?;
     let folders = set.folders.iter().map(|folder| {
-        let root = &places.get(&folder.place)?.root;
+        let root = &places.own(&folder.place)?.root;
         match root.kind(&folder.path) {
             Ok(kind) => Ok(kind == Kind::Folder),
             Err(error) if error.is_missing() => Ok(false),

@@ -12,7 +12,7 @@ mod units;
 use std::collections::BTreeSet;
 
 use crate::act::Act;
-use crate::change::{FileChange, PlaceId};
+use crate::change::{FileChange, FileState, PlaceId};
 use crate::difference::Difference;
 use crate::observed::Observed;
 use crate::sequence::Sequence;
@@ -31,7 +31,7 @@ pub enum Staging {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Before,
-    /// It names staged payloads.
+    /// It names staged payloads, or holds what a plain file has in between.
     Through,
     After,
     /// On FAT, an empty file, which to a loader is none; its name is still there.
@@ -101,12 +101,22 @@ impl Order<'_> {
     }
 
     fn write(&mut self, number: usize, path: String, text: Option<Vec<u8>>) {
-        let Some(file) = self.file(number) else {
+        let after = self.file(number).and_then(|file| file.after);
+        self.write_as(number, path, after, text);
+    }
+
+    fn write_as(
+        &mut self,
+        number: usize,
+        path: String,
+        state: Option<FileState>,
+        text: Option<Vec<u8>>,
+    ) {
+        let Some(place) = self.file(number).map(|file| file.place.clone()) else {
             return;
         };
-        let (place, after) = (file.place.clone(), file.after);
         let ahead = self.staged.contains(&(place.clone(), path.clone()));
-        if let (Some(state), false) = (after, ahead) {
+        if let (Some(state), false) = (state, ahead) {
             self.acts.push(Act::write(&place, path, &state, text));
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn perform(
     wrote: &mut dyn FnMut(u64),
 ) -> Result<(), ApplyError> {
     let id = act.place();
-    let place = places.get(id)?;
+    let place = &places.own(id)?;
     match act {
         Act::MakeFolder {
             path, attributes, ..

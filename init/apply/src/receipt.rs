@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::change::ChangeSet;
+use crate::difference::Difference;
 
 /// The name and version of a receipt's JSON.
 pub const SCHEMA: &str = "preflight.receipt/1";
@@ -24,6 +25,9 @@ pub(crate) struct Journal {
     pub schema: String,
     pub set: ChangeSet,
     pub made: Vec<String>,
+    /// Files that are neither old nor new, as a person saw them and let them go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overwritten: Vec<Difference>,
 }
 
 impl Journal {
@@ -32,6 +36,7 @@ impl Journal {
             schema: JOURNAL_SCHEMA.to_owned(),
             set,
             made,
+            overwritten: Vec::new(),
         }
     }
 

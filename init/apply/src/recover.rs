@@ -1,16 +1,15 @@
-use crate::change::{FileChange, ReceiptId};
+use crate::begun::Begun;
+use crate::change::{ChangeSet, ReceiptId};
 use crate::commit::finish;
-use crate::digest::Digest;
+use crate::difference::Difference;
 use crate::error::ApplyError;
-use crate::observe::observe;
-use crate::order::Staging;
+use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
-use crate::run::{forward, run};
-use crate::sequence::{Sequence, Way};
-use crate::store::{JOURNAL, RECEIPT, Store, UNDO};
-use crate::undo::back;
+use crate::run::run;
+use crate::store::{FOLDER, JOURNAL, RECEIPT, Store, UNDO};
+use crate::undo::Since;
 
 /// What became of something that was begun and not ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,96 +27,179 @@ pub enum Recovered {
 /// Changes that were begun and not ended.
 pub fn unfinished(places: &Places) -> Result<Vec<ReceiptId>, ApplyError> {
     let root = places.root()?;
-    let all = Store::all(root)?.into_iter();
-    Ok(all
-        .filter(|id| {
-            let store = Store::new(root, id);
-            store.has(UNDO) || store.has(JOURNAL) || !store.has(RECEIPT)
+    let mut unfinished = Vec::new();
+    for id in Store::all(root)? {
+        let store = Store::new(root, &id);
+        if store.has(UNDO)? || store.has(JOURNAL)? || !store.has(RECEIPT)? {
+            unfinished.push(id);
+        }
+    }
+    Ok(unfinished)
+}
+
+/// A change that was begun and not ended, and what a recovery will make of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unended {
+    /// Its name.
+    pub id: ReceiptId,
+    /// How it will end.
+    pub ends: Recovered,
+    /// The change itself, before and after as its apply has them; none where it went no further than copying.
+    pub set: Option<ChangeSet>,
+    /// Files that are neither old nor new: with them a recovery stops, unless they are overwritten.
+    pub changed: Vec<Difference>,
+}
+
+/// What a recovery would do. Nothing is written.
+pub fn unended(places: &Places) -> Result<Vec<Unended>, ApplyError> {
+    let ahead = |id: ReceiptId| {
+        let store = Store::new(places.root()?, &id);
+        let ahead = Ahead::of(places, &store)?;
+        Ok(Unended {
+            id,
+            ends: ahead.ends(),
+            set: ahead.set(),
+            changed: match &ahead {
+                Ahead::Forward(begun) | Ahead::UndoForward(begun) => begun.foreign(),
+                _ => Vec::new(),
+            },
         })
-        .collect())
+    };
+    unfinished(places)?.into_iter().map(ahead).collect()
 }
 
 /// Ends what a power cut, a crash or an error left: forward if anything that is read was switched already, else
-/// back. Either way what is read is then wholly old or wholly new, on all places and not only for each loader.
+/// back. Either way what is read is then wholly old or wholly new, on all places and not only for each loader. Stops
+/// at a file that is neither.
 pub fn recover(
     places: &Places,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<(ReceiptId, Recovered)>, ApplyError> {
+    recover_over(places, Since::Refuse, progress)
+}
+
+/// The same, and a person has said what is to become of files that are neither old nor new.
+pub fn recover_over(
+    places: &Places,
+    since: Since,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<(ReceiptId, Recovered)>, ApplyError> {
+    let _lock = Lock::take(places)?;
     let mut ended = Vec::new();
     for id in unfinished(places)? {
         let store = Store::new(places.root()?, &id);
-        let recovered = if store.has(UNDO) {
-            undoing(places, &store, progress)
-        } else if store.has(JOURNAL) {
-            applying(places, &store, progress)
-        } else {
-            // It went no further than copying.
-            let made = [crate::store::FOLDER.to_owned()];
-            store
-                .remove_all(JOURNAL, JOURNAL, &made)
-                .map(|()| Recovered::NotApplied)
-        };
-        ended.push((id, recovered?));
+        let ahead = Ahead::of(places, &store)?;
+        let ends = ahead.ends();
+        ahead.go(places, &store, since, progress)?;
+        ended.push((id, ends));
     }
     Ok(ended)
 }
 
-fn applying(
-    places: &Places,
-    store: &Store<'_>,
-    progress: &mut Progress<'_>,
-) -> Result<Recovered, ApplyError> {
-    let journal: Journal = store.read(JOURNAL)?;
-    if store.has(RECEIPT) {
-        return finish(store, journal).map(Recovered::Applied);
-    }
-    let text = |_: &FileChange, digest: &Digest| store.text(digest);
-    let sequence = Sequence::new(journal.set.clone(), Way::There, &text)?;
-    let seen = observe(places, &sequence)?;
-    if sequence.is_begun(&seen) {
-        let done = forward(
-            places,
-            &sequence,
-            &seen,
-            Staging::UnitByUnit,
-            store,
-            progress,
-        );
-        if let Ok(()) | Err(ApplyError::NotVerified(_)) = done {
-            let receipt = finish(store, journal)?;
-            return done.map(|()| Recovered::Applied(receipt));
-        }
-        done?;
-    }
-    run(places, &sequence.give_up(&seen), store, progress)?;
-    store.remove_all(JOURNAL, JOURNAL, &journal.made)?;
-    Ok(Recovered::NotApplied)
+/// What is ahead of a change that was begun.
+enum Ahead {
+    /// It went no further than copying.
+    Forget,
+    /// The receipt takes the journal's place.
+    Finish(Journal),
+    Forward(Begun),
+    GiveUp(Begun),
+    /// The receipt is gone, and the rest goes.
+    Clear(Journal),
+    UndoForward(Begun),
+    UndoGiveUp(Begun),
 }
 
-fn undoing(
-    places: &Places,
-    store: &Store<'_>,
-    progress: &mut Progress<'_>,
-) -> Result<Recovered, ApplyError> {
-    let journal: Journal = store.read(UNDO)?;
-    // The receipt goes first when all else is done.
-    if store.has(RECEIPT) {
-        let sequence = back(store, &store.read(RECEIPT)?)?;
-        let seen = observe(places, &sequence)?;
-        if !sequence.is_begun(&seen) {
-            run(places, &sequence.give_up(&seen), store, progress)?;
-            store.remove(UNDO)?;
-            return Ok(Recovered::NotUndone);
+impl Ahead {
+    fn of(places: &Places, store: &Store<'_>) -> Result<Self, ApplyError> {
+        let has_receipt = store.has(RECEIPT)?;
+        if store.has(UNDO)? {
+            if !has_receipt {
+                return Ok(Self::Clear(store.read(UNDO)?));
+            }
+            let begun = Begun::read(places, store, UNDO)?;
+            return Ok(if begun.is_switched() {
+                Self::UndoForward(begun)
+            } else {
+                Self::UndoGiveUp(begun)
+            });
         }
-        forward(
-            places,
-            &sequence,
-            &seen,
-            Staging::UnitByUnit,
-            store,
-            progress,
-        )?;
+        if !store.has(JOURNAL)? {
+            return Ok(Self::Forget);
+        }
+        if has_receipt {
+            return Ok(Self::Finish(store.read(JOURNAL)?));
+        }
+        let begun = Begun::read(places, store, JOURNAL)?;
+        Ok(if begun.is_switched() {
+            Self::Forward(begun)
+        } else {
+            Self::GiveUp(begun)
+        })
     }
-    store.remove_all(RECEIPT, UNDO, &journal.made)?;
-    Ok(Recovered::Undone)
+
+    fn ends(&self) -> Recovered {
+        match self {
+            Self::Forget | Self::GiveUp(_) => Recovered::NotApplied,
+            Self::Finish(journal) => Recovered::Applied(journal.clone().receipt()),
+            Self::Forward(begun) => Recovered::Applied(begun.journal.clone().receipt()),
+            Self::Clear(_) | Self::UndoForward(_) => Recovered::Undone,
+            Self::UndoGiveUp(_) => Recovered::NotUndone,
+        }
+    }
+
+    fn set(&self) -> Option<ChangeSet> {
+        match self {
+            Self::Forget => None,
+            Self::Finish(journal) | Self::Clear(journal) => Some(journal.set.clone()),
+            Self::Forward(begun)
+            | Self::GiveUp(begun)
+            | Self::UndoForward(begun)
+            | Self::UndoGiveUp(begun) => Some(begun.journal.set.clone()),
+        }
+    }
+
+    fn go(
+        self,
+        places: &Places,
+        store: &Store<'_>,
+        since: Since,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), ApplyError> {
+        match self {
+            Self::Forget => store.remove_all(JOURNAL, JOURNAL, &[FOLDER.to_owned()]),
+            Self::Finish(journal) => finish(store, journal).map(drop),
+            Self::Forward(mut begun) => {
+                let done = begun.finish(places, store, since, progress);
+                if let Ok(()) | Err(ApplyError::NotVerified(_)) = done {
+                    finish(store, begun.journal)?;
+                }
+                done
+            }
+            Self::GiveUp(begun) => {
+                run(
+                    places,
+                    &begun.sequence.give_up(&begun.seen),
+                    store,
+                    progress,
+                )?;
+                store.remove_all(JOURNAL, JOURNAL, &begun.journal.made)
+            }
+            Self::Clear(journal) => store.remove_all(RECEIPT, UNDO, &journal.made),
+            Self::UndoForward(mut begun) => {
+                begun.finish(places, store, since, progress)?;
+                // The receipt goes first when all else is done.
+                store.remove_all(RECEIPT, UNDO, &begun.journal.made)
+            }
+            Self::UndoGiveUp(begun) => {
+                run(
+                    places,
+                    &begun.sequence.give_up(&begun.seen),
+                    store,
+                    progress,
+                )?;
+                store.remove(UNDO)
+            }
+        }
+    }
 }

@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 
 use crate::act::Act;
+use crate::begun::take_as_ours;
 use crate::change::PlaceId;
 use crate::contents::Contents;
+use crate::difference::Difference;
 use crate::error::ApplyError;
 use crate::observe::observe;
 use crate::observed::Observed;
@@ -14,52 +16,60 @@ use crate::place::Places;
 use crate::progress::{Event, Progress};
 use crate::room::{needed, taken};
 use crate::sequence::Sequence;
-use crate::store::Store;
+use crate::store::{FOLDER, Room, Store};
 
 /// What a room check leaves for whoever else writes.
 const MARGIN: u64 = 1 << 20;
 
 /// How new boot files are staged: all first where there is room. Fails where a place cannot be written to, or has
-/// too little room for even one unit after the other and, on the root, for this much more.
+/// too little room for even one unit after the other and, where receipts are kept, for this much more.
 pub(crate) fn choose_staging(
     places: &Places,
     sequence: &Sequence,
     seen: &Observed,
-    on_root: u64,
+    copies: u64,
 ) -> Result<Staging, ApplyError> {
     let acts = |staging| sequence.order(seen, staging).map_err(ApplyError::Changed);
-    let ample = check_room(places, sequence, &acts(Staging::AllFirst)?, on_root);
+    let ample = check_room(places, sequence, &acts(Staging::AllFirst)?, copies);
     if let Err(ApplyError::NoRoom { .. }) = ample {
-        check_room(places, sequence, &acts(Staging::UnitByUnit)?, on_root)?;
+        check_room(places, sequence, &acts(Staging::UnitByUnit)?, copies)?;
         return Ok(Staging::UnitByUnit);
     }
     ample.map(|()| Staging::AllFirst)
 }
 
-/// Fails where a place cannot be written to, or has too little room for these acts and, on the root, for this much
-/// more.
+/// Fails where a place cannot be written to, or has too little room for these acts and, where receipts are kept, for
+/// this much more.
 fn check_room(
     places: &Places,
     sequence: &Sequence,
     acts: &[Act],
-    on_root: u64,
+    copies: u64,
 ) -> Result<(), ApplyError> {
     let mut needed = needed(&sequence.set, acts);
-    *needed.entry(PlaceId::root()).or_default() += on_root;
+    let on_root = needed.entry(PlaceId::root()).or_default();
+    match Store::room(places.root()?)? {
+        Room::Roots => *on_root += copies,
+        Room::Own(free) => enough(PlaceId::FileSystem(FOLDER.to_owned()), copies, free)?,
+    }
     for (place, needed) in needed {
-        let Some(free) = places.get(&place)?.free(&place)? else {
-            return Err(ApplyError::ReadOnly { place });
-        };
-        let needed = needed.saturating_add(MARGIN);
-        if free < needed {
-            return Err(ApplyError::NoRoom {
-                place,
-                needed,
-                free,
-            });
-        }
+        let free = places.get(&place)?.free(&place)?;
+        enough(place, needed, free)?;
     }
     Ok(())
+}
+
+fn enough(place: PlaceId, needed: u64, free: Option<u64>) -> Result<(), ApplyError> {
+    let needed = needed.saturating_add(MARGIN);
+    match free {
+        None => Err(ApplyError::ReadOnly { place }),
+        Some(free) if free < needed => Err(ApplyError::NoRoom {
+            place,
+            needed,
+            free,
+        }),
+        Some(_) => Ok(()),
+    }
 }
 
 /// What copies of all contents of a sequence take.
@@ -68,7 +78,7 @@ pub(crate) fn copies(sequence: &Sequence) -> u64 {
         .set
         .files
         .iter()
-        .flat_map(|file| [file.before, file.after]);
+        .flat_map(|file| [file.before, file.between, file.after]);
     let mut sizes: Vec<_> = states
         .flatten()
         .map(|state| (state.digest, state.size))
@@ -127,12 +137,14 @@ pub(crate) fn run(
 pub(crate) fn after_failure(
     places: &Places,
     sequence: &Sequence,
+    overwritten: &[Difference],
     store: &Store<'_>,
     cause: ApplyError,
     clean: impl Fn() -> Result<(), ApplyError>,
 ) -> ApplyError {
     let tidy = || {
-        let seen = observe(places, sequence)?;
+        let mut seen = observe(places, sequence)?;
+        take_as_ours(sequence, overwritten, &mut seen);
         if sequence.is_begun(&seen) {
             return Ok(false);
         }

@@ -2,7 +2,19 @@
 
 use crate::change::{ChangeSet, FileChange, PlaceId, Role};
 use crate::digest::Digest;
-use crate::selector;
+use crate::selector::{Ambiguous, Naming};
+
+/// Ends the name of every file that is staged. In folders whose programs are run (hooks, grub.d) or whose files are
+/// read whatever their names are (conf.d of initramfs-tools), names with it are passed over: run-parts(8),
+/// grub-mkconfig_lib and mkinitramfs take them for dpkg's own.
+const SUFFIX: &str = ".dpkg-tmp";
+
+/// A staged name with another letter.
+pub(crate) fn with_letter(path: &str, letter: char) -> String {
+    let mut other = path.strip_suffix(SUFFIX).unwrap_or(path).to_owned();
+    other.pop();
+    format!("{other}{letter}{SUFFIX}")
+}
 
 /// A change set, with what follows from its selectors' texts.
 #[derive(Clone, Debug)]
@@ -51,6 +63,25 @@ pub enum SequenceError {
         /// The selector.
         path: String,
     },
+    /// A menu has a word that may be a changing payload's name or another file's.
+    #[error(
+        "{word} in a boot menu or loader entry of {place} may name a file that is to change, or another one, so \
+         that it cannot be switched safely; remove that entry, or name the file there as other entries do"
+    )]
+    Ambiguous {
+        /// The file system.
+        place: PlaceId,
+        /// The word.
+        word: String,
+    },
+    /// Something in between is for a file that no loader reads, and that is there before and after.
+    #[error("{path} on {place} cannot hold something else in between")]
+    Between {
+        /// The file system.
+        place: PlaceId,
+        /// The file.
+        path: String,
+    },
     /// A path that does not begin at the place's root, or has no name.
     #[error("{0:?} is no path of a file")]
     Path(String),
@@ -86,6 +117,13 @@ impl Sequence {
             if !file.path.starts_with('/') || file.path.ends_with('/') {
                 return Err(SequenceError::Path(file.path.clone()));
             }
+            let may = file.role == Role::Plain && file.before.is_some() && file.after.is_some();
+            if file.between.is_some() && !may {
+                return Err(SequenceError::Between {
+                    place: file.place.clone(),
+                    path: file.path.clone(),
+                });
+            }
         }
         for place in sequence.set.places() {
             let units = sequence.units_of(&place, text)?;
@@ -112,7 +150,7 @@ impl Sequence {
     }
 
     fn staged_name(&self, file: usize, letter: char) -> String {
-        format!("{}{file}{letter}", self.prefix)
+        format!("{}{file}{letter}{SUFFIX}", self.prefix)
     }
 
     fn units_of(
@@ -125,8 +163,9 @@ impl Sequence {
             .files(place, Role::Payload)
             .filter(|(_, file)| switched(file) && !file.is_same())
             .collect();
-        let mut units: Vec<Unit> = Vec::new();
-        for (number, file) in self.files(place, Role::Selector) {
+        let selectors: Vec<(usize, &FileChange)> = self.files(place, Role::Selector).collect();
+        let mut texts: Vec<[Vec<u8>; 2]> = Vec::new();
+        for (_, file) in &selectors {
             let [before, after] = [file.before, file.after].map(|state| match state {
                 None => Ok(Vec::new()),
                 // Without a payload that changes, nobody has to know what it says.
@@ -136,14 +175,27 @@ impl Sequence {
                     path: file.path.clone(),
                 }),
             });
-            let (before, after) = (before?, after?);
+            texts.push([before?, after?]);
+        }
+        let paths: Vec<&str> = payloads
+            .iter()
+            .map(|(_, payload)| payload.path.as_str())
+            .collect();
+        let naming = Naming::new(place.is_fat(), texts.as_flattened(), &paths).map_err(
+            |Ambiguous(word)| SequenceError::Ambiguous {
+                place: place.clone(),
+                word,
+            },
+        )?;
+        let mut units: Vec<Unit> = Vec::new();
+        for ((number, file), [before, after]) in selectors.into_iter().zip(&texts) {
             let named = |text: &[u8]| {
                 let named = payloads.iter();
-                let named = named.filter(|(_, payload)| selector::names(text, &payload.path));
+                let named = named.filter(|(_, payload)| naming.names(text, &payload.path));
                 named.copied().collect::<Vec<_>>()
             };
-            let new = named(&after);
-            let mut own: Vec<usize> = named(&before).iter().chain(&new).map(|(i, _)| *i).collect();
+            let new = named(after);
+            let mut own: Vec<usize> = named(before).iter().chain(&new).map(|(i, _)| *i).collect();
             own.sort_unstable();
             own.dedup();
             if own.is_empty() && file.is_same() {
@@ -155,7 +207,7 @@ impl Sequence {
                 .collect();
             let switch = Switch {
                 file: number,
-                through: (!new.is_empty()).then(|| selector::renamed(&after, &staged)),
+                through: (!new.is_empty()).then(|| naming.renamed(after, &staged)),
             };
             join(&mut units, place, own, switch);
         }

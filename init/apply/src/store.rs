@@ -1,21 +1,26 @@
 //! The folder of one change on the root: what it was and is to be, and the documents about it.
 
+use std::fs::File;
 use std::io::Read;
 
 use nix::errno::Errno;
+use nix::sys::stat::fstat;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::change::{FileChange, PlaceId, ReceiptId, Role};
 use crate::contents::Contents;
 use crate::digest::Digest;
-use crate::durable::sync;
+use crate::durable::sync_folders;
 use crate::error::ApplyError;
 use crate::perform::{absent_is_fine, io, write};
-use crate::place::Place;
+use crate::place::{Place, free_at};
 
 /// Where receipts are kept.
 pub const FOLDER: &str = "/var/lib/preflight";
+
+/// It and the folders around it, the inner ones first.
+const AROUND: [&str; 4] = [FOLDER, "/var/lib", "/var", "/"];
 
 /// An apply is under way.
 pub(crate) const JOURNAL: &str = "journal.json";
@@ -28,6 +33,15 @@ pub(crate) const UNDO: &str = "undo.json";
 const LARGEST_DOCUMENT: u64 = 64 << 20;
 /// grub.cfg of a host with very many kernels is some hundred kilobytes.
 const LARGEST_SELECTOR: u64 = 16 << 20;
+
+/// What a store writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// The root's file system.
+    Roots,
+    /// One of its own (/var), with so many free bytes; none where it is read-only.
+    Own(Option<u64>),
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Store<'a> {
@@ -54,6 +68,33 @@ impl<'a> Store<'a> {
         Ok(names.filter_map(|name| name.try_into().ok()).collect())
     }
 
+    /// The free space of the file system that receipts are kept on, where that is not the root's.
+    pub fn room(place: &Place) -> Result<Room, ApplyError> {
+        let id = PlaceId::FileSystem(FOLDER.to_owned());
+        let device = |folder: &File| {
+            fstat(folder)
+                .map(|stat| stat.st_dev)
+                .map_err(|errno| ApplyError::System {
+                    action: "look at",
+                    place: id.clone(),
+                    path: "/".into(),
+                    errno,
+                })
+        };
+        for path in AROUND {
+            let folder = match place.root.handle(path) {
+                Ok(folder) => folder,
+                Err(error) if error.errno == Errno::ENOENT => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if device(&folder)? == device(&place.root.handle("/")?)? {
+                break;
+            }
+            return Ok(Room::Own(free_at(&id, &folder)?));
+        }
+        Ok(Room::Roots)
+    }
+
     /// Makes the folder, and gives the folders around it that had to be made, the outer ones first.
     pub fn make(&self) -> Result<Vec<String>, ApplyError> {
         let mut made = Vec::new();
@@ -67,6 +108,13 @@ impl<'a> Store<'a> {
         self.place.root.make_folder(&self.folder, 0o700)?;
         self.place.root.make_folder(self.path("objects"), 0o700)?;
         Ok(made)
+    }
+
+    /// What of it, and of the folders around it, is on other file systems than the root is written out too.
+    fn sync(&self) -> Result<(), ApplyError> {
+        let mut folders = vec![self.folder.as_str()];
+        folders.extend(AROUND);
+        sync_folders(&self.place.root, &folders)
     }
 
     fn path(&self, name: &str) -> String {
@@ -104,8 +152,14 @@ impl<'a> Store<'a> {
         absent_is_fine(self.place.root.remove(self.object(digest)))
     }
 
-    pub fn has(&self, name: &str) -> bool {
-        self.place.root.status(self.path(name)).is_ok()
+    /// Whether there is such a document. What cannot be looked at is neither: without its journal, all that a
+    /// change has kept would be taken for leftovers.
+    pub fn has(&self, name: &str) -> Result<bool, ApplyError> {
+        match self.place.root.status(self.path(name)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes a document; it is whole or not there, and on the disk.
@@ -118,7 +172,7 @@ impl<'a> Store<'a> {
         std::io::Write::write_all(&mut file, &text).map_err(io(&new))?;
         file.sync_all().map_err(io(&new))?;
         self.place.root.replace(&new, &path)?;
-        sync(&PlaceId::root(), self.place)
+        self.sync()
     }
 
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApplyError> {
@@ -136,7 +190,7 @@ impl<'a> Store<'a> {
     /// Removes a document, and waits until it is gone.
     pub fn remove(&self, name: &str) -> Result<(), ApplyError> {
         absent_is_fine(self.place.root.remove(self.path(name)))?;
-        sync(&PlaceId::root(), self.place)
+        self.sync()
     }
 
     /// Removes the folder with all that is in it, this document first and that one last, and the folders around
@@ -165,7 +219,7 @@ impl<'a> Store<'a> {
                 other => absent_is_fine(other)?,
             }
         }
-        sync(&PlaceId::root(), self.place)
+        self.sync()
     }
 
     /// The text of a selector that is kept.
@@ -181,7 +235,7 @@ impl<'a> Store<'a> {
         // A selector's text is needed to know what it names.
         let kept = files.iter().flat_map(|file| {
             let after = file.after.filter(|_| file.role == Role::Selector);
-            [file.before, after]
+            [file.before, file.between, after]
         });
         let kept: Vec<Digest> = kept.flatten().map(|state| state.digest).collect();
         for state in files.iter().filter_map(|file| file.after) {

@@ -1,33 +1,58 @@
-use crate::change::{FileChange, ReceiptId};
-use crate::digest::Digest;
+use crate::begun::Begun;
+use crate::change::ReceiptId;
+use crate::difference::Difference;
 use crate::error::ApplyError;
-use crate::observe::observe;
-use crate::observed::{Observed, Seen};
+use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
 use crate::recover::unfinished;
 use crate::run::{after_failure, choose_staging, forward};
-use crate::sequence::{Sequence, Way};
 use crate::store::{RECEIPT, Store, UNDO};
 
-/// What an undo does with files that changed since the apply.
+/// What is done with files that changed since the apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// It refuses, and says which.
+    /// It is refused, and said which.
     Refuse,
-    /// It puts the old files in their place: a person has seen which ones.
+    /// They are overwritten: a person has seen which ones.
     Overwrite,
 }
 
 /// The receipts on a root, by their names' order; what cannot be read as one is passed over with its reason.
 pub fn receipts(places: &Places) -> Result<Vec<Result<Receipt, ApplyError>>, ApplyError> {
     let root = places.root()?;
-    let stores = Store::all(root)?
-        .into_iter()
-        .map(|id| Store::new(root, &id));
-    let done = stores.filter(|store| store.has(RECEIPT));
-    Ok(done.map(|store| store.read(RECEIPT)).collect())
+    let mut receipts = Vec::new();
+    for id in Store::all(root)? {
+        let store = Store::new(root, &id);
+        if store.has(RECEIPT)? {
+            receipts.push(store.read(RECEIPT));
+        }
+    }
+    Ok(receipts)
+}
+
+/// Files of an applied change that are not as it left them: what an undo refuses, or overwrites.
+pub fn changed_since(places: &Places, id: &ReceiptId) -> Result<Vec<Difference>, ApplyError> {
+    let store = Store::new(places.root()?, id);
+    Ok(changed(&at_its_end(places, &store, id)?))
+}
+
+/// An applied change, on its way back and no step gone.
+fn at_its_end(places: &Places, store: &Store<'_>, id: &ReceiptId) -> Result<Begun, ApplyError> {
+    if !store.has(RECEIPT)? {
+        return Err(ApplyError::NoReceipt(id.to_string()));
+    }
+    let receipt: Receipt = store.read(RECEIPT)?;
+    Begun::new(places, store, UNDO, Journal::new(receipt.set, receipt.made))
+}
+
+fn changed(begun: &Begun) -> Vec<Difference> {
+    let set = &begun.sequence.set;
+    if begun.seen.from_after(set).is_empty() {
+        return Vec::new();
+    }
+    begun.seen.from_before(set)
 }
 
 /// Takes a change back: bytes, modes, owners and times are as before, what was added goes, and at the end the
@@ -38,48 +63,41 @@ pub fn undo(
     since: Since,
     progress: &mut Progress<'_>,
 ) -> Result<(), ApplyError> {
+    let _lock = Lock::take(places)?;
     if let Some(id) = unfinished(places)?.into_iter().next() {
         return Err(ApplyError::Unfinished(id));
     }
     let store = Store::new(places.root()?, id);
-    if !store.has(RECEIPT) {
-        return Err(ApplyError::NoReceipt(id.to_string()));
-    }
-    let receipt: Receipt = store.read(RECEIPT)?;
-    let sequence = back(&store, &receipt)?;
-    let mut seen = observe(places, &sequence)?;
-    if !seen.from_after(&sequence.set).is_empty() {
-        let changed = seen.from_before(&sequence.set);
-        match since {
-            Since::Refuse if !changed.is_empty() => return Err(ApplyError::Changed(changed)),
-            Since::Refuse => {}
-            Since::Overwrite => take_as_ours(&sequence, &mut seen),
+    let mut begun = at_its_end(places, &store, id)?;
+    if !begun.seen.from_after(&begun.sequence.set).is_empty() {
+        let changed = changed(&begun);
+        if since == Since::Refuse && !changed.is_empty() {
+            return Err(ApplyError::Changed(changed));
         }
-        let staging = choose_staging(places, &sequence, &seen, 0)?;
-        let journal = Journal::new(receipt.set.clone(), receipt.made.clone());
-        let done = store
-            .write(UNDO, &journal)
-            .and_then(|()| forward(places, &sequence, &seen, staging, &store, progress));
+        begun.let_go(changed);
+        let staging = choose_staging(places, &begun.sequence, &begun.seen, 0)?;
+        let done = store.write(UNDO, &begun.journal).and_then(|()| {
+            forward(
+                places,
+                &begun.sequence,
+                &begun.seen,
+                staging,
+                &store,
+                progress,
+            )
+        });
         if let Err(cause) = done {
             let clean = || store.remove(UNDO);
-            return Err(after_failure(places, &sequence, &store, cause, clean));
+            let overwritten = &begun.journal.overwritten;
+            return Err(after_failure(
+                places,
+                &begun.sequence,
+                overwritten,
+                &store,
+                cause,
+                clean,
+            ));
         }
     }
-    store.remove_all(RECEIPT, UNDO, &receipt.made)
-}
-
-/// The sequence of the way back.
-pub(crate) fn back(store: &Store<'_>, receipt: &Receipt) -> Result<Sequence, ApplyError> {
-    let text = |_: &FileChange, digest: &Digest| store.text(digest);
-    Ok(Sequence::new(receipt.set.inverse(), Way::Back, &text)?)
-}
-
-/// Takes files that are neither old nor new for those that the apply left.
-fn take_as_ours(sequence: &Sequence, seen: &mut Observed) {
-    for (file, seen) in sequence.set.files.iter().zip(&mut seen.files) {
-        let known = seen.is(file.before.as_ref()) || seen.is(file.after.as_ref());
-        if let (false, Some(before)) = (known || *seen == Seen::Absent, file.before) {
-            *seen = Seen::File(before);
-        }
-    }
+    store.remove_all(RECEIPT, UNDO, &begun.journal.made)
 }

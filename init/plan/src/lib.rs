@@ -15,14 +15,16 @@ mod plan;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 pub use choice::{Choice, ChoiceError, RomFile};
 pub use context::Subject;
 pub use diff::diff;
 pub use files::SystemFiles;
 pub use options::{OPTIONS, PlanOption};
-pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, Tree, sha256};
+pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
 pub use steps::refusal_ids;
+pub use verify::{Found, Mismatch, verify};
 
 use hardware::Reading;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use assess::{Answer, Assessment, IommuVendor, NoNames, assess};
 use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading};
 use pci::{Address, ClassCode, FunctionId};
+use proxmox::boot::esp::EspSource;
 use proxmox::disks::DiskUse;
 use proxmox::files::MemoryFiles;
 use proxmox::{Installation, Sources, look};
@@ -24,6 +25,7 @@ pub(crate) const ALIASES: &str = "alias pci:v000010DEd*sv*sd*bc03sc00i* nouveau\
 pub(crate) struct Host {
     pub(crate) machine: Machine,
     pub(crate) root: MemoryFiles,
+    pub(crate) esps: Vec<(&'static str, MemoryFiles)>,
     pub(crate) pve: BTreeMap<String, String>,
     pub(crate) ssh: bool,
     pub(crate) vendor: IommuVendor,
@@ -70,6 +72,7 @@ impl Host {
         let host = Self {
             machine,
             root,
+            esps: Vec::new(),
             pve: BTreeMap::new(),
             ssh: true,
             vendor: IommuVendor::Intel,
@@ -196,7 +199,8 @@ impl Host {
         self
     }
 
-    pub(crate) fn plan(&self) -> Plan {
+    /// What is read of it.
+    pub(crate) fn read(&self) -> (Installation, SystemFiles) {
         let tree: Vec<(&str, &str)> = self
             .pve
             .iter()
@@ -209,9 +213,23 @@ impl Host {
         if self.ssh {
             root = root.file("etc/ssh/sshd_config", "");
         }
-        let mut installation = look(&Sources::new(&root));
+        let esps = self.esps.iter().map(|(id, files)| EspSource {
+            name: "disk".to_owned(),
+            volume_id: Some((*id).to_owned()),
+            partition: None,
+            files,
+        });
+        let mut installation = look(&Sources {
+            esps: esps.collect(),
+            ..Sources::new(&root)
+        });
         (self.change)(&mut installation);
         let files = SystemFiles::read(&root, &installation);
+        (installation, files)
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let (installation, files) = self.read();
         let mut assessment = assess(&self.machine, None, &NoNames);
         assessment.findings.clear();
         for card in &mut assessment.cards {

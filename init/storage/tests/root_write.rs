@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
+use nix::errno::Errno;
 use storage::{Kind, Root};
 
 #[test]
@@ -62,4 +63,58 @@ fn a_new_name_never_takes_the_place_of_a_file() {
     let error = root.create("/one", 0o600).unwrap_err();
     assert_eq!(error.to_string(), "/one cannot be created: File exists");
     assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"2");
+}
+
+/// Set where this program runs under a kernel that takes no flags, to the folder to work in.
+const WITHOUT_FLAGS: &str = "PREFLIGHT_TEST_WITHOUT_FLAGS";
+
+#[test]
+fn a_file_system_that_takes_no_flags_of_a_rename_renames_all_the_same_and_over_nothing() {
+    if let Some(folder) = std::env::var_os(WITHOUT_FLAGS) {
+        let root = Root::open(folder.as_ref()).unwrap();
+        assert_eq!(
+            root.exchange("/one", "/two").unwrap_err().errno,
+            Errno::EINVAL
+        );
+        root.rename("/one", "/three").unwrap();
+        assert_eq!(
+            root.rename("/two", "/three").unwrap_err().errno,
+            Errno::EEXIST
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    let mut strace = std::process::Command::new("strace");
+    strace.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=renameat2:error=EINVAL",
+    ]);
+    strace.arg(std::env::current_exe().unwrap());
+    strace.args([
+        "--exact",
+        "a_file_system_that_takes_no_flags_of_a_rename_renames_all_the_same_and_over_nothing",
+    ]);
+    match strace.env(WITHOUT_FLAGS, folder.path()).output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(error) => return skip(&format!("strace: {error}")),
+    }
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
+    assert_eq!(
+        ["one", "two", "three"].map(read),
+        [None, Some("two".to_owned()), Some("one".to_owned())]
+    );
+}
+
+fn skip(why: &str) {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+    let complete = is("CI", "true") || is("PREFLIGHT_LAB", "complete");
+    assert!(!complete, "nothing may be skipped here: {why}");
+    println!("skipped: {why}");
 }

@@ -14,6 +14,8 @@ pub enum Request {
     Look(LookRequest),
     /// Run programs in the root of the first system that is found; it answers with a [`RehearseAnswer`] as JSON.
     Rehearse(RehearseRequest),
+    /// List every file on the disks; it answers with an [`Inventory`](super::Inventory) as JSON.
+    Inventory,
     /// Open the file systems of a system for writing, and write; it answers with a [`WriteAnswer`] as JSON.
     ///
     /// [`WriteAnswer`]: super::WriteAnswer

@@ -14,12 +14,27 @@ const ROOT_LENGTH: u64 = 16 << 20;
 /// FAT16 has clusters of 512 bytes up to 32 MiB: entries of one folder then lie in many sectors.
 const ESP_LENGTH: u64 = 12 << 20;
 
-/// How many states are recovered by a kernel.
-const RECOVERED: usize = 30;
-/// So many of them spread over all; the others are the first of each class.
-const SPREAD: usize = 18;
+/// So many states are looked at where `PREFLIGHT_CRASH_STATES` says nothing; all of them with `all`.
+const STATES: usize = 40;
+/// One state in so many is recovered by a kernel, and the first of each class.
+const RECOVERED: usize = 20;
 /// How many of them in one start of the guest; each has two disks.
 const AT_ONCE: usize = 5;
+
+/// How many crash states are looked at, at most.
+fn states() -> usize {
+    let wanted = std::env::var("PREFLIGHT_CRASH_STATES");
+    match wanted.as_deref() {
+        Err(_) => STATES,
+        Ok("all") => usize::MAX,
+        Ok(number) => number.parse().unwrap(),
+    }
+}
+
+/// Whether the state with this number is one of so many that are spread evenly over `total`.
+fn is_spread(number: usize, of: usize, total: usize) -> bool {
+    number * of / total != (number + 1) * of / total
+}
 
 /// Runs a tool that makes or reads a file system.
 fn tool(command: &mut Command) -> String {
@@ -235,8 +250,13 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
         ..Bounds::default()
     };
     let total = replay.states(bounds).count();
-    let (mut number, mut kept) = (0, Vec::new());
-    for state in replay.states(bounds) {
+    assert!(total > 200, "{total}");
+    let looked_at = states().min(total);
+    let mut kept = Vec::new();
+    for (number, state) in replay.states(bounds).enumerate() {
+        if !is_spread(number, looked_at, total) {
+            continue;
+        }
         canvases
             .iter_mut()
             .for_each(|canvas| canvas.show(&state).unwrap());
@@ -247,8 +267,7 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
             complaints.extend(wrong);
         }
         let unseen = classes.insert(class);
-        // Spread over the whole, and the first of each class.
-        if unseen || number * SPREAD / total != (number + 1) * SPREAD / total {
+        if unseen || is_spread(number, looked_at / RECOVERED, total) {
             let copies = [0, 1].map(|disk| {
                 let path = lab.folder().join(format!("kept-{number}-{disk}"));
                 fs::copy(canvases[disk].path(), &path).unwrap();
@@ -256,25 +275,26 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
             });
             kept.push((state.to_string(), copies, unseen));
         }
-        number += 1;
     }
     println!(
-        "{total} states, {} classes, {} recovered",
+        "{looked_at} of {total} states, {} classes, {} recovered",
         classes.len(),
         kept.len()
     );
     assert!(
         complaints.is_empty(),
-        "{} of {total}: {:#?}",
+        "{} of {looked_at}: {:#?}",
         complaints.len(),
         &complaints[..complaints.len().min(5)]
     );
-    assert!(total > 200 && classes.len() >= 4, "{total}, {classes:?}");
-    assert!(
-        classes.iter().any(|class| class.contains('s')),
-        "{classes:?}"
-    );
-    assert!(kept.len() >= RECOVERED, "{}", kept.len());
+    if looked_at == total {
+        assert!(classes.len() >= 4, "{classes:?}");
+        assert!(
+            classes.iter().any(|class| class.contains('s')),
+            "{classes:?}"
+        );
+    }
+    assert!(classes.len() >= 3, "{classes:?}");
 
     for (round, states) in kept.chunks(AT_ONCE).enumerate() {
         let disks: Vec<&Path> = states

@@ -2,7 +2,7 @@
 
 use super::{Order, Stage};
 use crate::act::Act;
-use crate::change::{PlaceId, Role};
+use crate::change::{FileState, PlaceId, Role};
 use crate::observed::Seen;
 use crate::sequence::{Switch, Unit};
 
@@ -83,40 +83,69 @@ impl Order<'_> {
             self.leftovers(*number, "tfu");
         }
         self.sync(place);
-        let as_selector = |file| Switch {
-            file,
-            through: None,
-        };
         let switches: Vec<(Switch, Stage)> = changed
             .into_iter()
-            .map(as_selector)
+            .map(|file| Switch {
+                file,
+                through: None,
+            })
             .map(|switch| {
-                let stage = self.stage(&switch, true);
+                let stage = self.plain_stage(&switch);
                 (switch, stage)
             })
             .collect();
-        let old: Vec<&Switch> = switches
-            .iter()
-            .filter(|(_, stage)| *stage == Stage::Before)
-            .map(|(switch, _)| switch)
-            .collect();
-        for (switch, _) in switches
-            .iter()
-            .filter(|(_, stage)| *stage == Stage::Foreign)
-        {
+        let at = |stages: &'static [Stage]| {
+            let switches = switches.iter();
+            switches.filter(move |(_, stage)| stages.contains(stage))
+        };
+        for (switch, _) in at(&[Stage::Foreign]) {
             self.is_foreign(switch.file);
         }
-        self.switch_all(place, &old, 'f', |_| None);
+        // Whose neighbours belong to it never stands beside those of another time.
+        let (led, alone): (Vec<&Switch>, Vec<&Switch>) = at(&[Stage::Before])
+            .map(|(switch, _)| switch)
+            .partition(|switch| self.between(switch).is_some());
+        self.lead(place, &led);
+        self.switch_all(place, &alone, 'f', |_| None);
+        let passed = at(&[Stage::Through]).map(|(switch, _)| switch);
+        let led: Vec<&Switch> = led.into_iter().chain(passed).collect();
+        self.switch_all(place, &led, 'f', |_| None);
         let unit = Unit {
             place: place.clone(),
             payloads: Vec::new(),
-            selectors: switches
-                .iter()
-                .filter(|(_, stage)| matches!(stage, Stage::Before | Stage::Emptied))
+            selectors: at(&[Stage::Before, Stage::Through, Stage::Emptied])
                 .map(|(switch, _)| switch.clone())
                 .collect(),
         };
         let stages = vec![Stage::Before; unit.selectors.len()];
         self.clear(&unit, &stages);
+    }
+
+    fn between(&self, switch: &Switch) -> Option<FileState> {
+        self.file(switch.file).and_then(|file| file.between)
+    }
+
+    fn plain_stage(&self, switch: &Switch) -> Stage {
+        let stage = self.stage(switch, true);
+        let between = self.between(switch);
+        let is_between =
+            between.is_some_and(|between| self.seen.file(switch.file).is(Some(&between)));
+        match stage {
+            Stage::Foreign if is_between => Stage::Through,
+            stage => stage,
+        }
+    }
+
+    /// Puts what they hold in between in their place.
+    fn lead(&mut self, place: &PlaceId, switches: &[&Switch]) {
+        for switch in switches {
+            let staged = self.sequence.staged(switch.file, 't');
+            self.write_as(switch.file, staged, self.between(switch), None);
+        }
+        self.sync(place);
+        for switch in switches {
+            self.switch(switch.file, 't');
+        }
+        self.sync(place);
     }
 }

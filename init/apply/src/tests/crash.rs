@@ -47,7 +47,7 @@ fn goal(new: &System) -> Views {
 
 /// Where the power went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
+pub enum Cut {
     Never,
     BeforeAnySwitch,
     Later,
@@ -55,7 +55,7 @@ enum Cut {
 
 /// Runs `what` until the act with this number, and there ends like in a power cut; what was being written is
 /// half there.
-fn cut(
+pub fn cut(
     machine: &Machine,
     at: usize,
     check: &dyn Fn(),
@@ -296,5 +296,82 @@ proptest! {
         second in 0..30_usize,
     ) {
         with_cuts(&systems, undoing, first, second);
+    }
+}
+
+/// A system on which somebody changed, removed and made files after the apply.
+fn changed_by_hand() -> Machine {
+    let (old, new) = example();
+    let machine = Machine::new(&old, &new);
+    applied(&machine);
+    fs::write(machine.path(0, "/etc/0.conf"), "by hand").unwrap();
+    // The apply removed it.
+    fs::write(machine.path(0, "/etc/1.conf"), "by hand").unwrap();
+    fs::remove_file(machine.path(0, "/etc/new.d/file")).unwrap();
+    fs::remove_file(machine.path(1, "/EFI/1/initrd.img-1")).unwrap();
+    fs::remove_file(machine.path(1, "/loader/entries/2.conf")).unwrap();
+    machine
+}
+
+#[test]
+fn an_undo_that_overwrites_ends_from_a_cut_before_any_of_its_acts() {
+    let with_cut = |at: &usize| {
+        let machine = changed_by_hand();
+        let (id, by_hand) = (&machine.set.id, machine.now());
+        let differences = crate::changed_since(&machine.places, id).unwrap();
+        assert_eq!(differences.len(), 5, "{differences:?}");
+        let was_cut = cut(&machine, *at, &|| (), &mut |watch| {
+            undo(&machine.places, id, Since::Overwrite, watch).unwrap();
+        });
+        let recovered = recover(&machine.places, &mut unwatched).unwrap();
+        match recovered.first().map(|(_, how)| how) {
+            Some(Recovered::NotUndone) => {
+                assert_eq!(machine.now(), by_hand);
+                undo(&machine.places, id, Since::Overwrite, &mut unwatched).unwrap();
+            }
+            Some(Recovered::Undone) => {}
+            how => assert_eq!((how, was_cut), (None, Cut::Never)),
+        }
+        assert_eq!(machine.now(), machine.trees);
+        was_cut != Cut::Never
+    };
+    assert!((0..).take_while(with_cut).count() > 40);
+}
+
+#[test]
+fn a_file_changed_by_hand_after_a_cut_stops_the_recovery_until_it_may_be_overwritten() {
+    for undoing in [false, true] {
+        let (old, new) = example();
+        let machine = Machine::new(&old, &new);
+        if undoing {
+            applied(&machine);
+        }
+        let was_cut = cut(&machine, 40, &|| (), &mut |watch| {
+            let (places, set) = (&machine.places, machine.set.clone());
+            if undoing {
+                undo(places, &set.id, Since::Refuse, watch).unwrap();
+            } else {
+                apply(places, set, &machine.contents, watch).unwrap();
+            }
+        });
+        assert_eq!(was_cut, Cut::Later);
+        fs::write(machine.path(0, "/etc/0.conf"), "by hand").unwrap();
+        let now = machine.now();
+        let unended = crate::unended(&machine.places).unwrap();
+        assert_eq!(unended[0].changed.len(), 1, "{unended:?}");
+        let stopped = recover(&machine.places, &mut unwatched).unwrap_err();
+        assert!(
+            matches!(&stopped, crate::ApplyError::Changed(files) if *files == unended[0].changed),
+            "{stopped}"
+        );
+        assert_eq!(machine.now(), now);
+
+        let how = crate::recover_over(&machine.places, Since::Overwrite, &mut unwatched).unwrap();
+        assert_eq!(how, [(machine.set.id.clone(), unended[0].ends.clone())]);
+        if undoing {
+            assert_eq!(machine.now(), machine.trees);
+        } else {
+            assert_eq!(verify(&machine.places, &machine.set).unwrap(), []);
+        }
     }
 }

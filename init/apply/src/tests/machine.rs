@@ -143,6 +143,7 @@ impl Machine {
                 size: 16,
                 attributes: Some(attributes(0o644)),
             }),
+            between: None,
         });
         machine.trees = machine.now();
         machine
@@ -184,6 +185,7 @@ impl Machine {
                 role: before.or(after).unwrap().0,
                 before: state(before),
                 after: state(after),
+                between: None,
             });
             if let Some((_, bytes, _)) = after {
                 self.contents.add(bytes.clone());
@@ -285,7 +287,7 @@ impl Machine {
     }
 }
 
-fn attributes(mode: u32) -> Attributes {
+pub fn attributes(mode: u32) -> Attributes {
     Attributes {
         mode,
         uid: nix::unistd::getuid().as_raw(),

@@ -286,3 +286,77 @@ fn a_menu_that_is_new_while_its_payloads_are_old_is_led_to_staged_ones_before_th
     );
     assert!(led < removed, "{acts:#?}");
 }
+
+#[test]
+fn a_journal_that_cannot_be_looked_at_is_an_error_and_not_a_leftover() {
+    let machine = machine();
+    let store = machine.path(0, "/var/lib/preflight");
+    fs::create_dir_all(&store).unwrap();
+    // Whatever the kernel says that is not "nothing is there": here, links without end.
+    std::os::unix::fs::symlink("one", store.join("one")).unwrap();
+    for error in [
+        crate::unfinished(&machine.places).map(drop).unwrap_err(),
+        crate::recover(&machine.places, &mut unwatched)
+            .map(drop)
+            .unwrap_err(),
+        receipts(&machine.places).map(drop).unwrap_err(),
+    ] {
+        assert!(
+            error.to_string().starts_with("/var/lib/preflight/one/"),
+            "{error}"
+        );
+    }
+    assert!(store.join("one").is_symlink());
+}
+
+#[test]
+fn no_staged_name_is_run_or_read_by_what_reads_its_folder() {
+    let machine = machine();
+    let (sequence, _) = machine.sequence();
+    let folder = tempfile::tempdir().unwrap();
+    for letter in crate::observe::LETTERS {
+        for number in [0, 27] {
+            let path = sequence.staged(number, letter);
+            let name = path.rsplit('/').next().unwrap();
+            // What mkinitramfs reads in its conf.d, and what is no loader entry, menu or module configuration.
+            assert!(name.contains(".dpkg-"), "{name}");
+            assert!(
+                ![".conf", ".cfg", ".efi"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+            );
+            let file = folder.path().join(name);
+            fs::write(&file, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .unwrap();
+        }
+    }
+    for more in [&["--test"][..], &["--test", "--lsbsysinit"]] {
+        let mut command = std::process::Command::new("run-parts");
+        // A Debian has it always; elsewhere its pattern is known.
+        if let Ok(output) = command.args(more).arg(folder.path()).output() {
+            assert!(
+                output.status.success() && output.stdout.is_empty(),
+                "{output:?}"
+            );
+        }
+    }
+    let copy = crate::sequence::with_letter(&sequence.staged(27, 'p'), 'u');
+    assert_eq!(copy, sequence.staged(27, 'u'));
+}
+
+#[test]
+fn a_second_run_on_the_same_system_is_refused() {
+    let machine = machine();
+    let _first = crate::lock::Lock::take(&machine.places).unwrap();
+    let set = machine.set.clone();
+    let id = set.id.clone();
+    for refused in [
+        apply(&machine.places, set, &machine.contents, &mut unwatched).map(drop),
+        undo(&machine.places, &id, Since::Refuse, &mut unwatched),
+        crate::recover(&machine.places, &mut unwatched).map(drop),
+    ] {
+        assert!(matches!(refused, Err(ApplyError::Busy)), "{refused:?}");
+    }
+    assert_eq!(machine.now(), machine.trees);
+}

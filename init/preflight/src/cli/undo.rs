@@ -1,26 +1,33 @@
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use apply::{
-    ChangeSet, Durability, Event, Place, PlaceId, Places, Receipt, ReceiptId, Recovered, Since,
+    ApplyError, Difference, Event, Place, PlaceId, Places, Receipt, ReceiptId, Recovered, Since,
+    Unended,
 };
 use storage::Root;
+
+use super::plan::on_the_disks;
+use crate::apply::{opened_for_writing, targets_of};
+use crate::options;
+use crate::systems::Which;
 
 /// Arguments of `preflight undo`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The receipt's name; needed where there are several
-    receipt: Option<ReceiptId>,
-    /// The root of the installed system
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// The root of the installed system; auto is the one on the disks, and auto:N the one with that number in
+    /// 'preflight systems'
+    #[arg(long, value_name = "DIR|auto", default_value = "/")]
     root: PathBuf,
     /// An EFI system partition that was changed, by its PARTUUID and where it is mounted (best with the option
     /// errors=continue); once for each
     #[arg(long, value_name = "PARTUUID=DIR", value_parser = esp)]
     esp: Vec<(String, PathBuf)>,
+    /// The receipt's name; needed where there are several
+    #[arg(long, value_name = "ID")]
+    receipt: Option<ReceiptId>,
     /// Put the old files back also where somebody changed them since
     #[arg(long)]
     overwrite: bool,
@@ -36,103 +43,236 @@ fn esp(text: &str) -> Result<(String, PathBuf), String> {
     Ok((id.to_owned(), folder.into()))
 }
 
-/// Ends what was begun and not ended, and takes a change back.
+/// Ends what was begun and not ended, and takes a change back, in a mounted system or in one on the disks.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let root = Root::open(&arguments.root)?;
-    let mut places = with(Places::default(), PlaceId::root(), root.clone());
-    for (id, folder) in &arguments.esp {
-        places = with(places, PlaceId::Esp(id.clone()), Root::open(folder)?);
+    match arguments.root.to_str().and_then(Which::parse) {
+        Some(which) => on_disks(which, arguments),
+        None => undo_on(&places(arguments)?, arguments),
     }
-    let begun = apply::unfinished(&places)?;
-    if !begun.is_empty() && !arguments.yes {
-        let names: Vec<&str> = begun.iter().map(ReceiptId::as_str).collect();
-        println!(
-            "Begun and not ended: {}. With --yes this is ended first.",
-            names.join(", ")
-        );
-        return Ok(ExitCode::SUCCESS);
+}
+
+/// It is listed as it is on overlays, and done on the disks.
+fn on_disks(which: Which, arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.esp.is_empty() {
+        bail!("--root auto finds the EFI system partitions itself; leave --esp out");
     }
-    // A change can be on /boot as a file system of its own.
-    places = with(
-        places,
-        PlaceId::FileSystem("/boot".to_owned()),
-        root.folder("/boot").unwrap_or(root),
-    );
-    for (id, how) in apply::recover(&places, &mut shown)? {
-        println!("{id}: {}", said(&how));
-    }
-    let receipt = match chosen(&places, arguments.receipt.as_ref())? {
-        Some(receipt) => receipt,
-        None => {
-            println!("There is nothing to undo on {}.", arguments.root.display());
-            return Ok(ExitCode::SUCCESS);
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let data = options::parse(&command_line).0.data;
+    println!("Looking at the disks");
+    let system = on_the_disks(which)?;
+    let root = system.root().context("the system is not on the disks")?;
+    let targets = targets_of(root, system.installation()?, &data, &mut |places| {
+        if arguments.yes {
+            Ok(ExitCode::SUCCESS)
+        } else {
+            undo_on(places, arguments)
         }
-    };
+    });
+    let (targets, shown) = targets?;
     if !arguments.yes {
-        println!("To be put back from the receipt {}:", receipt.set.id);
-        list(&receipt.set);
-        println!("With --yes it is done.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(shown);
     }
+    opened_for_writing(&targets, &data, &mut |places| undo_on(places, arguments))
+}
+
+fn places(arguments: &Arguments) -> Result<Places> {
+    let root = Root::open(&arguments.root)?;
+    let mut places = with(Places::default(), PlaceId::root(), root.clone())?;
+    // Where it is a file system of its own, a change has its files by the names that they have there.
+    if let Ok(boot) = root.folder("/boot") {
+        let id = PlaceId::FileSystem("/boot".to_owned());
+        let place = Place::at(&id, boot)?;
+        if place.durability == apply::Durability::Checkpointed {
+            places = places.with(id, place);
+        }
+    }
+    for (partition, folder) in &arguments.esp {
+        let id = PlaceId::Esp(partition.clone());
+        if places.get(&id).is_ok() {
+            bail!("{id} is given twice with --esp");
+        }
+        places = with(places, id, Root::open(folder)?)?;
+    }
+    places.are_apart()?;
+    Ok(places)
+}
+
+fn with(places: Places, id: PlaceId, root: Root) -> Result<Places> {
+    let place = Place::at(&id, root)?;
+    Ok(places.with(id, place))
+}
+
+/// Ends what was begun and not ended, and takes a change back, on these places. What will be done is listed first;
+/// without `--yes` that is all.
+pub fn undo_on(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
+    match attempt(places, arguments) {
+        Err(error) if error.downcast_ref().is_some_and(is_refusal) => {
+            eprintln!("preflight: {error:#}");
+            Ok(ExitCode::from(1))
+        }
+        other => other,
+    }
+}
+
+/// Whether a check failed; else something could not be read, or was not there.
+fn is_refusal(error: &ApplyError) -> bool {
+    !matches!(
+        error,
+        ApplyError::Read(_)
+            | ApplyError::System { .. }
+            | ApplyError::NoPlace(_)
+            | ApplyError::NoReceipt(_)
+            | ApplyError::Document { .. }
+            | ApplyError::OneFileSystem { .. }
+    )
+}
+
+fn attempt(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
     let since = if arguments.overwrite {
         Since::Overwrite
     } else {
         Since::Refuse
     };
-    apply::undo(&places, &receipt.set.id, since, &mut shown)?;
-    println!(
-        "{} is undone: every file was read again and is as before.",
-        receipt.set.id
-    );
+    let unended = apply::unended(places)?;
+    let receipt = chosen(places, arguments.receipt.as_ref(), &unended)?;
+    let mut changed: Vec<Difference> = Vec::new();
+    for one in &unended {
+        show_unended(one);
+        changed.extend(one.changed.iter().cloned());
+    }
+    if let Some(receipt) = &receipt {
+        println!("To be put back from the receipt {}:", receipt.set.id);
+        list(&receipt.set, Direction::Back);
+        if unended.is_empty() {
+            changed.extend(apply::changed_since(places, &receipt.set.id)?);
+        }
+    } else if unended.is_empty() {
+        println!(
+            "There is nothing to undo on {}.",
+            places.root()?.root.path().display()
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !changed.is_empty() {
+        println!("Somebody changed these since:");
+        changed.iter().for_each(|one| println!("  {one}"));
+        println!("With --overwrite they are overwritten; without, nothing is done.");
+    }
+    if !arguments.yes {
+        println!("With --yes it is done.");
+        let is_refused = !changed.is_empty() && !arguments.overwrite;
+        return Ok(ExitCode::from(u8::from(is_refused)));
+    }
+    if !changed.is_empty() && since == Since::Refuse {
+        return Err(ApplyError::Changed(changed).into());
+    }
+    let recovered = apply::recover_over(places, since, &mut shown)?;
+    for (id, how) in &recovered {
+        println!("{id}: {}", said(how));
+    }
+    let as_shown = unended.iter().map(|one| (&one.id, &one.ends));
+    if !recovered.iter().map(|(id, how)| (id, how)).eq(as_shown) {
+        bail!("this did not end as it was listed, so nothing is undone; look again without --yes");
+    }
+    if let Some(receipt) = receipt {
+        apply::undo(places, &receipt.set.id, since, &mut shown)?;
+        println!(
+            "{} is undone: every file was read again and is as before.",
+            receipt.set.id
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn with(places: Places, id: PlaceId, root: Root) -> Places {
-    // A folder somewhere in a file system is no root that a boot loader reads, and freezing what others use would
-    // stop them.
-    let durability = if is_mount_point(root.path()) {
-        Durability::Checkpointed
-    } else {
-        Durability::Synced
-    };
-    places.with(id, Place { root, durability })
-}
-
-fn is_mount_point(path: &Path) -> bool {
-    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
-    path == Path::new("/") || device(path) != device(&path.join(".."))
-}
-
-fn chosen(places: &Places, wanted: Option<&ReceiptId>) -> Result<Option<Receipt>> {
-    let receipts: Vec<Receipt> = apply::receipts(places)?
+/// What is undone when all that was begun has ended. Where that takes something back itself, nothing else is unless
+/// it was named: who calls again after a power cut means the same change.
+fn chosen(
+    places: &Places,
+    wanted: Option<&ReceiptId>,
+    unended: &[Unended],
+) -> Result<Option<Receipt>> {
+    let receipts = apply::receipts(places)?;
+    let mut receipts: Vec<Receipt> = receipts
         .into_iter()
         .collect::<Result<_, _>>()
         .context("a receipt cannot be read")?;
+    receipts.retain(|receipt| unended.iter().all(|one| one.id != receipt.set.id));
+    let mut taken_back = Vec::new();
+    for one in unended {
+        let receipt_of = |set: &apply::ChangeSet| Receipt {
+            schema: apply::SCHEMA.to_owned(),
+            set: set.clone(),
+            made: Vec::new(),
+        };
+        match &one.ends {
+            Recovered::Applied(receipt) => receipts.push(receipt.clone()),
+            Recovered::NotUndone => receipts.extend(one.set.as_ref().map(receipt_of)),
+            Recovered::Undone | Recovered::NotApplied => taken_back.push(&one.id),
+        }
+    }
     match wanted {
+        Some(id) if taken_back.contains(&id) => Ok(None),
         Some(id) => {
             let found = receipts.into_iter().find(|receipt| receipt.set.id == *id);
             found
                 .map(Some)
                 .with_context(|| format!("there is no receipt {id}"))
         }
+        None if !taken_back.is_empty() => Ok(None),
         None if receipts.len() > 1 => {
             let names: Vec<&str> = receipts
                 .iter()
                 .map(|receipt| receipt.set.id.as_str())
                 .collect();
-            bail!("there are several receipts, name one: {}", names.join(", "))
+            bail!(
+                "there are several receipts, name one with --receipt: {}",
+                names.join(", ")
+            )
         }
         None => Ok(receipts.into_iter().next()),
     }
 }
 
-fn list(set: &ChangeSet) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    There,
+    Back,
+}
+
+fn show_unended(one: &Unended) {
+    let (ahead, direction) = match one.ends {
+        Recovered::Applied(_) => (
+            "was begun, and will first be applied to the end",
+            Direction::There,
+        ),
+        Recovered::NotApplied => (
+            "was begun, nothing of it is in use, and it will be removed",
+            Direction::There,
+        ),
+        Recovered::Undone => (
+            "is half undone, and will be undone to the end",
+            Direction::Back,
+        ),
+        Recovered::NotUndone => (
+            "has an undo that was begun, and of which nothing is in use: it is removed",
+            Direction::Back,
+        ),
+    };
+    println!("The change {} {ahead}:", one.id);
+    let writes = matches!(one.ends, Recovered::Applied(_) | Recovered::Undone);
+    match one.set.as_ref().filter(|_| writes) {
+        Some(set) => list(set, direction),
+        None => println!("  only what was staged goes"),
+    }
+}
+
+fn list(set: &apply::ChangeSet, direction: Direction) {
     for file in set.files.iter().filter(|file| !file.is_same()) {
-        let what = if file.before.is_some() {
-            "put back"
-        } else {
-            "remove"
+        let (gets, what) = match direction {
+            Direction::There => (file.after, "change"),
+            Direction::Back => (file.before, "put back"),
         };
+        let what = if gets.is_some() { what } else { "remove" };
         println!("  {what} {} on {}", file.path, file.place);
     }
 }

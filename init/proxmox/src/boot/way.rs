@@ -345,7 +345,7 @@ pub(crate) fn by_systemd_boot(esp: &EspState, choice: Option<&str>) -> Reading<N
 }
 
 /// The version in the name of an image: `vmlinuz-6.8.12-2-pve`.
-pub(crate) fn kernel_version(image: &str) -> Option<String> {
+pub fn kernel_version(image: &str) -> Option<String> {
     let name = image.rsplit('/').next()?;
     let version = name.strip_prefix("vmlinuz-")?;
     (!version.is_empty()).then(|| version.to_owned())

@@ -45,6 +45,9 @@ pub enum DatabaseError {
     /// Something that happens when a row is changed.
     #[error("its schema has triggers, which that of pmxcfs has not")]
     Trigger,
+    /// It kept SQLite busy for longer than it is waited for.
+    #[error("it takes longer than any host's would, so it is damaged or made up")]
+    TooLong,
     /// Rows that hold more than the file is long.
     #[error("its entries hold more bytes than the database itself, so they are made up")]
     MadeUp,
@@ -56,15 +59,20 @@ const ROWS: usize = 100_000;
 const FILE: i32 = 2 << 20;
 /// A damaged or hostile database may send SQLite round in circles.
 const PATIENCE: Duration = Duration::from_secs(3);
-const STEPS: i32 = 10_000;
+const STEPS: i32 = 1_000;
 
 /// Every row of `tree`, from a database in memory that has no log any more.
 pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
+    read_until(database, Instant::now() + PATIENCE)
+}
+
+/// The same, given up at this time.
+pub(super) fn read_until(database: Vec<u8>, end: Instant) -> Result<Vec<Row>, DatabaseError> {
     let mut connection = Connection::open_in_memory()?;
     let length = database.len();
     connection.deserialize_read_exact(MAIN_DB, Cursor::new(database), length, true)?;
     connection.pragma_update(None, "ignore_check_constraints", true)?;
-    checked(&mut connection)?;
+    checked(&mut connection, end)?;
     let mut left = length;
     let mut statement =
         connection.prepare("SELECT inode, parent, version, mtime, type, name, data FROM tree")?;
@@ -89,15 +97,24 @@ pub fn read_database(database: Vec<u8>) -> Result<Vec<Row>, DatabaseError> {
             data: bytes(row.get_ref(6)?),
         });
     }
+    in_time(end)?;
     Ok(rows)
 }
 
-/// Bounds what a database can make SQLite do, and refuses what pmxcfs has not made.
-pub(super) fn checked(connection: &mut Connection) -> Result<(), DatabaseError> {
+/// Fails after this time. SQLite itself is stopped between its steps, but one step can be long.
+pub(super) fn in_time(end: Instant) -> Result<(), DatabaseError> {
+    if Instant::now() < end {
+        Ok(())
+    } else {
+        Err(DatabaseError::TooLong)
+    }
+}
+
+/// Bounds what a database can make SQLite do, from here to this time, and refuses what pmxcfs has not made.
+pub(super) fn checked(connection: &mut Connection, end: Instant) -> Result<(), DatabaseError> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, FILE)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    let end = Instant::now() + PATIENCE;
     connection.progress_handler(STEPS, Some(move || Instant::now() > end))?;
     plain_table(connection)?;
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, MAIN_DB, Transaction, TransactionBehavior};
 
-use super::database::{DatabaseError, checked, read_database};
+use super::database::{DatabaseError, checked, in_time, read_until};
 use super::tree::{FILE, FOLDER, Tree, VERSION};
 
 /// A file of /etc/pve that is to change.
@@ -54,6 +55,22 @@ impl From<rusqlite::Error> for EditError {
 
 /// The largest file that pmxcfs keeps (pve-cluster, src/pmxcfs/memdb.h, MEMDB_MAX_FILE_SIZE).
 const LARGEST: usize = 1 << 20;
+/// A host's database is read, changed and read again in less.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Names in the root of /etc/pve that are links into `nodes`, or made up when they are read, and never kept in the
+/// database (pve-cluster, src/pmxcfs/pmxcfs.c, where the plug-ins are set up).
+const NOT_KEPT: [&str; 10] = [
+    "local",
+    "qemu-server",
+    "lxc",
+    "openvz",
+    ".version",
+    ".members",
+    ".vmlist",
+    ".rrd",
+    ".clusterlog",
+    ".debug",
+];
 /// Linux's longest name (NAME_MAX).
 const LONGEST: usize = 255;
 
@@ -66,17 +83,28 @@ pub fn edit_database(
     changes: &[PveChange],
     now: i64,
 ) -> Result<Vec<u8>, EditError> {
-    let tree = sound(&database)?;
+    edit_until(database, changes, now, Instant::now() + PATIENCE)
+}
+
+/// The same, given up at `end`.
+pub(super) fn edit_until(
+    database: Vec<u8>,
+    changes: &[PveChange],
+    now: i64,
+    end: Instant,
+) -> Result<Vec<u8>, EditError> {
+    let tree = sound(&database, end)?;
     for change in changes {
         check(&tree, change)?;
     }
     let length = database.len();
     let mut connection = Connection::open_in_memory()?;
     connection.deserialize_read_exact(MAIN_DB, Cursor::new(database), length, false)?;
-    checked(&mut connection)?;
+    checked(&mut connection, end)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         put(&transaction, change, now)?;
+        in_time(end)?;
     }
     transaction.commit()?;
     let whole: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
@@ -84,7 +112,7 @@ pub fn edit_database(
         return Err(DatabaseError::Damaged(whole).into());
     }
     let edited = connection.serialize(MAIN_DB)?.to_vec();
-    let files: BTreeMap<String, Vec<u8>> = sound(&edited)?
+    let files: BTreeMap<String, Vec<u8>> = sound(&edited, end)?
         .files()
         .map(|(path, data)| (path.to_owned(), data.to_vec()))
         .collect();
@@ -101,8 +129,8 @@ pub fn edit_database(
 }
 
 /// The tree of a database that pmxcfs would start on, of a host that stands alone.
-fn sound(database: &[u8]) -> Result<Tree, EditError> {
-    let tree = Tree::from_rows(&read_database(database.to_vec())?);
+fn sound(database: &[u8], end: Instant) -> Result<Tree, EditError> {
+    let tree = Tree::from_rows(&read_until(database.to_vec(), end)?);
     if let Some(fault) = tree.faults().first() {
         return Err(EditError::Faulty(fault.clone()));
     }
@@ -116,7 +144,9 @@ fn check(tree: &Tree, change: &PveChange) -> Result<(), EditError> {
     let is_name = |name: &str| {
         !name.is_empty() && name.len() <= LONGEST && !matches!(name, "." | ".." | VERSION)
     };
-    if !change.path.split('/').all(is_name) || change.path.contains('\0') {
+    let first = change.path.split('/').next().unwrap_or_default();
+    let is_kept = change.path.split('/').all(is_name) && !NOT_KEPT.contains(&first);
+    if !is_kept || change.path.contains('\0') {
         return Err(EditError::Path(change.path.clone()));
     }
     if change.after.len() > LARGEST {

@@ -144,6 +144,11 @@ fn a_path_through_a_file_or_without_a_name_and_a_large_file_are_refused() {
         "a//b",
         "../x",
         "__version__",
+        "qemu-server/100.conf",
+        "lxc/100.conf",
+        "openvz/100.conf",
+        "local/qemu-server/100.conf",
+        ".vmlist",
         &format!("{GUEST}/below"),
     ] {
         let refused = edit_database(database(), &[new(path, "x")], NOW);
@@ -153,6 +158,16 @@ fn a_path_through_a_file_or_without_a_name_and_a_large_file_are_refused() {
     large.after = vec![b'x'; (1 << 20) + 1];
     let refused = edit_database(database(), &[large], NOW);
     assert!(matches!(refused, Err(EditError::TooLarge(_))));
+}
+
+#[test]
+fn an_edit_is_given_up_when_its_time_is_over() {
+    let over = std::time::Instant::now();
+    let given_up = super::edit::edit_until(database(), &[guest("x")], NOW, over);
+    assert!(matches!(
+        given_up,
+        Err(EditError::Database(DatabaseError::TooLong))
+    ));
 }
 
 #[test]
@@ -192,8 +207,20 @@ proptest! {
         if is_cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if let Ok(edited) = edit_database(bytes, &[guest("name: new\n")], NOW) {
-            prop_assert_eq!(data(&read_database(edited).unwrap(), "100.conf"), b"name: new\n");
+        if let Ok(edited) = edit_database(bytes.clone(), &[guest("name: new\n")], NOW) {
+            let mut wanted = read_database(bytes).unwrap();
+            let after = read_database(edited).unwrap();
+            let version = after.iter().find(|row| row.inode == 0).unwrap().version;
+            for row in &mut wanted {
+                let is_guest = row.name == "100.conf";
+                if row.inode == 0 || is_guest {
+                    (row.version, row.mtime) = (version, NOW);
+                }
+                if is_guest {
+                    row.data = b"name: new\n".to_vec();
+                }
+            }
+            prop_assert_eq!(after, wanted);
         }
     }
 }

@@ -71,6 +71,10 @@ impl RootError {
             Errno::ENOENT | Errno::ENOTDIR => Self::Missing(path),
             Errno::ELOOP => Self::Loop(path),
             Errno::EACCES | Errno::EPERM => Self::Denied(path),
+            Errno::EXDEV => Self::Io {
+                path,
+                reason: "it is on another file system, which is mounted there".to_owned(),
+            },
             other => Self::Io {
                 path,
                 reason: other.desc().to_owned(),

@@ -34,6 +34,7 @@ pub const NAMES: usize = 1 << 16;
 pub struct Root {
     folder: Arc<OwnedFd>,
     path: PathBuf,
+    one_file_system: bool,
 }
 
 impl Root {
@@ -45,7 +46,17 @@ impl Root {
         Ok(Self {
             folder: Arc::new(folder),
             path: path.to_owned(),
+            one_file_system: false,
         })
+    }
+
+    /// The same, but what is mounted inside cannot be reached: whoever syncs a file system has written to no other.
+    #[must_use]
+    pub fn on_one_file_system(&self) -> Self {
+        Self {
+            one_file_system: true,
+            ..self.clone()
+        }
     }
 
     /// Where the folder is in the running system: for messages, and for programs that work in it.
@@ -62,6 +73,7 @@ impl Root {
         Ok(Self {
             folder: Arc::new(folder),
             path: self.path.join(inside),
+            one_file_system: self.one_file_system,
         })
     }
 
@@ -201,8 +213,18 @@ impl Root {
         };
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(self.inside());
         openat2(self.folder.as_fd(), inside, how)
+    }
+
+    /// How every path is resolved.
+    fn inside(&self) -> ResolveFlag {
+        let inside = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        if self.one_file_system {
+            inside | ResolveFlag::RESOLVE_NO_XDEV
+        } else {
+            inside
+        }
     }
 }
 

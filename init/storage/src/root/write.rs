@@ -6,11 +6,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat2};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, openat2, renameat, renameat2};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Root;
+
+/// What a file system says that takes no flags of renameat2(2).
+const NO_FLAGS: [Errno; 3] = [Errno::EINVAL, Errno::ENOSYS, Errno::EOPNOTSUPP];
 
 /// Why something inside a root could not be changed. Paths are as that system has them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +47,7 @@ impl Root {
         let how = OpenHow::new()
             .flags(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC)
             .mode(Mode::from_bits_truncate(mode))
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(self.inside());
         let file = openat2(folder.as_fd(), name.as_os_str(), how).map_err(failed)?;
         Ok(file.into())
     }
@@ -78,9 +81,28 @@ impl Root {
         self.rename_with(one.as_ref(), other.as_ref(), RenameFlags::RENAME_EXCHANGE)
     }
 
-    /// Gives a file another name. Fails where anything has that name already.
+    /// Gives a file another name. Fails where anything has that name already; where the file system cannot say
+    /// so itself (ZFS before 2.2, vfat before Linux 4.9), it is looked at before.
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), WriteError> {
-        self.rename_with(from.as_ref(), to.as_ref(), RenameFlags::RENAME_NOREPLACE)
+        let (from, to) = (from.as_ref(), to.as_ref());
+        match self.rename_with(from, to, RenameFlags::RENAME_NOREPLACE) {
+            Err(error) if NO_FLAGS.contains(&error.errno) => {
+                self.vacant(to)
+                    .map_err(WriteError::at("put in place", to))?;
+                self.rename_with(from, to, RenameFlags::empty())
+            }
+            other => other,
+        }
+    }
+
+    /// Fails where anything has that name, or nobody can say.
+    fn vacant(&self, path: &Path) -> Result<(), Errno> {
+        let (folder, name) = self.parent(path)?;
+        match fstatat(folder, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EEXIST),
+            Err(Errno::ENOENT) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Gives a file another name, in place of what has it.
@@ -107,6 +129,9 @@ impl Root {
             let (from_folder, from_name) = self.parent(from)?;
             let (to_folder, to_name) = self.parent(to)?;
             let (from_name, to_name) = (from_name.as_os_str(), to_name.as_os_str());
+            if flags.is_empty() {
+                return renameat(from_folder, from_name, to_folder, to_name);
+            }
             renameat2(from_folder, from_name, to_folder, to_name, flags)
         };
         rename().map_err(WriteError::at("put in place", to))

@@ -2,6 +2,7 @@
 //! virtio-serial, waits for a line on the console, and ends like in a power cut: nothing is synced, nothing
 //! unmounted.
 
+mod inventory;
 #[path = "../guest-probe/port.rs"]
 mod port;
 mod rehearsal;
@@ -76,6 +77,9 @@ fn answer(request: &Request) -> Result<Answer, Refusal> {
         Request::Shell(script) => shell(script),
         Request::Look(request) => {
             looked(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
+        }
+        Request::Inventory => {
+            inventory::listed().and_then(|answer| Ok(serde_json::to_string(&answer)?))
         }
         Request::Rehearse(request) => {
             rehearsal::rehearsed(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
