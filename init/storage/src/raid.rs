@@ -40,9 +40,9 @@ impl Mdadm {
         let name = node.display().to_string();
         let uuid = format!("--uuid={}", mdadm_uuid(uuid));
         let mut words = vec!["--assemble", "--config=none"];
-        match start {
-            Start::ToRead => words.extend(["--run", "--readonly"]),
-            Start::WholeToWrite => words.push("--no-degraded"),
+        // Without --run, mdadm starts no array of named devices that lacks one (mdadm(8), ASSEMBLE MODE).
+        if start == Start::ToRead {
+            words.extend(["--run", "--readonly"]);
         }
         words.extend([uuid.as_str(), &name]);
         let devices: Vec<String> = devices

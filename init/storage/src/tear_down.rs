@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::syncfs;
 
-use crate::btrfs;
 use crate::held::lift_read_only;
 use crate::model::Trouble;
 use crate::opened::{self, Opened};
@@ -65,7 +64,6 @@ pub fn tear_down(sys: &Path, folder: &Path) -> Vec<Trouble> {
                 stays: &mut report,
             };
             for name in overlays(sys) {
-                btrfs::forget(&Path::new("/dev").join(&name));
                 remover.remove(&name, DEEPEST);
             }
             for leaf in leaves(&opened) {

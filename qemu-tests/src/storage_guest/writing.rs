@@ -12,6 +12,8 @@ pub struct WriteRequest {
     pub path: String,
     /// What it is to hold.
     pub text: String,
+    /// The passphrase to open every LUKS volume with.
+    pub passphrase: Option<String>,
     /// How the writing ends.
     pub end: End,
 }

@@ -25,6 +25,7 @@ fn request(installed: &Installed, end: End) -> WriteRequest {
         kinds: vec!["vfat".to_owned()],
         path: PATH.to_owned(),
         text: TEXT.to_owned(),
+        passphrase: None,
         end,
     }
 }

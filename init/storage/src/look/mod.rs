@@ -80,8 +80,8 @@ pub type LoadModules = Box<dyn FnMut(&[&'static str])>;
 /// Looks at all disks but the stick. What cannot be read is a [`Trouble`] in the result; an error means that
 /// nothing could be looked at. The modules of [`MODULES`] must be loaded.
 ///
-/// With [`Purpose::Write`] what is wanted is opened for writing; a file system that could not be brought up says so
-/// when it is opened, so all of them are opened before the first change. A degraded pool is opened, with a
+/// With [`Purpose::Write`] what is wanted is opened for writing; [`Look::not_there`] says what could not be brought
+/// up, and is asked before anything is opened. A degraded pool is opened, with a
 /// [`Trouble::Incomplete`]; a volume group, array or btrfs that lacks a member is not.
 pub fn look(options: LookOptions) -> Result<Look, Error> {
     look_loading(options, Box::new(|_| {}))

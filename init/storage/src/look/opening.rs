@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Look, Purpose};
 use crate::held::hold_read_only;
-use crate::model::{DiskId, Trouble, Volume, VolumeId, Wanted};
+use crate::model::{DiskId, FileSystemId, Trouble, Volume, VolumeId, Wanted};
 use crate::opened::lift;
 use crate::signature::content;
 
@@ -13,6 +13,18 @@ impl Look {
             Purpose::Write(wanted) => Some(wanted),
             Purpose::Read | Purpose::Rehearse => None,
         }
+    }
+
+    /// Wanted file systems that could not be brought up: to be asked before the first of them is opened, so that
+    /// nothing is written when not all can be.
+    pub fn not_there(&self) -> Vec<&FileSystemId> {
+        let wanted = self.wanted().into_iter();
+        let ids = wanted.flat_map(Wanted::file_systems);
+        let is_whole = |id: &&FileSystemId| {
+            let system = self.storage.file_system(id);
+            system.is_some_and(|system| system.missing == 0)
+        };
+        ids.filter(|id| !is_whole(id)).collect()
     }
 
     /// Whether it is to be brought up: to read, everything is, to write, what is wanted.

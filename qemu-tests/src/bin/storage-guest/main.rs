@@ -21,7 +21,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use qemu_tests::probe::{Answer, Refusal};
 use qemu_tests::storage_guest::{LookAnswer, LookRequest, Request, RootFile};
-use storage::{Content, LookOptions, MODULES, Volume, VolumeId, look};
+use storage::{Content, Look, LookOptions, MODULES, Volume, VolumeId, look};
 
 const MOUNTS: [(&str, &str); 4] = [
     ("proc", "/proc"),
@@ -110,24 +110,31 @@ fn shell(script: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Opens every LUKS volume when there is a passphrase.
+fn open_encrypted(look: &mut Look, passphrase: Option<&str>) -> anyhow::Result<()> {
+    let Some(passphrase) = passphrase else {
+        return Ok(());
+    };
+    let encrypted = |volume: &&Volume| match &volume.content {
+        Content::Known(known) => known.kind == "crypto_LUKS",
+        _ => false,
+    };
+    let volumes = look.storage().volumes.iter().filter(encrypted);
+    let closed: Vec<VolumeId> = volumes.map(|volume| volume.id.clone()).collect();
+    for id in closed {
+        look.open_luks(&id, passphrase.as_bytes())
+            .map_err(|trouble| anyhow!("{trouble}"))?;
+    }
+    Ok(())
+}
+
 fn looked(request: &LookRequest) -> anyhow::Result<LookAnswer> {
     let started = Instant::now();
     let mut look = look(LookOptions {
         bound: request.bound,
         ..LookOptions::default()
     })?;
-    if let Some(passphrase) = &request.passphrase {
-        let encrypted = |volume: &&Volume| match &volume.content {
-            Content::Known(known) => known.kind == "crypto_LUKS",
-            _ => false,
-        };
-        let volumes = look.storage().volumes.iter().filter(encrypted);
-        let closed: Vec<VolumeId> = volumes.map(|volume| volume.id.clone()).collect();
-        for id in closed {
-            look.open_luks(&id, passphrase.as_bytes())
-                .map_err(|trouble| anyhow!("{trouble}"))?;
-        }
-    }
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let mut files = Vec::new();
     for root in 0..look.storage().roots.len() {
         let opened = look

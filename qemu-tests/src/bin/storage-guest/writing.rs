@@ -13,6 +13,8 @@ use storage::{
     tear_down,
 };
 
+use crate::open_encrypted;
+
 /// The word before the request of a process that writes and is killed.
 const KILLED: &str = "write-and-be-killed";
 
@@ -66,10 +68,15 @@ fn opened(request: &WriteRequest) -> anyhow::Result<(Look, WriteAnswer)> {
         purpose: Purpose::Write(wanted.clone()),
         ..LookOptions::default()
     })?;
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let mut answer = WriteAnswer {
         disks: wanted.disks().into_iter().collect(),
         ..WriteAnswer::default()
     };
+    let not_there = look.not_there();
+    if !not_there.is_empty() {
+        bail!("{not_there:?}: {:?}", look.storage().troubles);
+    }
     for id in wanted.file_systems() {
         let written = if *id == root.file_system {
             look.open_candidate(&root)
@@ -91,6 +98,7 @@ fn rehearsed(request: &WriteRequest) -> anyhow::Result<(RootCandidate, Wanted)> 
         purpose: Purpose::Rehearse,
         ..LookOptions::default()
     })?;
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let (root, folder) = root_of(&mut look, &request.host)?;
     write(
         folder.path(),

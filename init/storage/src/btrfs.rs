@@ -1,10 +1,6 @@
-mod forget;
-
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-
-pub(crate) use forget::forget;
 
 /// Where the first super block lies, bytes (`BTRFS_SUPER_INFO_OFFSET`).
 const OFFSET: u64 = 64 << 10;
