@@ -1,5 +1,6 @@
 //! Initrds that Debian's own tools made, with files put behind them, unpacked and run by a real kernel.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use proxmox::files::MemoryFiles;
 use proxmox::initrd::{InitramfsTool, InitrdContent, Unpacking};
+use qemu_tests::initramfs::{self, Entry};
 use qemu_tests::peers::Peers;
-use qemu_tests::{Boot, Deadlines, Images, Machine, Qemu, baseline};
+use qemu_tests::{Boot, Deadlines, Images, Machine, Milestone, Qemu, baseline};
 use tempfile::TempDir;
 
 const OPTIONS: &str = "# Written by a test.\noptions vfio-pci ids=10de:1b80\n";
@@ -163,4 +165,72 @@ fn an_initrd_of_dracut_loads_vfio_pci_with_the_option_from_behind_it() {
     let content = read(&after, InitramfsTool::Dracut);
     assert!(content.modules.contains("vfio_pci"));
     lab.boot("native-dracut", &after, &[LOADED], &[]);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// With the check sum that the kernel knows.
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let stream =
+        liblzma::stream::Stream::new_easy_encoder(1, liblzma::stream::Check::Crc32).unwrap();
+    let mut writer = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// The legacy frame, of one block.
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let block = lz4_flex::block::compress(bytes);
+    let length = u32::try_from(block.len()).unwrap();
+    [&b"\x02\x21\x4c\x18"[..], &length.to_le_bytes(), &block].concat()
+}
+
+/// The init of the packed archive is no program; only the one behind it can run.
+fn starts_by_what_stands_behind(name: &str, pack: fn(&[u8]) -> Vec<u8>) {
+    let Some(lab) = Lab::open() else { return };
+    let init = std::fs::read(env!("CARGO_BIN_EXE_baseline-init")).unwrap();
+    let entries = [
+        Entry::folder("dev"),
+        Entry::device("dev/console", 5, 1),
+        Entry::program("init", b"no program".to_vec()),
+    ];
+    let before = pack(&initramfs::write(&entries).unwrap());
+    let put = native::initrd::InitrdFile {
+        path: "init".to_owned(),
+        mode: 0o755,
+        bytes: init,
+    };
+    let after = native::initrd::with_files(&before, &lab.release(), &[put]).unwrap();
+    let initramfs = lab.folder.path().join(name);
+    std::fs::write(&initramfs, after).unwrap();
+    let kernel = lab
+        .peers
+        .root()
+        .join(format!("boot/vmlinuz-{}", lab.release()));
+    let images = Images { kernel, initramfs };
+    let boot = Boot::new(name, &images, Machine::q35().memory(512)).deadlines(lab.deadlines);
+    let mut run = boot.option("baseline=end").start(&lab.qemu).unwrap();
+    run.wait_milestone(Milestone::Init).unwrap();
+    run.wait_end().unwrap();
+    let log = run.serial().text().into_owned();
+    assert!(!log.contains("Initramfs unpacking failed"), "{log}");
+}
+
+#[test]
+fn the_kernel_takes_what_stands_behind_an_archive_packed_with_gzip() {
+    starts_by_what_stands_behind("native-gzip", gzip);
+}
+
+#[test]
+fn the_kernel_takes_what_stands_behind_an_archive_packed_with_xz() {
+    starts_by_what_stands_behind("native-xz", xz);
+}
+
+#[test]
+fn the_kernel_takes_what_stands_behind_an_archive_packed_with_lz4() {
+    starts_by_what_stands_behind("native-lz4", lz4);
 }
