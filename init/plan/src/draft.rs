@@ -302,11 +302,11 @@ fn needs(ctx: &Context, changes: &[Change]) -> Needs {
     };
     let initramfs = touches(&IN_INITRD);
     let command_line = touches(&IN_BOOT_FILES);
-    let methods = ctx.methods().into_iter().filter(|method| {
-        use proxmox::boot::way::Method;
-        // Where the ESP has the kernels, it has the initrds too.
-        command_line || initramfs && matches!(method, Method::GrubOnEsp | Method::SystemdBoot)
-    });
+    // Where the ESP has the kernels, it has the initrds too.
+    let methods = ctx
+        .methods()
+        .into_iter()
+        .filter(|method| command_line || initramfs && method.has_kernels_on_esp());
     let kernels = ctx.system().kernels.iter();
     let kernels = kernels
         .filter(|kernel| initramfs && kernel.in_boot)

@@ -37,8 +37,10 @@ pub fn plan(subject: Subject, choice: &Choice) -> Plan {
         (step.write)(&mut draft);
     }
     let release = subject.installation.release.name();
-    draft.finish(match &subject.installation.node {
+    let mut plan = draft.finish(match &subject.installation.node {
         Reading::Known(node) => format!("{release} '{node}'"),
         Reading::Absent | Reading::Unknown(_) => release,
-    })
+    });
+    verify::add_unapplied(&mut plan, subject.installation, subject.files);
+    plan
 }

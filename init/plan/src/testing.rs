@@ -7,10 +7,11 @@ use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading};
 use pci::{Address, ClassCode, FunctionId};
 use proxmox::boot::esp::EspSource;
 use proxmox::disks::DiskUse;
-use proxmox::files::MemoryFiles;
+use proxmox::files::{Files, MemoryFiles};
 use proxmox::{Installation, Sources, look};
 use rusqlite::Connection;
 
+use crate::edit::{Source, WordEdit, placed_words};
 use crate::plan::{Content, Tree};
 use crate::{Choice, Plan, Subject, SystemFiles, plan};
 
@@ -264,6 +265,23 @@ impl Host {
                 _ => {}
             }
         }
+        self.updated_grub(&plan.command_line)
+    }
+
+    /// With the menu that update-grub would make.
+    fn updated_grub(mut self, edits: &[WordEdit]) -> Self {
+        let path = "boot/grub/grub.cfg";
+        let Ok(menu) = self.root.read(path.as_ref(), u64::MAX) else {
+            return self;
+        };
+        let mut source = Source::parse(&menu);
+        for edit in edits {
+            let is_linux = |line: &crate::edit::Line| line.text.starts_with("\tlinux");
+            let span = source.lines().find(is_linux).unwrap().span();
+            let words = placed_words(&source, std::slice::from_ref(&span));
+            edit.apply(&mut source, &words, span.end).unwrap();
+        }
+        self.root = self.root.file(path, source.print());
         self
     }
 }

@@ -9,7 +9,6 @@ use std::fmt;
 
 use hardware::Reading;
 use proxmox::Installation;
-use proxmox::boot::way::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::files::SystemFiles;
@@ -73,6 +72,33 @@ pub fn verify(plan: &Plan, installation: &Installation, files: &SystemFiles) -> 
     found
 }
 
+/// Adds to what is needed: initrds and boot files that were never made anew after files which say already what the
+/// plan wants.
+pub(crate) fn add_unapplied(plan: &mut Plan, system: &Installation, files: &SystemFiles) {
+    let is_other = |mismatch: &Mismatch| matches!(mismatch.found, Found::Other(_));
+    // Where a file changes, everything that is made from it is needed anyway.
+    if plan.needs.initramfs.is_empty() {
+        let stale = system.kernels.iter().filter(|kernel| {
+            kernel.in_boot
+                && initrds::of_boot(plan, system, files, kernel)
+                    .iter()
+                    .any(is_other)
+        });
+        plan.needs.initramfs = stale.map(|kernel| kernel.version.clone()).collect();
+    }
+    if plan.needs.boot_files.is_empty() {
+        let words = boot::check(plan, system).iter().any(is_other);
+        for (_, way) in system.boot.ways() {
+            if let Reading::Known(method) = way.method
+                && (words || !plan.needs.initramfs.is_empty() && method.has_kernels_on_esp())
+                && !plan.needs.boot_files.contains(&method)
+            {
+                plan.needs.boot_files.push(method);
+            }
+        }
+    }
+}
+
 /// Whether an ESP takes part in starting: proxmox-boot-tool keeps it, or a way begins on it. Nobody says so of one
 /// where the tool is not used, and then it may.
 fn takes_part(system: &Installation, index: usize) -> bool {
@@ -84,12 +110,10 @@ fn takes_part(system: &Installation, index: usize) -> bool {
 
 /// Whether kernels and initrds are started from ESPs.
 fn starts_from_esps(system: &Installation) -> bool {
-    let ways = system.boot.ways();
-    let method = |method| {
-        ways.iter()
-            .any(|(_, way)| way.method == Reading::Known(method))
-    };
-    method(Method::SystemdBoot) || method(Method::GrubOnEsp)
+    system.boot.ways().iter().any(|(_, way)| {
+        let method = way.method.known();
+        method.is_some_and(|method| method.has_kernels_on_esp())
+    })
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ fn order(contents: &Contents, wanted: bool) -> Option<InitrdFile> {
     if first.is_some_and(runs) == wanted && lines.iter().filter(|line| runs(line)).count() < 2 {
         return None;
     }
-    while let Some(at) = lines.iter().position(|line| runs(line)) {
+    while let Some(at) = lines.iter().position(runs) {
         lines.remove(at);
         if lines.get(at) == Some(&PARAMETERS) {
             lines.remove(at);

@@ -85,6 +85,29 @@ fn of_kernel(
     found
 }
 
+/// What does not agree in the initrd of /boot, where it could be read.
+pub(super) fn of_boot(
+    plan: &Plan,
+    system: &Installation,
+    files: &SystemFiles,
+    kernel: &InstalledKernel,
+) -> Vec<Mismatch> {
+    let mut copies = kernel.initrds.iter().filter(|copy| copy.esp.is_none());
+    let read = copies.find_map(|copy| Some((copy, copy.content.known()?)));
+    let Some((copy, seen)) = read.filter(|(_, seen)| seen.holds.broken.is_none()) else {
+        return Vec::new();
+    };
+    let check = Check {
+        plan,
+        system,
+        files,
+        kernel,
+        place: &copy.path,
+        holds: &seen.holds,
+    };
+    check.all()
+}
+
 /// The copy in /boot, and where systems start from ESPs those there.
 fn counted<'a>(
     system: &Installation,

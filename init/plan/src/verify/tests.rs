@@ -480,6 +480,37 @@ fn an_initrd_that_is_gone_or_cut_off_is_not_taken_for_right() {
     );
 }
 
+fn unchanged(plan: &Plan) -> bool {
+    let mut changes = plan.changes.iter();
+    changes.all(|change| change.tree == crate::Tree::Stick)
+}
+
+#[test]
+fn what_is_written_and_was_never_applied_is_needed_still() {
+    let none = lvm().host.plan();
+    assert!(unchanged(&none));
+    assert_eq!(none.needs, crate::Needs::default());
+    let mut stale = lvm().without("etc/modprobe.d/preflight-vfio.conf").host;
+    let plan = stale.plan();
+    assert!(unchanged(&plan));
+    assert_eq!(plan.needs.initramfs, [VERSION]);
+    assert_eq!(plan.needs.boot_files, []);
+    stale = lvm().file("boot/grub/grub.cfg", &menu("quiet")).host;
+    let plan = stale.plan();
+    assert_eq!(plan.needs.initramfs, [""; 0]);
+    assert_eq!(
+        plan.needs.boot_files,
+        [proxmox::boot::way::Method::GrubBios]
+    );
+    let stale = Done::on_zfs().without("vfio-pci.ko").host;
+    let plan = stale.plan();
+    assert!(unchanged(&plan));
+    assert_eq!(
+        plan.needs.boot_files,
+        [proxmox::boot::way::Method::SystemdBoot]
+    );
+}
+
 #[test]
 fn a_mismatch_and_a_plan_with_its_words_go_through_json() {
     let done = lvm().file("etc/default/grub", "");

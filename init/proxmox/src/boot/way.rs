@@ -39,6 +39,13 @@ pub enum Method {
     SystemdBoot,
 }
 
+impl Method {
+    /// Whether kernels and initrds are started from an ESP, which has copies of those in /boot.
+    pub fn has_kernels_on_esp(self) -> bool {
+        matches!(self, Self::GrubOnEsp | Self::SystemdBoot)
+    }
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
