@@ -5,3 +5,5 @@ mod control;
 mod host;
 mod inventory;
 mod lab;
+mod planned;
+mod round_trip;
