@@ -7,3 +7,4 @@ mod inventory;
 mod lab;
 mod planned;
 mod round_trip;
+mod trouble;

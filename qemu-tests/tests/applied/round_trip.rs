@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use qemu_tests::golden::Golden;
 use qemu_tests::storage_guest::Inventory;
-use qemu_tests::{Boot, Images, Said, Stick, StickShell, image_with_zfs};
+use qemu_tests::{Boot, Images, Machine, Said, Stick, StickShell, image_with_zfs};
 
 use crate::host::Host;
 use crate::lab::{CARD, Lab};
@@ -16,7 +16,7 @@ use crate::planned::{Planned, planned};
 const A_ROM: Duration = Duration::from_secs(120);
 const A_PLAN: Duration = Duration::from_secs(300);
 /// An initrd takes about a minute.
-const A_CHANGE: Duration = Duration::from_secs(1200);
+pub const A_CHANGE: Duration = Duration::from_secs(1200);
 /// An initrd is made in memory, and a quarter of it is for the overlays; MiB.
 const MEMORY: u32 = 3072;
 
@@ -33,14 +33,23 @@ const WRITTEN_BY_A_START: [&str; 6] = [
 impl Lab {
     /// A shell of the image on the machine of the system, with an empty stick.
     pub fn stick(&self, phase: &str, disks: &[PathBuf]) -> StickShell {
+        self.shell(phase, self.stick_machine(disks))
+    }
+
+    /// The machine of the system with enough memory for a rehearsal.
+    pub fn stick_machine(&self, disks: &[PathBuf]) -> Machine {
+        self.machine(disks).memory(MEMORY)
+    }
+
+    /// A shell of the image on this machine, with an empty stick.
+    pub fn shell(&self, phase: &str, machine: Machine) -> StickShell {
         let images = match self.installed.manifest.pool {
             Some(_) => image_with_zfs().unwrap(),
             None => Images::find().unwrap(),
         };
         let stick = Stick::new(self.folder()).unwrap();
-        let machine = self.machine(disks).memory(MEMORY).stick(&stick);
-        let boot = Boot::new(&self.name(phase), &images, machine).deadlines(self.patient());
-        StickShell::open(boot, &self.qemu).unwrap()
+        let boot = Boot::new(&self.name(phase), &images, machine.stick(&stick));
+        StickShell::open(boot.deadlines(self.patient()), &self.qemu).unwrap()
     }
 
     /// What gives the card away. Only hosts in Proxmox's layout have a guest with a number.
@@ -151,7 +160,6 @@ fn without_a_start(inventory: &Inventory) -> Inventory {
 /// The way with one system. `thorough` also takes back what has started meanwhile, and starts what was taken back.
 pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
     let Some(lab) = Lab::with(golden) else { return };
-    let before = lab.inventory("before", &lab.installed.disks);
     let disks = lab.disks("applied");
     let files = apply(&lab, &disks, with_rom);
     assert!(files.len() > 1, "{files:?}");
@@ -166,6 +174,7 @@ pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
     gives_the_card_away(&lab.start("given-away", &started, &questions), &files);
 
     assert_eq!(lab.undo("undo", &disks).status, 0);
+    let before = lab.inventory("before", &lab.installed.disks);
     is_the_same(&before, &lab.inventory("after", &disks));
     if !thorough {
         return;
