@@ -14,7 +14,6 @@ use crate::planned::{Planned, planned};
 
 /// On the reference machine, some ten times what is seen there.
 const A_ROM: Duration = Duration::from_secs(120);
-const A_PLAN: Duration = Duration::from_secs(300);
 /// An initrd takes about a minute.
 pub const A_CHANGE: Duration = Duration::from_secs(1200);
 /// An initrd is made in memory, and a quarter of it is for the overlays; MiB.
@@ -79,7 +78,7 @@ pub fn asked(shell: &mut StickShell, command: &str, patience: Duration) -> Said 
     said
 }
 
-/// Gives the card away on these disks; what was planned.
+/// Gives the card away on these disks; what is planned, as it is shown before it is done.
 fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
     let mut shell = lab.stick("apply", disks);
     let mut choice = lab.choice();
@@ -89,8 +88,6 @@ fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
         assert_eq!(asked(&mut shell, &read, A_ROM).status, 0);
         choice.push_str(" --rom /run/card.rom");
     }
-    let plan = asked(&mut shell, &format!("preflight plan {choice}"), A_PLAN);
-    assert_eq!(plan.status, 0);
     let applied = asked(
         &mut shell,
         &format!("preflight apply {choice} --yes"),
@@ -98,7 +95,7 @@ fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
     );
     assert_eq!(applied.status, 0);
     shell.power_off().unwrap();
-    planned(&plan.text)
+    planned(&applied.text)
 }
 
 /// The card is vfio-pci's from the beginning, and nobody else's at any time.
