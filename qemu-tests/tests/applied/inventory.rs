@@ -6,7 +6,7 @@ use crate::lab::Lab;
 
 #[test]
 fn a_file_that_changes_while_the_system_runs_is_seen_and_the_others_are_as_they_were_installed() {
-    let Some(lab) = Lab::with(Golden::ZfsSystemdBoot) else {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
         return;
     };
     let before = lab.inventory("inventory-before", &lab.installed.disks);

@@ -85,6 +85,11 @@ impl Lab {
         format!("applied-{phase}-{}", self.installed.golden().name())
     }
 
+    /// Where guests' files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Deadlines for what says nothing for long.
     pub fn patient(&self) -> Deadlines {
         self.deadlines

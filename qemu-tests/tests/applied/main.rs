@@ -5,3 +5,6 @@ mod control;
 mod host;
 mod inventory;
 mod lab;
+mod planned;
+mod round_trip;
+mod trouble;
