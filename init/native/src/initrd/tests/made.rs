@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use proxmox::files::MemoryFiles;
+use proxmox::initrd::{Compression, Unpacking, visit};
+
+pub(super) const VERSION: &str = "6.8.12-2-pve";
+pub(super) const VFIO: &str = "options vfio-pci ids=10de:1b80\n";
+pub(super) const DEP: &str = "kernel/drivers/vfio/vfio.ko.zst: kernel/drivers/iommu/iommufd.ko.zst\n\
+    kernel/drivers/vfio/pci/vfio-pci.ko.zst: kernel/drivers/vfio/vfio.ko.zst kernel/drivers/iommu/iommufd.ko.zst\n\
+    kernel/drivers/iommu/iommufd.ko.zst:\nkernel/fs/ext4.ko.zst:\n";
+pub(super) const INSIDE: &str = "kernel/fs/ext4.ko:\nkernel/drivers/iommu/iommufd.ko:\n";
+
+/// An archive with these entries: a link where the mode says so, else a folder or a file.
+pub(super) fn archive(entries: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, mode, content) in entries {
+        let builder = cpio::newc::Builder::new(name).mode(*mode);
+        let mut writer = builder.write(bytes, u32::try_from(content.len()).unwrap());
+        writer.write_all(content).unwrap();
+        bytes = writer.finish().unwrap();
+    }
+    let mut bytes = cpio::newc::trailer(bytes).unwrap();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+pub(super) const FILE: u32 = 0o100_644;
+pub(super) const LINK: u32 = 0o120_777;
+pub(super) const FOLDER: u32 = 0o040_755;
+
+pub(super) fn by_initramfs_tools(compression: Compression) -> Vec<u8> {
+    let modules = format!("usr/lib/modules/{VERSION}");
+    let name = |below: &str| format!("{modules}/{below}");
+    let (dep, ext4, iommufd, folder) = (
+        name("modules.dep"),
+        name("kernel/fs/ext4.ko"),
+        name("kernel/drivers/iommu/iommufd.ko"),
+        name("kernel/drivers"),
+    );
+    let plain = archive(&[
+        ("lib", LINK, b"usr/lib"),
+        ("etc", FOLDER, b""),
+        ("etc/modprobe.d", FOLDER, b""),
+        ("etc/modprobe.d/old.conf", FILE, b"blacklist old\n"),
+        ("etc/modprobe.d/same.conf", FILE, b"blacklist same\n"),
+        ("conf/initramfs.conf", FILE, b"MODULES=most\n"),
+        (
+            "conf/modules",
+            FILE,
+            b"loop\nvfio_virqfd\nfrom_a_hook a=1\n",
+        ),
+        (
+            "scripts/init-top/ORDER",
+            FILE,
+            b"/scripts/init-top/udev \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n",
+        ),
+        (&folder, FOLDER, b""),
+        (&dep, FILE, INSIDE.as_bytes()),
+        (&ext4, FILE, b"ext4"),
+        (&iommufd, FILE, b"iommufd"),
+    ]);
+    let mut early = archive(&[("kernel/x86/microcode/GenuineIntel.bin", FILE, b"microcode")]);
+    early.extend(packed(compression, &plain));
+    early
+}
+
+pub(super) fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::Gzip => {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        }
+        Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+        Compression::Xz => {
+            let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 1);
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        }
+        // One block of literals, as LZ4 has it where nothing repeats.
+        Compression::Lz4 => {
+            let mut block = vec![0xf0];
+            let mut more = bytes.len() - 15;
+            while more >= 255 {
+                block.push(255);
+                more -= 255;
+            }
+            block.push(u8::try_from(more).unwrap());
+            block.extend(bytes);
+            let length = u32::try_from(block.len()).unwrap();
+            [
+                &0x184c_2102_u32.to_le_bytes()[..],
+                &length.to_le_bytes(),
+                &block,
+            ]
+            .concat()
+        }
+        _ => bytes.to_vec(),
+    }
+}
+
+pub(super) fn root() -> MemoryFiles {
+    let mut root = MemoryFiles::new()
+        .file("etc/modprobe.d/preflight-vfio.conf", VFIO)
+        .file("etc/modprobe.d/same.conf", "blacklist same\n")
+        .file("etc/modprobe.d/note.txt", "not read")
+        .file(
+            "etc/initramfs-tools/modules",
+            "# first\nvfio\nvfio_pci\nloop\n",
+        )
+        .file(
+            "etc/initramfs-tools/scripts/init-top/preflight-vfio",
+            "#!/bin/sh\n",
+        )
+        .file(&format!("usr/lib/modules/{VERSION}/modules.dep"), DEP)
+        .symlink("lib", "usr/lib");
+    for module in [
+        "drivers/vfio/vfio",
+        "drivers/vfio/pci/vfio-pci",
+        "drivers/iommu/iommufd",
+        "fs/ext4",
+    ] {
+        let path = format!("usr/lib/modules/{VERSION}/kernel/{module}.ko.zst");
+        root = root.file(&path, zstd::encode_all(module.as_bytes(), 1).unwrap());
+    }
+    root
+}
+
+/// Entries as the kernel sees them in the end, folders aside; paths through `lib` as it resolves them.
+pub(super) fn unpacked(initrd: &[u8]) -> BTreeMap<String, (u32, String)> {
+    let mut files = BTreeMap::new();
+    visit(
+        initrd,
+        &mut Unpacking::default(),
+        &|entry| entry.is_file(),
+        &mut |entry, bytes| {
+            if entry.mode & 0o170_000 != 0o040_000 {
+                files.insert(
+                    entry.name,
+                    (entry.mode, String::from_utf8_lossy(&bytes).into_owned()),
+                );
+            }
+        },
+    )
+    .unwrap();
+    files
+}
