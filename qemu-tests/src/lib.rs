@@ -46,6 +46,7 @@ mod serial;
 mod served_card;
 mod showcase;
 pub mod stick;
+mod stick_shell;
 pub mod storage_guest;
 pub mod synthetic;
 mod topology;
@@ -74,6 +75,7 @@ pub use serial::Serial;
 pub use served_card::ServedCard;
 pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
+pub use stick_shell::{Said, StickShell};
 pub use topology::{Bridge, Function, Slot};
 
 /// Prints why a test cannot run here. Where the lab is said to be complete (`PREFLIGHT_LAB=complete`, as

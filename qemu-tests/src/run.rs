@@ -271,6 +271,11 @@ impl Run {
         &self.serial
     }
 
+    /// How long it may take.
+    pub fn deadlines(&self) -> Deadlines {
+        self.deadlines
+    }
+
     /// The process group of its QEMU.
     pub fn process_group(&self) -> i32 {
         self.process.group()

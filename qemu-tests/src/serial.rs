@@ -94,8 +94,11 @@ impl Serial {
         for line in text[self.scanned.min(end)..end].split(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(line);
             if let Some((_, rest)) = line.split_once(MILESTONE) {
-                let name = rest.split_whitespace().next().unwrap_or_default();
-                self.milestones.extend(Milestone::named(name));
+                // A line of the kernel may come right behind it.
+                let name = rest
+                    .split(|letter: char| !letter.is_ascii_lowercase())
+                    .next();
+                self.milestones.extend(name.and_then(Milestone::named));
             }
             if self.kernel_failure.is_none() {
                 self.kernel_failure = kernel_failure(&line);
@@ -274,6 +277,12 @@ mod tests {
             "more\n",
         ]);
         assert_eq!(whole.milestones, [Milestone::Init, Milestone::Session]);
+    }
+
+    #[test]
+    fn a_milestone_counts_when_the_kernel_speaks_in_the_middle_of_its_line() {
+        let cut = heard(&["preflight: milestone init[    2.109005] tsc: Refined\n\n"]);
+        assert_eq!(cut.milestones, [Milestone::Init]);
     }
 
     #[test]

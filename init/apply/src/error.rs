@@ -49,6 +49,15 @@ pub enum ApplyError {
     /// Bytes that are to be written are not at hand.
     #[error("the contents with SHA-256 {0} are not at hand")]
     NoContent(Digest),
+    /// A copy of new contents in memory.
+    #[error("{} cannot be kept until it is written: {error}; with little memory, free some by ending what else runs", .path.display())]
+    Kept {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// What was read of the contents is not what they are called.
     #[error(
         "the contents for {path} are not those that were agreed on: SHA-256 {found}, not {wanted}"

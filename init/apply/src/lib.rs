@@ -34,6 +34,7 @@ mod room;
 mod run;
 mod selector;
 mod sequence;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,7 +46,7 @@ pub use change::{
 };
 pub use collect::{Collected, collect};
 pub use commit::{Applied, apply};
-pub use contents::{Contents, Elsewhere, Memory};
+pub use contents::{Contents, Kept, Memory};
 pub use difference::Difference;
 pub use digest::{Digest, NotADigest};
 pub use error::ApplyError;
@@ -58,5 +59,6 @@ pub use receipt::{Receipt, SCHEMA};
 pub use recover::{Recovered, Unended, recover, recover_over, unended, unfinished};
 pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
+pub use snapshot::Snapshot;
 pub use store::FOLDER;
 pub use undo::{Since, changed_since, receipts, undo};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::choice::RomFile;
 use crate::context::Context;
-use crate::edit::EditError;
+use crate::edit::{EditError, WordEdit};
 use crate::plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
 
 /// A plan while its steps fill it.
@@ -12,6 +12,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) notes: Vec<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) packages: Vec<String>,
+    pub(crate) command_line: Vec<WordEdit>,
     refusals: Vec<Refusal>,
     files: BTreeMap<(Tree, String), Edited>,
     copies: Vec<Change>,
@@ -35,6 +36,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             warnings: Vec::new(),
             packages: Vec::new(),
+            command_line: Vec::new(),
             refusals: Vec::new(),
             files: BTreeMap::new(),
             copies: Vec::new(),
@@ -272,6 +274,7 @@ impl<'a> Draft<'a> {
             devices: ctx.given.iter().map(|function| function.address).collect(),
             guest: ctx.choice.guest,
             options: self.options,
+            command_line: self.command_line,
             needs,
             changes,
             notes: self.notes,
@@ -299,11 +302,11 @@ fn needs(ctx: &Context, changes: &[Change]) -> Needs {
     };
     let initramfs = touches(&IN_INITRD);
     let command_line = touches(&IN_BOOT_FILES);
-    let methods = ctx.methods().into_iter().filter(|method| {
-        use proxmox::boot::way::Method;
-        // Where the ESP has the kernels, it has the initrds too.
-        command_line || initramfs && matches!(method, Method::GrubOnEsp | Method::SystemdBoot)
-    });
+    // Where the ESP has the kernels, it has the initrds too.
+    let methods = ctx
+        .methods()
+        .into_iter()
+        .filter(|method| command_line || initramfs && method.has_kernels_on_esp());
     let kernels = ctx.system().kernels.iter();
     let kernels = kernels
         .filter(|kernel| initramfs && kernel.in_boot)

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hardware::Reading;
+use modules::ModuleName;
 use proxmox::Installation;
 use proxmox::files::{Files, RootError};
 use proxmox::guests::read_tree;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Configuration files are small; what is larger is none. An option ROM has 16 MiB at most.
 const LARGEST: u64 = 16 << 20;
 /// modules.alias of a distribution's kernel is some 2 MB.
-const ALIASES: u64 = 64 << 20;
+const MODULES_FILE: u64 = 64 << 20;
 
 /// Files that a plan may change, by name.
 const SINGLE: [&str; 8] = [
@@ -43,6 +44,10 @@ pub struct SystemFiles {
     pub pve: Reading<BTreeMap<String, Vec<u8>>>,
     /// Which modules each kernel has for which PCI device: the `alias pci:` lines of its modules.alias.
     pub aliases: BTreeMap<String, Vec<(String, String)>>,
+    /// What each kernel's modules of VFIO need, by its modules.dep: a module, and those it depends on. A kernel
+    /// whose modules.dep could not be read is not in it.
+    #[serde(default)]
+    pub dependencies: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// What is there and could not be read, files and folders, each with the reason: no such file is changed, and
     /// none that what is in it could speak against.
     pub unread: BTreeMap<String, String>,
@@ -77,15 +82,14 @@ impl SystemFiles {
                 .collect()
         });
         for kernel in &installation.kernels {
-            let aliases = ["/lib/modules", "/usr/lib/modules"]
-                .iter()
-                .find_map(|folder| {
-                    let path = format!("{folder}/{}/modules.alias", kernel.version);
-                    files.read(Path::new(&path), ALIASES).ok()
-                });
-            if let Some(aliases) = aliases {
-                let parsed = parse_aliases(&String::from_utf8_lossy(&aliases));
-                read.aliases.insert(kernel.version.clone(), parsed);
+            let version = kernel.version.as_str();
+            if let Some(text) = modules_file(files, version, "modules.alias") {
+                let parsed = parse_aliases(&text);
+                read.aliases.insert(version.to_owned(), parsed);
+            }
+            if let Some(text) = modules_file(files, version, "modules.dep") {
+                let parsed = parse_dependencies(&text);
+                read.dependencies.insert(version.to_owned(), parsed);
             }
         }
         read
@@ -107,6 +111,28 @@ impl SystemFiles {
             }
         }
     }
+}
+
+/// A file that depmod wrote for a kernel.
+fn modules_file(files: &dyn Files, version: &str, name: &str) -> Option<String> {
+    let bytes = ["/lib/modules", "/usr/lib/modules"]
+        .iter()
+        .find_map(|folder| {
+            let path = format!("{folder}/{version}/{name}");
+            files.read(Path::new(&path), MODULES_FILE).ok()
+        });
+    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Each module of VFIO with those that it depends on.
+fn parse_dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
+    let name = |path: &str| ModuleName::of_file(path).map(|name| name.to_string());
+    let lines = text.lines().filter_map(|line| {
+        let (path, needed) = line.split_once(':')?;
+        let module = name(path).filter(|module| module.starts_with("vfio"))?;
+        Some((module, needed.split_whitespace().filter_map(name).collect()))
+    });
+    lines.collect()
 }
 
 /// Pattern and module of each line that speaks of PCI.

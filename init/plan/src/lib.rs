@@ -15,14 +15,16 @@ mod plan;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 pub use choice::{Choice, ChoiceError, RomFile};
 pub use context::Subject;
 pub use diff::diff;
 pub use files::SystemFiles;
 pub use options::{OPTIONS, PlanOption};
-pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, Tree, sha256};
+pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
 pub use steps::refusal_ids;
+pub use verify::{Found, Mismatch, verify};
 
 use hardware::Reading;
 
@@ -35,8 +37,10 @@ pub fn plan(subject: Subject, choice: &Choice) -> Plan {
         (step.write)(&mut draft);
     }
     let release = subject.installation.release.name();
-    draft.finish(match &subject.installation.node {
+    let mut plan = draft.finish(match &subject.installation.node {
         Reading::Known(node) => format!("{release} '{node}'"),
         Reading::Absent | Reading::Unknown(_) => release,
-    })
+    });
+    verify::add_unapplied(&mut plan, subject.installation, subject.files);
+    plan
 }

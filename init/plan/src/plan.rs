@@ -2,6 +2,8 @@ use pci::Address;
 use proxmox::boot::way::Method;
 use serde::{Deserialize, Serialize};
 
+use crate::edit::WordEdit;
+
 /// What is to be changed in one installed system, and why. Its JSON is the contract of
 /// `preflight plan --format json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Plan {
     pub options: Vec<OptionUsed>,
     /// Files, in the order that they are written.
     pub changes: Vec<Change>,
+    /// What is changed of the kernel's command line, wherever the system takes it from.
+    #[serde(default)]
+    pub command_line: Vec<WordEdit>,
     /// What has to be made anew from them.
     pub needs: Needs,
     /// Worth knowing.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use assess::{Answer, Assessment, IommuVendor, NoNames, assess};
 use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading};
 use pci::{Address, ClassCode, FunctionId};
+use proxmox::boot::esp::EspSource;
 use proxmox::disks::DiskUse;
-use proxmox::files::MemoryFiles;
+use proxmox::files::{Files, MemoryFiles};
 use proxmox::{Installation, Sources, look};
 use rusqlite::Connection;
 
+use crate::edit::{Source, WordEdit, placed_words};
 use crate::plan::{Content, Tree};
 use crate::{Choice, Plan, Subject, SystemFiles, plan};
 
@@ -24,6 +26,7 @@ pub(crate) const ALIASES: &str = "alias pci:v000010DEd*sv*sd*bc03sc00i* nouveau\
 pub(crate) struct Host {
     pub(crate) machine: Machine,
     pub(crate) root: MemoryFiles,
+    pub(crate) esps: Vec<(&'static str, MemoryFiles)>,
     pub(crate) pve: BTreeMap<String, String>,
     pub(crate) ssh: bool,
     pub(crate) vendor: IommuVendor,
@@ -70,6 +73,7 @@ impl Host {
         let host = Self {
             machine,
             root,
+            esps: Vec::new(),
             pve: BTreeMap::new(),
             ssh: true,
             vendor: IommuVendor::Intel,
@@ -196,7 +200,8 @@ impl Host {
         self
     }
 
-    pub(crate) fn plan(&self) -> Plan {
+    /// What is read of it.
+    pub(crate) fn read(&self) -> (Installation, SystemFiles) {
         let tree: Vec<(&str, &str)> = self
             .pve
             .iter()
@@ -209,9 +214,23 @@ impl Host {
         if self.ssh {
             root = root.file("etc/ssh/sshd_config", "");
         }
-        let mut installation = look(&Sources::new(&root));
+        let esps = self.esps.iter().map(|(id, files)| EspSource {
+            name: "disk".to_owned(),
+            volume_id: Some((*id).to_owned()),
+            partition: None,
+            files,
+        });
+        let mut installation = look(&Sources {
+            esps: esps.collect(),
+            ..Sources::new(&root)
+        });
         (self.change)(&mut installation);
         let files = SystemFiles::read(&root, &installation);
+        (installation, files)
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let (installation, files) = self.read();
         let mut assessment = assess(&self.machine, None, &NoNames);
         assessment.findings.clear();
         for card in &mut assessment.cards {
@@ -246,6 +265,23 @@ impl Host {
                 _ => {}
             }
         }
+        self.updated_grub(&plan.command_line)
+    }
+
+    /// With the menu that update-grub would make.
+    fn updated_grub(mut self, edits: &[WordEdit]) -> Self {
+        let path = "boot/grub/grub.cfg";
+        let Ok(menu) = self.root.read(path.as_ref(), u64::MAX) else {
+            return self;
+        };
+        let mut source = Source::parse(&menu);
+        for edit in edits {
+            let is_linux = |line: &crate::edit::Line| line.text.starts_with("\tlinux");
+            let span = source.lines().find(is_linux).unwrap().span();
+            let words = placed_words(&source, std::slice::from_ref(&span));
+            edit.apply(&mut source, &words, span.end).unwrap();
+        }
+        self.root = self.root.file(path, source.print());
         self
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::reader::Reader;
 use esp::EspState;
 use firmware::BootEntries;
+use grub_menu::GrubMenu;
 use root_grub::RootGrub;
 use way::Way;
 
@@ -32,6 +33,12 @@ pub struct Boot {
     pub pin: Reading<String>,
     /// The kernel that was pinned for the next start alone.
     pub next_pin: Reading<String>,
+    /// The menu of /boot/grub in the root, as GRUB for UEFI runs it; absent without one.
+    #[serde(default)]
+    pub grub: Reading<GrubMenu>,
+    /// The same as GRUB for BIOS runs it.
+    #[serde(default)]
+    pub grub_bios: Reading<GrubMenu>,
     /// Every ESP.
     pub esps: Vec<EspState>,
     /// What happens on a start by UEFI.
@@ -82,6 +89,8 @@ impl Boot {
             proxmox_boot_tool: listed,
             pin: pin(root, "proxmox-boot-pin"),
             next_pin: pin(root, "next-boot-pin"),
+            grub: root_grub.uefi,
+            grub_bios: root_grub.bios,
             esps,
             uefi,
             bios,

@@ -2,14 +2,15 @@
 
 mod compression;
 mod cpio;
+mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 pub use compression::Compression;
-pub use cpio::Unpacking;
-use cpio::{Budget, Entry};
+pub use cpio::{Entry, Unpacking};
+pub use read::visit;
 
 /// An initrd larger than this, packed, is not read: it is held in memory, and boot loaders and ESPs set narrower
 /// bounds.
@@ -61,6 +62,14 @@ const TOOLS: [(&str, InitramfsTool); 5] = [
     ("buildconfig", InitramfsTool::Mkinitcpio),
 ];
 
+impl InitramfsTool {
+    /// The one that alone puts a file of this path into an initrd.
+    pub fn of(path: &str) -> Option<Self> {
+        let found = TOOLS.iter().find(|(known, _)| *known == path);
+        found.map(|(_, tool)| *tool)
+    }
+}
+
 /// Where configuration that decides about passthrough lies in an initrd.
 const KEPT_FOLDERS: [&str; 7] = [
     "etc/modprobe.d/",
@@ -71,7 +80,12 @@ const KEPT_FOLDERS: [&str; 7] = [
     "conf/",
     "etc/cmdline.d/",
 ];
-const KEPT_FILES: [&str; 2] = ["etc/modules", "etc/hostid"];
+const KEPT_FILES: [&str; 4] = [
+    "etc/modules",
+    "etc/hostid",
+    "scripts/init-top/ORDER",
+    "scripts/init-top/preflight-vfio",
+];
 
 /// Modules that bind cards for guests, and those that would take a display card before.
 const TOLD_MODULES: [&str; 13] = [
@@ -90,8 +104,13 @@ const TOLD_MODULES: [&str; 13] = [
     "xhci_pci",
 ];
 
-fn is_told(module: &str) -> bool {
-    module.starts_with("vfio") || TOLD_MODULES.contains(&module)
+/// Where VFIO and what it needs lie in a folder of modules: iommufd, irqbypass.
+const TOLD_FOLDERS: [&str; 3] = ["/drivers/vfio/", "/drivers/iommu/", "/virt/lib/"];
+
+fn is_told(path: &str, module: &str) -> bool {
+    module.starts_with("vfio")
+        || TOLD_MODULES.contains(&module)
+        || TOLD_FOLDERS.iter().any(|folder| path.contains(folder))
 }
 
 impl InitrdContent {
@@ -104,62 +123,37 @@ impl InitrdContent {
     }
 
     fn read(&mut self, bytes: &[u8], left: &mut Unpacking) -> Result<(), String> {
-        let mut rest = bytes;
-        let mut budget = Budget::new(left);
-        loop {
-            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
-            rest = rest.get(zeros..).unwrap_or_default();
-            if rest.is_empty() {
-                return if self.parts.is_empty() {
-                    Err("it is empty".to_owned())
-                } else {
-                    Ok(())
-                };
-            }
-            let compression = Compression::of(rest)
-                .ok_or("a part of it begins like nothing that Linux unpacks")?;
-            self.parts.push(compression);
-            if compression == Compression::None {
-                self.archives(&mut rest, &mut budget)?;
-                continue;
-            }
-            // Everything behind the first packed part belongs to it: frames follow each other.
-            let mut unpacked = compression
-                .unpack(rest)
-                .map_err(|error| error.to_string())?;
-            return self.archives(&mut *unpacked, &mut budget);
-        }
-    }
-
-    fn archives(
-        &mut self,
-        input: &mut dyn std::io::BufRead,
-        budget: &mut Budget,
-    ) -> Result<(), String> {
-        let before = budget.entries;
-        let mut kept: usize = self.files.values().map(String::len).sum();
-        let result = cpio::read(input, budget, &is_kept, &mut |entry, bytes| {
-            if is_kept(&entry) {
-                kept += entry.name.len() + bytes.len();
-            }
-            self.take(&entry, &bytes, kept <= KEPT_ALL);
-        });
-        self.entries = budget.entries;
-        if result.is_ok() && before == budget.entries {
-            return Err("a part of it holds no archive".to_owned());
-        }
+        let mut kept = 0;
+        let mut parts = Vec::new();
+        let mut entries = 0;
+        let result = read::archives(
+            bytes,
+            left,
+            &mut parts,
+            &mut entries,
+            &is_kept,
+            &mut |entry, bytes| {
+                if is_kept(&entry) {
+                    kept += entry.name.len() + bytes.len();
+                }
+                self.take(&entry, &bytes, kept <= KEPT_ALL);
+            },
+        );
+        self.parts = parts;
+        self.entries = entries;
         result
     }
 
     fn take(&mut self, entry: &Entry, bytes: &[u8], room: bool) {
-        if let Some((_, tool)) = TOOLS.iter().find(|(path, _)| *path == entry.name) {
-            self.tool.get_or_insert(*tool);
+        if let Some(tool) = InitramfsTool::of(&entry.name) {
+            self.tool.get_or_insert(tool);
         }
         if entry.name.starts_with("kernel/x86/microcode/") {
             self.microcode = true;
         }
         if self.modules.len() < MODULES
-            && let Some(module) = module_name(&entry.name).filter(|module| is_told(module))
+            && let Some(module) =
+                module_name(&entry.name).filter(|module| is_told(&entry.name, module))
         {
             self.modules.insert(module);
         }

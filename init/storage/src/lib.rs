@@ -1,5 +1,5 @@
-//! Block devices: which disks are there, which one is the boot stick, keeping all others read-only, and a
-//! look at what is on them that writes nothing.
+//! Block devices: which disks are there, which one is the boot stick, keeping all others read-only, a look at
+//! what is on them that writes nothing, and opening chosen file systems for writing.
 //!
 //! Until somebody calls [`look`], no content of an internal disk is read. A disk on another bus than USB is
 //! opened for one ioctl (setting it read-only), and its partition table is read only when the person named
@@ -12,6 +12,7 @@ mod held;
 mod look;
 mod lvm;
 mod model;
+mod opened;
 mod overlay;
 mod partition_table;
 mod program;
@@ -32,8 +33,8 @@ pub use look::{
 };
 pub use lvm::{Access, LogicalVolume, VolumeGroup};
 pub use model::{
-    Array, Content, DiskFacts, DiskId, FileSystem, FileSystemId, RootCandidate, Signature, Storage,
-    Trouble, Volume, VolumeId,
+    Array, CannotWrite, Content, DiskFacts, DiskId, FileSystem, FileSystemId, RootCandidate,
+    Signature, Storage, Trouble, Volume, VolumeId, Wanted,
 };
 pub use overlay::OverlayState;
 pub use partition_table::{PartitionEntry, file_system_label, partition_table};
@@ -44,4 +45,4 @@ pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
 pub use writes::Writes;
-pub use zfs::{CanMount, DataSet, Pool};
+pub use zfs::{CanMount, DataSet, HostId, Pool};

@@ -6,6 +6,15 @@ use crate::program::Program;
 /// The first number of an MD device that a look takes: below are those that people give theirs.
 const FIRST: u32 = 200;
 
+/// How an array is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// For reading alone, also when members are missing, as far as the array can: the kernel then repairs nothing.
+    ToRead,
+    /// For writing, when every member is there that was there last.
+    WholeToWrite,
+}
+
 /// The program `mdadm`.
 #[derive(Clone, Debug)]
 pub(crate) struct Mdadm(Program);
@@ -16,23 +25,26 @@ impl Mdadm {
         Program::find("mdadm").map(Self)
     }
 
-    /// Assembles the array with this UUID of these devices, for reading alone: the kernel then repairs
-    /// nothing. Runs also when members are missing, as far as the array can. Its node.
-    pub fn assemble(&self, sys: &Path, uuid: &str, devices: &[&Path]) -> Result<PathBuf, String> {
+    /// Assembles the array with this UUID of these devices. Its node.
+    pub fn assemble(
+        &self,
+        sys: &Path,
+        uuid: &str,
+        devices: &[&Path],
+        start: Start,
+    ) -> Result<PathBuf, String> {
         let node = (FIRST..FIRST + 256)
             .find(|number| !sys.join(format!("block/md{number}")).exists())
             .map(|number| PathBuf::from(format!("/dev/md{number}")))
             .ok_or("every number of an MD device is taken")?;
         let name = node.display().to_string();
         let uuid = format!("--uuid={}", mdadm_uuid(uuid));
-        let mut words = vec![
-            "--assemble",
-            "--run",
-            "--readonly",
-            "--config=none",
-            &uuid,
-            &name,
-        ];
+        let mut words = vec!["--assemble", "--config=none"];
+        // Without --run, mdadm starts no array of named devices that lacks one (mdadm(8), ASSEMBLE MODE).
+        if start == Start::ToRead {
+            words.extend(["--run", "--readonly"]);
+        }
+        words.extend([uuid.as_str(), &name]);
         let devices: Vec<String> = devices
             .iter()
             .map(|path| path.display().to_string())

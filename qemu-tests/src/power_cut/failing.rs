@@ -13,12 +13,13 @@ pub enum Fault {
     NoSpace,
 }
 
-/// A disk that fails writes to one sector and takes all others. A SCSI disk, because a virtio disk can
+/// A disk that fails writes to one sector and takes all others, or fails all. A SCSI disk, because a virtio disk can
 /// say no more than that it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailingDisk {
     image: PathBuf,
-    sector: u64,
+    /// All of them, when there is none.
+    sector: Option<u64>,
     fault: Fault,
 }
 
@@ -27,8 +28,17 @@ impl FailingDisk {
     pub fn new(image: &Path, sector: u64, fault: Fault) -> Self {
         Self {
             image: image.to_owned(),
-            sector,
+            sector: Some(sector),
             fault,
+        }
+    }
+
+    /// A disk on this raw image that takes no write (EIO). What it has can be read.
+    pub fn at_every_write(image: &Path) -> Self {
+        Self {
+            image: image.to_owned(),
+            sector: None,
+            fault: Fault::Error,
         }
     }
 
@@ -39,13 +49,15 @@ impl FailingDisk {
             Fault::Error => nix::libc::EIO,
             Fault::NoSpace => nix::libc::ENOSPC,
         };
+        let mut error = json!({"event": "none", "iotype": "write", "errno": errno});
+        if let Some(sector) = self.sector {
+            error["sector"] = json!(sector);
+        }
         vec![
             Argument::block(json!({
                 "driver": "blkdebug", "node-name": node,
                 "image": {"driver": "file", "filename": self.image},
-                "inject-error": [{
-                    "event": "none", "iotype": "write", "errno": errno, "sector": self.sector,
-                }],
+                "inject-error": [error],
             })),
             Argument::device(json!({
                 "driver": "virtio-scsi-pci", "id": id, "bus": bus, "addr": addr,

@@ -2,6 +2,8 @@ use rehearse::{Told, Tool};
 use serde::{Deserialize, Serialize};
 use storage::{Ended, Storage};
 
+use super::WriteRequest;
+
 /// Something that the guest is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +14,12 @@ pub enum Request {
     Look(LookRequest),
     /// Run programs in the root of the first system that is found; it answers with a [`RehearseAnswer`] as JSON.
     Rehearse(RehearseRequest),
+    /// List every file on the disks; it answers with an [`Inventory`](super::Inventory) as JSON.
+    Inventory,
+    /// Open the file systems of a system for writing, and write; it answers with a [`WriteAnswer`] as JSON.
+    ///
+    /// [`WriteAnswer`]: super::WriteAnswer
+    Write(WriteRequest),
 }
 
 /// What to do in the root.

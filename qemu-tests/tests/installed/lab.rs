@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::untouched::Harm;
 
 /// On the reference machine, some ten times what is seen there.
-const TO_LOGIN: Duration = Duration::from_secs(300);
+pub const TO_LOGIN: Duration = Duration::from_secs(300);
 /// An initrd takes about a minute.
 const TO_REHEARSE: Duration = Duration::from_secs(400);
 const REHEARSED: &str = "rehearsal: done";
@@ -31,6 +31,7 @@ pub struct Lab {
 }
 
 /// What a guest answered, and what it did to its disks.
+#[derive(Debug)]
 pub struct Told {
     pub answers: Vec<String>,
     pub harm: Harm,
@@ -96,6 +97,17 @@ impl Lab {
 
     /// The same with these disks themselves.
     pub fn ask_on(&self, name: &str, disks: &[PathBuf], requests: &[Request]) -> Told {
+        self.try_ask_on(name, disks, requests)
+            .unwrap_or_else(|refusal| panic!("{name}: {refusal}"))
+    }
+
+    /// The same, where the guest may refuse; with its words then.
+    pub fn try_ask_on(
+        &self,
+        name: &str,
+        disks: &[PathBuf],
+        requests: &[Request],
+    ) -> Result<Told, String> {
         let images = image(requests, self.folder.path()).unwrap();
         let rehearses = requests
             .iter()
@@ -118,13 +130,14 @@ impl Lab {
         run.wait_end().unwrap();
         drop(run);
         let text = |answer| match answer {
-            Ok(Answer::Text(text)) => text,
+            Ok(Answer::Text(text)) => Ok(text),
+            Err(refusal) => Err(format!("{refusal:?}")),
             other => panic!("{name}: {other:?}"),
         };
-        Told {
-            answers: answers.into_iter().map(text).collect(),
+        Ok(Told {
+            answers: answers.into_iter().map(text).collect::<Result<_, _>>()?,
             harm: harm.and_in(&self.qemu, disks),
-        }
+        })
     }
 
     /// Looks at the disks with a guest, which reads these files and `etc/hostname` in every root. Nobody

@@ -1,5 +1,5 @@
 //! Looks at installed systems: each is found and told apart, in whatever state it was left, and no disk is
-//! written to.
+//! written to but those that are opened for it.
 
 mod clean;
 mod control;
@@ -14,3 +14,4 @@ mod rehearsal;
 mod several;
 mod thin_pool;
 mod untouched;
+mod written;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gptman::{GPT, GPTPartitionEntry};
-use qemu_tests::probe::Answer;
+use qemu_tests::probe::{Answer, Refusal};
 use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Reads, baseline, skip,
@@ -99,6 +99,31 @@ impl Lab {
 
     /// Has a guest carry out requests, and cuts its power.
     pub fn ask(&self, name: &str, disks: &Disks, requests: &[Request]) -> Told {
+        let (answers, writes) = self.answers(name, disks, requests);
+        let text = |answer| match answer {
+            Ok(Answer::Text(text)) => text,
+            other => panic!("{name}: {other:?}"),
+        };
+        Told {
+            answers: answers.into_iter().map(text).collect(),
+            writes,
+        }
+    }
+
+    /// Why a guest does not carry out a request.
+    pub fn refusal(&self, name: &str, disks: &Disks, request: Request) -> String {
+        let (answers, _) = self.answers(name, disks, &[request]);
+        let refusal = answers.into_iter().next().unwrap().unwrap_err();
+        refusal.why
+    }
+
+    /// What a guest answers to each request, and the write operations that reached each disk.
+    fn answers(
+        &self,
+        name: &str,
+        disks: &Disks,
+        requests: &[Request],
+    ) -> (Vec<Result<Answer, Refusal>>, Vec<u64>) {
         let images = image(self.reads, requests, self.folder.path()).unwrap();
         let mut machine = Machine::q35().memory(768);
         for image in &disks.0 {
@@ -113,21 +138,12 @@ impl Lab {
         run.type_text("\r").unwrap();
         run.wait_end().unwrap();
         let counted = stats.as_array().unwrap().iter();
-        let text = |answer| match answer {
-            Ok(Answer::Text(text)) => text,
-            other => panic!("{name}: {other:?}"),
-        };
-        Told {
-            answers: answers.into_iter().map(text).collect(),
-            writes: counted
-                .filter(|disk| !disk["qdev"].is_null())
-                .map(|disk| {
-                    let stats = &disk["stats"];
-                    stats["wr_operations"].as_u64().unwrap()
-                        + stats["unmap_operations"].as_u64().unwrap_or(0)
-                })
-                .collect(),
-        }
+        let writes = counted.filter(|disk| !disk["qdev"].is_null()).map(|disk| {
+            let stats = &disk["stats"];
+            stats["wr_operations"].as_u64().unwrap()
+                + stats["unmap_operations"].as_u64().unwrap_or(0)
+        });
+        (answers, writes.collect())
     }
 
     /// Looks at the disks with a guest, which reads `etc/hostname` in every root, and checks that nothing

@@ -1,5 +1,5 @@
 //! A look at disks that real programs laid out in a real kernel, and whose power went while they were in
-//! use: everything is found, and no byte is written.
+//! use: everything is found, and no byte is written but to what is opened for it.
 
 mod host;
 mod lab;
@@ -7,3 +7,4 @@ mod lvm;
 mod partitions;
 mod pools;
 mod stacked;
+mod written;

@@ -8,8 +8,8 @@ use storage::Root;
 use tempfile::TempDir;
 
 use crate::{
-    Applied, ChangeSet, Durability, FileChange, Place, PlaceId, Places, ReceiptId, Role, Since,
-    apply, collect, undo, unwatched, verify,
+    Applied, ChangeSet, Collected, Durability, FileChange, Kept, Place, PlaceId, Places, ReceiptId,
+    Role, Since, Snapshot, apply, collect, undo, unwatched, verify,
 };
 
 fn esp() -> PlaceId {
@@ -38,7 +38,7 @@ fn places(files: &[(&str, &str)]) -> (Places, TempDir) {
 const OLD: [(&str, &str); 8] = [
     (
         "root/boot/grub/grub.cfg",
-        "linux /boot/vmlinuz-6\ninitrd /boot/initrd.img-6\n",
+        "# settings from /etc/modules\nlinux /boot/vmlinuz-6\ninitrd /boot/initrd.img-6\n",
     ),
     ("root/boot/vmlinuz-6", "kernel"),
     ("root/boot/initrd.img-6", "old"),
@@ -67,12 +67,19 @@ const NEW: [(&str, &str); 9] = [
     ),
 ];
 
-fn folders() -> [(PlaceId, &'static str); 3] {
-    [
-        (PlaceId::root(), "/boot"),
-        (PlaceId::root(), "/etc"),
-        (esp(), "/"),
-    ]
+fn folders() -> [(PlaceId, String); 3] {
+    let root = |path: &str| (PlaceId::root(), path.to_owned());
+    [root("/boot"), root("/etc"), (esp(), "/".to_owned())]
+}
+
+fn everything() -> [(PlaceId, String); 2] {
+    [PlaceId::root(), esp()].map(|place| (place, "/".to_owned()))
+}
+
+/// What differs below these folders.
+fn compared(before: &Places, after: &Places, folders: &[(PlaceId, String)]) -> Collected {
+    let [before, after] = [before, after].map(|places| Snapshot::take(places, folders).unwrap());
+    collect(id(), &before, &after)
 }
 
 fn id() -> ReceiptId {
@@ -86,8 +93,9 @@ fn role(set: &ChangeSet, path: &str) -> Option<Role> {
 
 #[test]
 fn what_a_rehearsal_changed_is_found_with_its_role_and_applied() {
-    let ((before, folder), (after, _kept)) = (places(&OLD), places(&NEW));
-    let collected = collect(id(), &before, &after, &folders()).unwrap();
+    let ((before, folder), (after, _made)) = (places(&OLD), places(&NEW));
+    let as_they_were = Snapshot::take(&before, &everything()).unwrap();
+    let collected = compared(&before, &after, &folders());
     let set = &collected.set;
     assert_eq!(role(set, "/boot/initrd.img-6"), Some(Role::Payload));
     assert_eq!(role(set, "/boot/grub/grub.cfg"), Some(Role::Selector));
@@ -101,25 +109,21 @@ fn what_a_rehearsal_changed_is_found_with_its_role_and_applied() {
     assert_eq!(set.folders[0].path, "/etc/sysfs.d");
     assert!(collected.other.is_empty());
 
-    let applied = apply(&before, set.clone(), &collected.contents, &mut unwatched).unwrap();
+    let memory = tempfile::tempdir().unwrap();
+    let kept = Kept::copy(set, &after, &memory.path().join("kept")).unwrap();
+    let applied = apply(&before, set.clone(), &kept, &mut unwatched).unwrap();
     assert!(matches!(applied, Applied::Done(_)));
-    assert_eq!(verify(&after, set).unwrap(), []);
-    let again = collect(id(), &before, &after, &folders()).unwrap();
+    assert_eq!(verify(&before, set).unwrap(), []);
+    let again = compared(&before, &after, &folders());
     assert!(again.set.files.iter().all(FileChange::is_same), "{again:?}");
 
     undo(&before, &id(), Since::Refuse, &mut unwatched).unwrap();
-    let (as_before, _kept) = places(&OLD);
-    let left = collect(
-        id(),
-        &before,
-        &as_before,
-        &[(PlaceId::root(), "/"), (esp(), "/")],
-    )
-    .unwrap();
-    assert!(
-        left.set.files.is_empty() && left.set.folders.is_empty(),
-        "{left:?}"
+    assert_eq!(
+        Snapshot::take(&before, &everything()).unwrap(),
+        as_they_were
     );
+    drop(kept);
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
     drop(folder);
 }
 
@@ -134,7 +138,7 @@ fn a_link_that_changed_is_told_and_not_followed() {
     symlink("same", old.path().join("root/same")).unwrap();
     symlink("same", new.path().join("root/same")).unwrap();
     assert!(Path::new(&new.path().join("root/boot/initrd.img")).is_symlink());
-    let collected = collect(id(), &before, &after, &[(PlaceId::root(), "/")]).unwrap();
+    let collected = compared(&before, &after, &[(PlaceId::root(), "/".to_owned())]);
     assert_eq!(collected.other, ["/boot/initrd.img on /"]);
     assert!(collected.set.files.is_empty());
 }

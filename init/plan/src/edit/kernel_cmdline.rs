@@ -1,6 +1,6 @@
 //! /etc/kernel/cmdline: one line, given to systemd-boot by proxmox-boot-tool.
 
-use super::words::{cut, cut_text};
+use super::words::{cut_text, placed_words};
 use super::{EditError, Source, WordEdit};
 
 /// Edits the line.
@@ -32,37 +32,10 @@ pub fn edit(file: &[u8], edits: &[WordEdit]) -> Result<Vec<u8>, EditError> {
 }
 
 fn apply(source: &mut Source, edit: &WordEdit) -> Result<(), EditError> {
-    let line = source
-        .lines()
-        .next()
-        .map(|line| line.text.to_owned())
-        .unwrap_or_default();
-    let words = cut(line.char_indices().map(|(at, character)| (character, at)));
-    let texts: Vec<String> = words
-        .iter()
-        .map(|word| word.iter().map(|(character, _)| *character).collect())
-        .collect();
-    let changes = edit.changes(&texts)?;
-    if let Some(word) = &changes.appended {
-        let end = line.trim_ascii_end().len();
-        source.replace(end..end, &format!(" {word}"));
-    }
-    for (index, instead) in changes.replaced.iter().rev() {
-        let Some(span) = words.get(*index).and_then(|word| {
-            let (_, start) = word.first()?;
-            let (last, end) = word.last()?;
-            Some(*start..*end + last.len_utf8())
-        }) else {
-            continue;
-        };
-        match instead {
-            Some(word) => source.replace(span, word),
-            None => {
-                let before = line.get(..span.start).unwrap_or_default();
-                let gap = before.len() - before.trim_ascii_end().len();
-                source.replace(span.start - gap..span.end, "");
-            }
-        }
-    }
-    Ok(())
+    let Some(line) = source.lines().next() else {
+        return Ok(());
+    };
+    let (span, end) = (line.span(), line.start + line.text.trim_ascii_end().len());
+    let words = placed_words(source, &[span]);
+    edit.apply(source, &words, end)
 }

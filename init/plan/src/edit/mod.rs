@@ -19,7 +19,7 @@ mod words;
 pub use error::EditError;
 pub use patch::{Mismatch, Patch};
 pub use source::{Line, Source};
-pub use words::WordEdit;
+pub use words::{PlacedWord, WordEdit, placed_words};
 
 #[cfg(test)]
 mod properties;

@@ -1,8 +1,14 @@
-use super::EditError;
+use std::ops::Range;
+
+use proxmox::command_line::CommandLine;
+use serde::{Deserialize, Serialize};
+
 use super::source::{plain, same};
+use super::{EditError, Source};
 
 /// A change of a kernel command line. Many parameters are lists with commas, of which only one item is ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WordEdit {
     /// A parameter has this item, and none of those that contradict it.
     Item {
@@ -11,6 +17,7 @@ pub enum WordEdit {
         /// The item.
         item: String,
         /// What goes when it is there.
+        #[serde(default)]
         instead_of: Vec<String>,
     },
     /// A parameter has this item no more; one that was left empty goes as a whole.
@@ -22,6 +29,17 @@ pub enum WordEdit {
     },
     /// This word is there as a whole.
     Word(String),
+}
+
+/// A word of a command line, and where it stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedWord {
+    /// As the kernel gets it.
+    pub text: String,
+    /// Its place in the [`Source`], quotes included.
+    pub span: Range<usize>,
+    /// Whether it stands there as it is. Any other can be kept, not changed.
+    pub literal: bool,
 }
 
 /// What an edit does to a list of words.
@@ -61,6 +79,55 @@ impl WordEdit {
             item: item.to_owned(),
             instead_of: instead_of.iter().map(|other| (*other).to_owned()).collect(),
         }
+    }
+
+    /// Whether a command line is as this change would leave it.
+    ///
+    /// # Errors
+    /// An open quote, or a parameter of that name that stands in quotes.
+    pub fn is_done(&self, line: &CommandLine) -> Result<bool, EditError> {
+        Ok(self.changes(&cut_text(line.as_str()))?.is_none())
+    }
+
+    /// Changes the words of a command line where they stand. A new one is put at `end`, behind a space; where one
+    /// goes, the white space before it does too.
+    ///
+    /// # Errors
+    /// A word that would have to change and is not literal, and what [`EditError`] says of all files.
+    pub fn apply(
+        &self,
+        source: &mut Source,
+        words: &[PlacedWord],
+        end: usize,
+    ) -> Result<(), EditError> {
+        let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
+        let changes = self.changes(&texts)?;
+        let mut splices: Vec<(Range<usize>, String)> = Vec::new();
+        if let Some(word) = &changes.appended {
+            splices.push((end..end, format!(" {word}")));
+        }
+        for (index, instead) in &changes.replaced {
+            let Some(word) = words.get(*index) else {
+                continue;
+            };
+            if !word.literal {
+                return Err(EditError::Elsewhere(word.text.clone()));
+            }
+            match instead {
+                Some(text) => splices.push((word.span.clone(), text.clone())),
+                None => {
+                    let before = source.text().get(..word.span.start).unwrap_or_default();
+                    let start = before.trim_end_matches([' ', '\t']).len();
+                    splices.push((start..word.span.end, String::new()));
+                }
+            }
+        }
+        // From the back, so that the places before stay what they are.
+        splices.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+        for (span, text) in splices {
+            source.replace(span, &text);
+        }
+        Ok(())
     }
 
     /// The word that is looked for afterwards, for a person.
@@ -189,6 +256,28 @@ pub(super) fn cut<T>(characters: impl Iterator<Item = (char, T)>) -> Vec<Vec<(ch
         words.push(word);
     }
     words
+}
+
+/// The words of a command line whose parts stand behind each other in a file, each in one of these places.
+pub fn placed_words(source: &Source, parts: &[Range<usize>]) -> Vec<PlacedWord> {
+    let mut characters = Vec::new();
+    for part in parts {
+        let text = source.text().get(part.clone()).unwrap_or_default();
+        characters.extend(text.char_indices().map(|(at, it)| (it, part.start + at)));
+        characters.push((' ', part.end));
+    }
+    let words = cut(characters.into_iter()).into_iter();
+    words
+        .filter_map(|word| {
+            let (_, start) = *word.first()?;
+            let (last, end) = *word.last()?;
+            Some(PlacedWord {
+                text: word.iter().map(|(character, _)| *character).collect(),
+                span: start..end + last.len_utf8(),
+                literal: true,
+            })
+        })
+        .collect()
 }
 
 /// The words of a whole command line.

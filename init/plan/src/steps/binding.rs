@@ -1,5 +1,7 @@
 mod address;
 
+pub(crate) use address::INIT_TOP;
+
 use std::collections::BTreeSet;
 
 use hardware::Reading;
@@ -25,7 +27,8 @@ pub(super) const STEP: Step = Step {
 };
 
 const MODPROBE: &str = "/etc/modprobe.d";
-const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
+/// What initramfs-tools loads first.
+pub(crate) const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
 const DRACUT: &str = "/etc/dracut.conf.d/preflight-vfio.conf";
 
 fn write(draft: &mut Draft) {

@@ -163,6 +163,11 @@ fn acs(draft: &mut Draft) {
 
 /// Edits the command line wherever the system takes it from.
 pub(super) fn words(draft: &mut Draft, edits: &[WordEdit], reason: &str) {
+    for edit in edits {
+        if !draft.command_line.contains(edit) {
+            draft.command_line.push(edit.clone());
+        }
+    }
     let methods = draft.ctx.methods();
     let systemd_boot = methods.contains(&Method::SystemdBoot)
         || methods.is_empty() && draft.ctx.files().root.contains_key(KERNEL_CMDLINE);

@@ -12,6 +12,8 @@ mod rom;
 mod sound;
 mod virtual_functions;
 
+pub(crate) use binding::{INIT_TOP, INITRAMFS_MODULES};
+
 #[cfg(test)]
 mod tests;
 

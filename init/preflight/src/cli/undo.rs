@@ -9,11 +9,17 @@ use apply::{
 };
 use storage::Root;
 
+use super::plan::on_the_disks;
+use crate::apply::{opened_for_writing, targets_of};
+use crate::options;
+use crate::systems::Which;
+
 /// Arguments of `preflight undo`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The root of the installed system
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// The root of the installed system; auto is the one on the disks, and auto:N the one with that number in
+    /// 'preflight systems'
+    #[arg(long, value_name = "DIR|auto", default_value = "/")]
     root: PathBuf,
     /// An EFI system partition that was changed, by its PARTUUID and where it is mounted (best with the option
     /// errors=continue); once for each
@@ -37,9 +43,36 @@ fn esp(text: &str) -> Result<(String, PathBuf), String> {
     Ok((id.to_owned(), folder.into()))
 }
 
-/// Ends what was begun and not ended, and takes a change back, in a mounted system.
+/// Ends what was begun and not ended, and takes a change back, in a mounted system or in one on the disks.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    undo_on(&places(arguments)?, arguments)
+    match arguments.root.to_str().and_then(Which::parse) {
+        Some(which) => on_disks(which, arguments),
+        None => undo_on(&places(arguments)?, arguments),
+    }
+}
+
+/// It is listed as it is on overlays, and done on the disks.
+fn on_disks(which: Which, arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.esp.is_empty() {
+        bail!("--root auto finds the EFI system partitions itself; leave --esp out");
+    }
+    let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let data = options::parse(&command_line).0.data;
+    println!("Looking at the disks");
+    let system = on_the_disks(which)?;
+    let root = system.root().context("the system is not on the disks")?;
+    let targets = targets_of(root, system.installation()?, &data, &mut |places| {
+        if arguments.yes {
+            Ok(ExitCode::SUCCESS)
+        } else {
+            undo_on(places, arguments)
+        }
+    });
+    let (targets, shown) = targets?;
+    if !arguments.yes {
+        return Ok(shown);
+    }
+    opened_for_writing(&targets, &data, &mut |places| undo_on(places, arguments))
 }
 
 fn places(arguments: &Arguments) -> Result<Places> {

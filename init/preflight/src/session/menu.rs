@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::process::Child;
 
 use crate::consoles::Consoles;
 use crate::init::Ending;
@@ -12,7 +13,11 @@ const PAGE: usize = 23;
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";
 /// The same where installed systems were looked at.
 const MENU_WITH_SYSTEMS: &str = "\n  r  show the report again    i  show the installed systems\n  \
+                                 a  give a card to a guest\n  \
                                  s  shell    b  reboot    p  power off\n";
+
+/// What asks for a card and a guest, rehearses, shows and asks again.
+const APPLY: [&str; 3] = ["apply", "--root", "auto"];
 
 /// Ends as the options say, or asks until the person chose an end.
 pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {
@@ -35,15 +40,21 @@ pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {
             'i' | 'I' => show_in_pages(&pages.systems, consoles),
             'b' | 'B' => return Ending::Reboot,
             'p' | 'P' => return Ending::PowerOff,
-            's' | 'S' => {
-                let left = shell::start(&console).and_then(|mut shell| Ok(shell.wait()?));
-                consoles.reopen();
-                if let Err(error) = left {
-                    consoles.line(&format!("{error:#}"));
-                }
+            's' | 'S' => on_console(shell::start(&console), consoles),
+            'a' | 'A' if !pages.systems.is_empty() => {
+                on_console(shell::start_own(&console, &APPLY), consoles);
             }
             _ => {}
         }
+    }
+}
+
+/// Waits for what has the console now.
+fn on_console(started: anyhow::Result<Child>, consoles: &mut Consoles) {
+    let left = started.and_then(|mut child| Ok(child.wait()?));
+    consoles.reopen();
+    if let Err(error) = left {
+        consoles.line(&format!("{error:#}"));
     }
 }
 

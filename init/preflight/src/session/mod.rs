@@ -10,7 +10,7 @@ mod menu;
 mod panic;
 mod randomness;
 mod run;
-mod save;
+pub mod save;
 mod settle;
 pub mod shell;
 mod uevent;

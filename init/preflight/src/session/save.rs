@@ -56,11 +56,25 @@ pub fn rom_files(machine: &Machine, readings: &[RomReading]) -> Vec<NewFile> {
         .collect()
 }
 
-/// Writes the files into a new folder on the stick, syncs and unmounts. On any failure nothing half-written
-/// keeps a finished folder's name.
+/// Writes the files of a look into a new folder on the stick that is named after the machine, as [`save_as`] does.
 pub fn save(
     place: &DataPlace,
     board: &Board,
+    files: &[NewFile],
+    slow: bool,
+) -> anyhow::Result<Saved> {
+    save_slowly(place, &folder_name(board), files, slow)
+}
+
+/// Writes the files into a new folder of this name on the stick, syncs and unmounts. On any failure nothing
+/// half-written keeps a finished folder's name.
+pub fn save_as(place: &DataPlace, name: &str, files: &[NewFile]) -> anyhow::Result<Saved> {
+    save_slowly(place, name, files, false)
+}
+
+fn save_slowly(
+    place: &DataPlace,
+    name: &str,
     files: &[NewFile],
     slow: bool,
 ) -> anyhow::Result<Saved> {
@@ -69,7 +83,7 @@ pub fn save(
     };
     let results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-    let written = write_all(&results, &folder_name(board), files, bytes, slow);
+    let written = write_all(&results, name, files, bytes, slow);
     if written.is_err() {
         results.abandon();
     }

@@ -25,6 +25,20 @@ pub fn start(console: &Path) -> Result<Child> {
     if let Ok(own) = std::env::current_exe() {
         let _ = symlink(own, "/bin/preflight");
     }
+    let mut command = Command::new(BUSYBOX);
+    command.args(["setsid", "-c", BUSYBOX, "sh", "-c", WELCOME]);
+    start_on(console, command)
+}
+
+/// Starts this very program on a console, with the console as its own.
+pub fn start_own(console: &Path, arguments: &[&str]) -> Result<Child> {
+    let own = std::env::current_exe().context("this program cannot be found")?;
+    let mut command = Command::new(BUSYBOX);
+    command.args(["setsid", "-c"]).arg(own).args(arguments);
+    start_on(console, command)
+}
+
+fn start_on(console: &Path, mut command: Command) -> Result<Child> {
     let open = || {
         OpenOptions::new()
             .read(true)
@@ -33,8 +47,7 @@ pub fn start(console: &Path) -> Result<Child> {
             .open(console)
             .with_context(|| format!("cannot open {}", console.display()))
     };
-    Command::new(BUSYBOX)
-        .args(["setsid", "-c", BUSYBOX, "sh", "-c", WELCOME])
+    command
         .env_clear()
         .env("PATH", "/bin")
         .env("HOME", "/")

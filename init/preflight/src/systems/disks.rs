@@ -5,17 +5,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use hardware::{FirmwareKind, Reading};
 use plan::SystemFiles;
-use proxmox::boot::esp::EspSource;
 use proxmox::boot::firmware::BootEntries;
-use proxmox::disks::{ESP_TYPES, LookDone, SystemRead, joins, places};
-use proxmox::system::storage::mounts;
-use proxmox::{Found, Installation, Sources};
+use proxmox::disks::{LookDone, SystemRead, places};
+use proxmox::{Found, Installation};
 use serde::{Deserialize, Serialize};
-use storage::{
-    DataPlace, FileSystem, FileSystemId, Look, LookOptions, RootCandidate, Stick, Storage, Trouble,
-    VolumeId, look_loading,
-};
+use storage::{DataPlace, Look, LookOptions, RootCandidate, Stick, Trouble, look_loading};
 
+use super::opened::{Esp, OpenedSystem, esps};
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
 
 /// How to look at the disks.
@@ -40,14 +36,6 @@ pub struct OnDisks {
     pub files: Vec<(RootCandidate, SystemFiles)>,
 }
 
-/// An ESP that was found.
-struct Esp {
-    name: String,
-    volume_id: Option<String>,
-    partition: Option<String>,
-    files: storage::Root,
-}
-
 /// Every installed system on the disks of this machine. Nothing is written to any of them. An error means that
 /// nothing could be looked at.
 pub fn on_disks(options: &DiskOptions) -> Result<OnDisks> {
@@ -65,20 +53,11 @@ type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation
 
 fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     let started = Instant::now();
-    let load = kernel_modules::loader().unwrap_or_else(|error| {
-        tracing::warn!("no module can be loaded: {error:#}");
-        Box::new(|_| {})
-    });
+    let load = kernel_modules::loader_or_none();
     firmware::mount_variables();
-    // Without an answer it would be covered like any other disk, and nothing could be saved any more.
-    let found = storage::find_stick(Path::new("/sys"), &options.data)
-        .context("it is not clear where results go, so no disk is touched")?;
-    let (stick, results) = left_alone(found, &options.data);
     let look_options = LookOptions {
-        stick,
-        results,
         bound: options.bound,
-        ..LookOptions::default()
+        ..look_options(&options.data)?
     };
     let mut look = look_loading(look_options, load)?;
     let passed = |what: &str| tracing::debug!("{what} after {} ms", started.elapsed().as_millis());
@@ -109,6 +88,19 @@ fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
         took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     Ok(Found::on_disks(read, done))
+}
+
+/// A look at everything but the place where results go.
+pub fn look_options(data: &DataPlace) -> Result<LookOptions> {
+    // Without an answer it would be covered like any other disk, and nothing could be saved any more.
+    let found = storage::find_stick(Path::new("/sys"), data)
+        .context("it is not clear where results go, so no disk is touched")?;
+    let (stick, results) = left_alone(found, data);
+    Ok(LookOptions {
+        stick,
+        results,
+        ..LookOptions::default()
+    })
 }
 
 /// What a look leaves alone: the whole disk of a stick; of a disk that a person has named a partition of, that
@@ -146,83 +138,15 @@ fn one(
     entries: &Reading<BootEntries>,
     visit: Visit,
 ) -> Result<SystemRead, Trouble> {
-    let files = look.open_root(index)?;
-    let (mut joined, mut unread) = joins(look.storage(), &root, &mounts(&files));
-    joined.retain(|join| {
-        match look.join(&files, &join.mount_point, &join.file_system, &join.folder) {
-            Ok(()) => true,
-            Err(trouble) => {
-                unread.push(proxmox::Trouble::Unread(trouble.to_string()));
-                false
-            }
-        }
-    });
-    let sources = esps.iter().map(|esp| EspSource {
-        name: esp.name.clone(),
-        volume_id: esp.volume_id.clone(),
-        partition: esp.partition.clone(),
-        files: &esp.files,
-    });
-    let installation = proxmox::look(&Sources {
-        esps: sources.collect(),
-        firmware: firmware.clone(),
-        entries: entries.clone(),
-        troubles: unread,
-        ..Sources::new(&files)
-    });
-    visit(&root, &files, &installation);
-    let places = places(look.storage(), &root, &joined, &installation);
+    let opened = OpenedSystem::open(look, index, root)?;
+    let installation = opened.installation(esps, firmware, entries);
+    visit(&opened.root, &opened.files, &installation);
+    let places = places(look.storage(), &opened.root, &opened.joined, &installation);
     Ok(SystemRead {
-        root,
+        root: opened.root,
         installation,
         places,
     })
-}
-
-/// Every ESP on every disk: the firmware may start any of them, whichever the systems mount.
-fn esps(look: &mut Look, troubles: &mut Vec<Trouble>) -> Vec<Esp> {
-    let storage = look.storage();
-    let systems = storage.file_systems.iter();
-    let found: Vec<FileSystem> = systems
-        .filter(|system| system.kind == "vfat" && is_esp(storage, system))
-        .cloned()
-        .collect();
-    let mut esps = Vec::new();
-    for system in found {
-        match look.open(&system.id) {
-            Ok(files) => esps.push(Esp {
-                name: name(&system.id),
-                volume_id: system.uuid.clone(),
-                partition: partuuid(&system.id),
-                files,
-            }),
-            Err(trouble) => troubles.push(trouble),
-        }
-    }
-    esps
-}
-
-fn is_esp(storage: &Storage, system: &FileSystem) -> bool {
-    system.on.iter().any(|volume| {
-        let kind = storage
-            .volume(volume)
-            .and_then(|volume| volume.partition_type.as_deref());
-        kind.is_some_and(|kind| ESP_TYPES.contains(&kind))
-    })
-}
-
-fn name(id: &FileSystemId) -> String {
-    match id {
-        FileSystemId::On(volume) => volume.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn partuuid(id: &FileSystemId) -> Option<String> {
-    match id {
-        FileSystemId::On(VolumeId::Partition { partuuid, .. }) => partuuid.clone(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

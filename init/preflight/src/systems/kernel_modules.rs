@@ -7,9 +7,17 @@ use storage::LoadModules;
 /// The firmware's variables.
 const EFIVARFS: &str = "efivarfs";
 
+/// [`loader`], or one that loads nothing where the running kernel's modules cannot be read.
+pub fn loader_or_none() -> LoadModules {
+    loader().unwrap_or_else(|error| {
+        tracing::warn!("no module can be loaded: {error:#}");
+        Box::new(|_| {})
+    })
+}
+
 /// Loads what a look at the disks needs, each module once. One that this kernel or image does not have is missed
 /// by what needs it, and is said there.
-pub fn loader() -> anyhow::Result<LoadModules> {
+fn loader() -> anyhow::Result<LoadModules> {
     let release = nix::sys::utsname::uname()?
         .release()
         .to_string_lossy()

@@ -1,6 +1,7 @@
 use anyhow::{Context, Result, bail};
 use plan::SystemFiles;
 use proxmox::{Found, Installation};
+use storage::RootCandidate;
 
 use super::{OnDisks, Watched, on_disks_in_own_process};
 
@@ -66,6 +67,11 @@ pub struct OneSystem {
 }
 
 impl OneSystem {
+    /// Where its root is, when it was found on the disks.
+    pub fn root(&self) -> Option<&RootCandidate> {
+        self.found.look.as_ref()?.storage.roots.get(self.index)
+    }
+
     /// The system itself.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::way::kernel_version;
 use crate::command_line::CommandLine;
 
 /// What stands behind so many bytes of a grub.cfg is left out: parsed, a byte takes a hundred.
@@ -91,6 +92,30 @@ impl GrubMenu {
         }
     }
 
+    /// The entries that update-grub gives the configured command line: those that it makes for kernels of this
+    /// system (GRUB, util/grub.d/10_linux.in), known by their ids. Recovery entries get a part of it, and those of
+    /// other systems, of memory tests and of a person's own get nothing. Where no entry has such an id, each counts
+    /// that is not known to be one of the others.
+    pub fn ordinary(&self) -> Vec<(&GrubEntry, &GrubLinux)> {
+        let mut linuxes = self.linuxes();
+        let generated = |entry: &GrubEntry| {
+            let id = entry.id.as_deref().unwrap_or_default();
+            id.starts_with("gnulinux-")
+        };
+        let known_by_id = linuxes.iter().any(|(entry, _)| generated(entry));
+        linuxes.retain(|(entry, linux)| {
+            let other = entry
+                .id
+                .as_deref()
+                .is_some_and(|id| id.starts_with("osprober-"));
+            kernel_version(&linux.kernel).is_some()
+                && !entry.is_recovery()
+                && !other
+                && (!known_by_id || generated(entry))
+        });
+        linuxes
+    }
+
     /// Every entry that starts a Linux, submenus included, in order.
     pub fn linuxes(&self) -> Vec<(&GrubEntry, &GrubLinux)> {
         let mut found = Vec::new();
@@ -100,6 +125,21 @@ impl GrubMenu {
             rest.extend(entry.children.iter().rev());
         }
         found
+    }
+}
+
+impl GrubEntry {
+    /// Whether update-grub made it for recovery.
+    fn is_recovery(&self) -> bool {
+        let by_id = self
+            .id
+            .as_deref()
+            .is_some_and(|id| id.contains("-recovery-"));
+        let single = self.linux.as_ref().is_some_and(|linux| {
+            let mut words = linux.command_line.parameters().iter();
+            words.any(|word| word.is("single") && word.value.is_none())
+        });
+        by_id || single || self.title.ends_with("(recovery mode)")
     }
 }
 

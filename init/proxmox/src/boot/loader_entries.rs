@@ -100,6 +100,16 @@ impl LoaderMenu {
         Self { default, entries }
     }
 
+    /// The entries that proxmox-boot-tool writes, known by their names; where it wrote none, all that name a kernel.
+    pub fn ordinary(&self) -> Vec<&LoaderEntry> {
+        let own = |entry: &LoaderEntry| entry.id().starts_with("proxmox-");
+        let known = self.entries.iter().any(own);
+        let entries = self.entries.iter();
+        entries
+            .filter(|entry| entry.linux.is_some() && (!known || own(entry)))
+            .collect()
+    }
+
     /// The entry that starts by itself. `chosen` is what the firmware's variables name: LoaderEntryOneShot,
     /// then LoaderEntryDefault; they go before loader.conf.
     pub fn starts(&self, chosen: Option<&str>) -> Option<&LoaderEntry> {

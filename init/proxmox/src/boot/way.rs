@@ -39,6 +39,13 @@ pub enum Method {
     SystemdBoot,
 }
 
+impl Method {
+    /// Whether kernels and initrds are started from an ESP, which has copies of those in /boot.
+    pub fn has_kernels_on_esp(self) -> bool {
+        matches!(self, Self::GrubOnEsp | Self::SystemdBoot)
+    }
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -345,7 +352,7 @@ pub(crate) fn by_systemd_boot(esp: &EspState, choice: Option<&str>) -> Reading<N
 }
 
 /// The version in the name of an image: `vmlinuz-6.8.12-2-pve`.
-pub(crate) fn kernel_version(image: &str) -> Option<String> {
+pub fn kernel_version(image: &str) -> Option<String> {
     let name = image.rsplit('/').next()?;
     let version = name.strip_prefix("vmlinuz-")?;
     (!version.is_empty()).then(|| version.to_owned())

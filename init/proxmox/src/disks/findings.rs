@@ -76,6 +76,8 @@ fn trouble(trouble: &Trouble) -> Option<Finding> {
         | Trouble::NoProgram { .. }
         | Trouble::NotAssembled { .. }
         | Trouble::NotMounted { .. }
+        | Trouble::NotWritable { .. }
+        | Trouble::NotClosed { .. }
         | Trouble::NotTakenDown { .. } => (
             UNREAD,
             "A part of the disks could not be read; a system there is not in this list.",

@@ -49,23 +49,31 @@ impl Compression {
         found.map(|(_, compression)| *compression)
     }
 
-    /// Unpacks while it is read. Fails where it is packed in a way that is not unpacked here.
-    pub(super) fn unpack<'a>(self, bytes: &'a [u8]) -> io::Result<Box<dyn BufRead + 'a>> {
-        let xz = |stream: Result<liblzma::stream::Stream, liblzma::stream::Error>| {
-            let decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream?);
-            Ok::<_, io::Error>(Box::new(BufReader::new(decoder)))
-        };
+    /// Unpacks one part while it is read; afterwards `bytes` begins behind it. Fails where it is packed in a way
+    /// that is not unpacked here.
+    pub(super) fn unpack<'a>(self, bytes: &'a mut &[u8]) -> io::Result<Box<dyn BufRead + 'a>> {
         Ok(match self {
             Self::None => Box::new(bytes),
-            Self::Gzip => Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(bytes))),
+            Self::Gzip => Box::new(BufReader::new(flate2::bufread::GzDecoder::new(bytes))),
             Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?.single_frame();
                 decoder.window_log_max(ZSTD_WINDOW)?;
                 Box::new(BufReader::with_capacity(128 << 10, decoder))
             }
-            Self::Xz => xz(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0))?,
-            Self::Lzma => xz(liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY))?,
-            Self::Lz4 => Box::new(BufReader::new(lz4_flex::frame::FrameDecoder::new(bytes))),
+            Self::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?;
+                let decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream);
+                Box::new(BufReader::new(decoder))
+            }
+            Self::Lzma => {
+                let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)?;
+                let decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream);
+                Box::new(BufReader::new(decoder))
+            }
+            Self::Lz4 => {
+                let part = lz4_part(bytes);
+                Box::new(BufReader::new(lz4_flex::frame::FrameDecoder::new(part)))
+            }
             Self::Bzip2 | Self::Lzo => {
                 return Err(io::Error::other(format!(
                     "it is packed with {self:?}, which Preflight does not unpack"
@@ -73,4 +81,32 @@ impl Compression {
             }
         })
     }
+}
+
+/// Takes the blocks of a legacy frame of LZ4, which says nowhere where it ends: at a block without bytes (Linux,
+/// lib/decompress_unlz4.c), or with the file. Of the newer frame, all.
+fn lz4_part<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+    const LEGACY: u32 = 0x184c_2102;
+    let whole = *bytes;
+    let word = |at: usize| {
+        let four = whole.get(at..)?.first_chunk::<4>()?;
+        Some(u32::from_le_bytes(*four))
+    };
+    let mut end = 0;
+    if word(0) == Some(LEGACY) {
+        end = 4;
+        while let Some(size) = word(end).filter(|size| *size != 0) {
+            let block = match size {
+                LEGACY => 0,
+                size => usize::try_from(size).unwrap_or(usize::MAX),
+            };
+            end = end.saturating_add(4).saturating_add(block);
+        }
+    }
+    let (part, rest) = match whole.split_at_checked(end) {
+        Some((part, rest)) if end > 0 => (part, rest),
+        _ => (whole, &[][..]),
+    };
+    *bytes = rest;
+    part
 }

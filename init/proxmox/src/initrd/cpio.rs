@@ -49,7 +49,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    fn spend(&mut self, bytes: u64) -> Result<(), String> {
+    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), String> {
         self.all.0 = self
             .all
             .0
@@ -64,16 +64,19 @@ impl<'a> Budget<'a> {
 }
 
 /// The head of one entry.
-pub(super) struct Entry {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
     /// Without a leading `/` or `./`.
-    pub(super) name: String,
+    pub name: String,
     /// As st_mode.
-    pub(super) mode: u32,
-    pub(super) size: u32,
+    pub mode: u32,
+    /// Bytes of a file, or of a link's target.
+    pub size: u32,
 }
 
 impl Entry {
-    pub(super) fn is_file(&self) -> bool {
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
         self.mode & 0o170_000 == 0o100_000
     }
 }

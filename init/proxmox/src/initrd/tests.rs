@@ -78,11 +78,11 @@ fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
             writer.write_all(bytes).unwrap();
             writer.finish().unwrap()
         }
+        // The legacy frame, which is the one that the kernel unpacks.
         Compression::Lz4 => {
-            let info = lz4_flex::frame::FrameInfo::new().legacy_frame(true);
-            let mut writer = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
-            writer.write_all(bytes).unwrap();
-            writer.finish().unwrap()
+            let block = lz4_flex::block::compress(bytes);
+            let length = u32::try_from(block.len()).unwrap();
+            [&b"\x02\x21\x4c\x18"[..], &length.to_le_bytes(), &block].concat()
         }
         other => panic!("no writer for {other:?}"),
     }
@@ -113,6 +113,41 @@ fn microcode_and_a_packed_archive_behind_it_are_both_read() {
         assert_eq!(content.files["conf/modules"], "vfio\nvfio_pci\n");
         assert!(!content.files.contains_key("bin/busybox"));
     }
+}
+
+#[test]
+fn what_is_put_behind_a_packed_archive_is_read_and_its_files_hold() {
+    let behind = archive(&[("etc/modprobe.d/vfio.conf", b"options vfio-pci ids=1:2\n")]);
+    for compression in [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Zstd,
+        Compression::Xz,
+        Compression::Lz4,
+    ] {
+        let mut whole = [early(), packed(compression, &main_archive())].concat();
+        whole.resize(whole.len().next_multiple_of(4) + 8, 0);
+        whole.extend(&behind);
+        let content = parse(&whole);
+        assert_eq!(content.broken, None, "{compression:?}");
+        let mut parts = vec![Compression::None, compression, Compression::None];
+        parts.dedup();
+        assert_eq!(content.parts, parts);
+        assert_eq!(content.files["conf/modules"], "vfio\nvfio_pci\n");
+        assert_eq!(
+            content.files["etc/modprobe.d/vfio.conf"], "options vfio-pci ids=1:2\n",
+            "{compression:?}"
+        );
+        whole.extend(b"rest");
+        assert!(parse(&whole).broken.is_some(), "{compression:?}");
+    }
+}
+
+#[test]
+fn no_more_parts_are_read_than_any_initrd_has() {
+    let part = packed(Compression::Gzip, &archive(&[]));
+    let content = parse(&part.repeat(200));
+    assert_eq!(content.broken.as_deref(), Some("it has more than 64 parts"));
 }
 
 #[test]

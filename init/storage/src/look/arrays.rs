@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 
 use super::Look;
 use crate::model::{Array, Trouble, VolumeId};
-use crate::raid;
+use crate::raid::{self, Start};
 
 impl Look {
-    /// Assembles every MD array that was not tried yet, for reading alone, and covers it. Whether there was one.
+    /// Assembles every MD array that was not tried yet, for reading alone unless it is wanted for writing, and covers
+    /// it. Whether there was one.
     pub(super) fn assemble_arrays(&mut self) -> bool {
         let mut found: BTreeMap<String, (Array, Vec<PathBuf>)> = BTreeMap::new();
         for (volume, node) in self.holding("linux_raid_member") {
@@ -52,8 +53,12 @@ impl Look {
             });
         };
         let nodes: Vec<&Path> = nodes.iter().map(PathBuf::as_path).collect();
+        let start = match self.wanted() {
+            Some(_) => Start::WholeToWrite,
+            None => Start::ToRead,
+        };
         let node = mdadm
-            .assemble(&self.options.sys, &array.uuid, &nodes)
+            .assemble(&self.options.sys, &array.uuid, &nodes, start)
             .map_err(|why| Trouble::NotAssembled { what, why })?;
         let uuid = array.uuid.clone();
         let partitions = raid::partitions(&self.options.sys, &node);

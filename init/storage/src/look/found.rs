@@ -20,7 +20,7 @@ const COMPARED: usize = 64 << 10;
 const SMALLEST: u64 = 64 << 10;
 
 impl Look {
-    /// Puts an overlay over every partition and over every disk that has none.
+    /// Puts an overlay over every partition and over every disk that has none; or opens those that are wanted.
     pub(super) fn find_disks(&mut self) -> Result<(), Error> {
         let sys = self.options.sys.clone();
         let found: Vec<(Disk, Claims)> = disks(&sys)?
@@ -63,6 +63,7 @@ impl Look {
             self.cover(VolumeId::Disk(id.clone()), &disk.node(), disk.size, None);
             return;
         }
+        self.lift_disk(id, &disk.node());
         let table = match partition_table(&disk.node()) {
             Ok(table) => table,
             Err(error) => {
@@ -99,8 +100,9 @@ impl Look {
                 });
                 continue;
             }
-            self.cover(volume, &node, size, kind);
-            if let Some(covered) = self.storage.volumes.last_mut() {
+            self.cover(volume.clone(), &node, size, kind);
+            let mut volumes = self.storage.volumes.iter_mut();
+            if let Some(covered) = volumes.rfind(|covered| covered.id == volume) {
                 covered.partition_name = name;
             }
         }

@@ -43,9 +43,9 @@ impl Look {
         };
         let before = self.nodes.len();
         self.storage.volume_groups.clone_from(&groups);
-        let others: Vec<Mapped> = mapped(&self.options.sys)
+        let others: Vec<Mapped> = mapped(&self.options.sys, &self.writable)
             .into_iter()
-            .filter(|device| !device.on_overlays)
+            .filter(|device| !device.is_ours)
             .collect();
         for group in &groups {
             self.activate_group(&lvm, group, &others);
@@ -72,6 +72,9 @@ impl Look {
                 what: what.clone(),
                 missing: group.missing,
             });
+            if self.wanted().is_some() {
+                return;
+            }
         }
         // LVM knows its volumes by UUID: it would take those for the ones of this group, and change them.
         if let Some(other) = others.iter().find(|other| other.is_of_group(&group.uuid)) {
@@ -92,9 +95,16 @@ impl Look {
                 return;
             }
         };
+        let id_of = |volume: &LogicalVolume| VolumeId::LogicalVolume {
+            group: group.uuid.clone(),
+            volume: volume.uuid.clone(),
+        };
         // One call for all that need nothing of their own; what it has not brought up is tried by itself.
         let plain = group.logical_volumes.iter().filter(|volume| {
-            !volume.is_guest_disk() && volume.access() == Access::Plain && is_name(&volume.name)
+            !volume.is_guest_disk()
+                && volume.access() == Access::Plain
+                && is_name(&volume.name)
+                && self.wants(&id_of(volume))
         });
         let plain: Vec<&str> = plain
             .map(|volume| volume.name.as_str())
@@ -104,11 +114,8 @@ impl Look {
             let _ = lvm.activate(group, &name, &plain, false, &devices);
         }
         for volume in &group.logical_volumes {
-            let id = VolumeId::LogicalVolume {
-                group: group.uuid.clone(),
-                volume: volume.uuid.clone(),
-            };
-            if self.nodes.contains_key(&id) {
+            let id = id_of(volume);
+            if self.nodes.contains_key(&id) || !self.wants(&id) {
                 continue;
             }
             if let Err(trouble) = self.activate(lvm, group, &name, volume, &id, &devices) {
@@ -144,7 +151,8 @@ impl Look {
         }
         let read_only = match volume.access() {
             Access::Never(why) => return Err(alone(why)),
-            Access::ReadOnly => true,
+            // To write, a mirror is brought up as its own host does.
+            Access::ReadOnly => self.wanted().is_none(),
             Access::Plain => false,
         };
         let failed = |why| Trouble::NotAssembled {
@@ -158,9 +166,9 @@ impl Look {
             self.need(layout);
         }
         let found = || {
-            let found = mapped(&self.options.sys)
+            let found = mapped(&self.options.sys, &self.writable)
                 .into_iter()
-                .find(|device| device.on_overlays && device.is_volume(&group.uuid, &volume.uuid));
+                .find(|device| device.is_ours && device.is_volume(&group.uuid, &volume.uuid));
             found.map(|device| device.node())
         };
         if found().is_none() {
@@ -227,6 +235,12 @@ impl Look {
                 group.name,
                 group.uuid.split('-').next().unwrap_or("2")
             );
+            if self.wanted().is_some() {
+                return Err(format!(
+                    "another group here is named {} too; unplug its disks",
+                    group.name
+                ));
+            }
             lvm.rename(group, &name, devices)?;
         }
         self.group_names.insert(group.uuid.clone(), name.clone());

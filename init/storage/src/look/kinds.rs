@@ -6,8 +6,10 @@ pub(super) struct Kind {
     pub name: &'static str,
     /// The kernel's name of the driver.
     pub driver: &'static str,
-    /// Options to mount it with for reading; btrfs is given its members beside.
+    /// Options to mount it with; btrfs is given its members beside.
     pub options: &'static str,
+    /// Options to add for writing.
+    pub to_write: &'static str,
     /// Kernel modules that it needs.
     pub modules: &'static [&'static str],
     /// Whether a Linux system may have its root on it.
@@ -19,6 +21,7 @@ const EXT4: Kind = Kind {
     driver: "ext4",
     // A damaged file system may ask for a kernel panic.
     options: "errors=remount-ro",
+    to_write: "",
     modules: &["crc32c_generic", "ext4"],
     may_be_root: true,
 };
@@ -39,6 +42,7 @@ pub(super) const KINDS: [Kind; 6] = [
         driver: "xfs",
         // A copy of another disk has the same UUID, and both may be read.
         options: "nouuid",
+        to_write: "",
         modules: &["crc32c_generic", "xfs"],
         may_be_root: true,
     },
@@ -46,6 +50,7 @@ pub(super) const KINDS: [Kind; 6] = [
         name: "btrfs",
         driver: "btrfs",
         options: "",
+        to_write: "",
         modules: &["crc32c_generic", "btrfs"],
         may_be_root: true,
     },
@@ -53,6 +58,8 @@ pub(super) const KINDS: [Kind; 6] = [
         name: "vfat",
         driver: "vfat",
         options: "errors=remount-ro,codepage=437,iocharset=iso8859-1,shortname=mixed",
+        // An end that ends an earlier change has to go on where that one left clusters that belong to nothing.
+        to_write: ",errors=continue",
         modules: &[
             "vfat",
             "nls_cp437",

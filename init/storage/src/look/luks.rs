@@ -9,8 +9,8 @@ use crate::program::Program;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Look {
-    /// Opens a LUKS volume with a passphrase that the person has typed, for reading alone, and looks at what
-    /// is in it. An error says why, such as that no key fits.
+    /// Opens a LUKS volume with a passphrase that the person has typed, for reading alone where the look is, and
+    /// looks at what is in it. An error says why, such as that no key fits.
     pub fn open_luks(&mut self, id: &VolumeId, passphrase: &[u8]) -> Result<(), Trouble> {
         let failed = |why: &str| Trouble::NotAssembled {
             what: id.to_string(),
@@ -29,17 +29,15 @@ impl Look {
             .and_then(|volume| volume.content.signature()?.uuid.clone())
             .ok_or_else(|| failed("it is no LUKS volume"))?;
         self.need("crypto_LUKS");
-        let node = self.node(id).ok_or_else(|| failed("it has no overlay"))?;
+        let node = self
+            .node(id)
+            .ok_or_else(|| failed("it could not be opened"))?;
         let (node, name) = (node.display().to_string(), format!("opened-{uuid}"));
-        let words = [
-            "open",
-            "--type",
-            "luks",
-            "--readonly",
-            "--disable-keyring",
-            "--key-file=-",
-        ];
-        let words = [&words[..], &[&node, &name]].concat();
+        let mut words = vec!["open", "--type", "luks"];
+        if self.wanted().is_none() {
+            words.push("--readonly");
+        }
+        words.extend(["--disable-keyring", "--key-file=-", &node, &name]);
         let environment = [("DM_DISABLE_UDEV", "1")];
         let output = cryptsetup
             .patience(PATIENCE)
@@ -48,9 +46,9 @@ impl Look {
         if !output.success {
             return Err(failed(&output.complaint));
         }
-        let mapped = mapped(&self.options.sys)
+        let mapped = mapped(&self.options.sys, &self.writable)
             .into_iter()
-            .find(|device| device.on_overlays && device.name == name)
+            .find(|device| device.is_ours && device.name == name)
             .map(|device| device.node())
             .ok_or_else(|| failed("the kernel has no device of what was opened"))?;
         let size = self.size(&mapped);

@@ -1,5 +1,6 @@
 //! The kernel's mapped devices: which of them are this look's, and which are somebody else's.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,8 @@ pub(super) struct Mapped {
     pub name: String,
     /// Its UUID in device-mapper, dashes taken out.
     pub uuid: String,
-    /// It stands on overlays and on nothing else: what is written to it stays in memory.
-    pub on_overlays: bool,
+    /// It stands on overlays, or on what this look has opened for writing, and on nothing else.
+    pub is_ours: bool,
 }
 
 impl Mapped {
@@ -45,8 +46,8 @@ impl Mapped {
     }
 }
 
-/// All that there are.
-pub(super) fn mapped(sys: &Path) -> Vec<Mapped> {
+/// All that there are. `writable` are the kernel names of what this look has opened for writing.
+pub(super) fn mapped(sys: &Path, writable: &BTreeSet<String>) -> Vec<Mapped> {
     let entries = fs::read_dir(sys.join("block"))
         .into_iter()
         .flatten()
@@ -59,15 +60,15 @@ pub(super) fn mapped(sys: &Path) -> Vec<Mapped> {
             Some(Mapped {
                 name: name.trim_end_matches('\n').to_owned(),
                 uuid: uuid.trim().replace('-', ""),
-                on_overlays: stands_on_overlays(sys, &kernel_name, DEEPEST),
+                is_ours: stands_on_ours(sys, writable, &kernel_name, DEEPEST),
                 kernel_name,
             })
         })
         .collect()
 }
 
-/// Whether every way down from this device ends at an overlay.
-fn stands_on_overlays(sys: &Path, name: &str, depth: usize) -> bool {
+/// Whether every way down from this device ends at an overlay or a device that is written to.
+fn stands_on_ours(sys: &Path, writable: &BTreeSet<String>, name: &str, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else {
         return false;
     };
@@ -78,14 +79,14 @@ fn stands_on_overlays(sys: &Path, name: &str, depth: usize) -> bool {
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    let is_overlay = |name: &str| {
+    let is_ours = |name: &String| {
         let uuid = fs::read_to_string(sys.join("block").join(name).join("dm/uuid"));
-        uuid.is_ok_and(|uuid| uuid.starts_with(UUID_PREFIX))
+        writable.contains(name) || uuid.is_ok_and(|uuid| uuid.starts_with(UUID_PREFIX))
     };
     !below.is_empty()
         && below
             .iter()
-            .all(|name| is_overlay(name) || stands_on_overlays(sys, name, depth))
+            .all(|name| is_ours(name) || stands_on_ours(sys, writable, name, depth))
 }
 
 #[cfg(test)]
@@ -103,7 +104,9 @@ mod tests {
     }
 
     fn one(sys: &Path, name: &str) -> Mapped {
-        let found = mapped(sys).into_iter().find(|one| one.name == name);
+        let found = mapped(sys, &BTreeSet::new())
+            .into_iter()
+            .find(|one| one.name == name);
         found.unwrap()
     }
 
@@ -125,11 +128,26 @@ mod tests {
         device(sys, "dm-4", "half", "LVM-abc125", &["dm-0", "sda3"]);
         device(sys, "dm-5", "nothing", "LVM-abc126", &[]);
         device(sys, "dm-6", "loop", "LVM-abc127", &["dm-6"]);
-        let ours = |name: &str| one(sys, name).on_overlays;
+        let ours = |name: &str| one(sys, name).is_ours;
         assert!(ours("pve-root") && ours("nested"));
         for name in ["live", "half", "nothing", "loop"] {
             assert!(!ours(name), "{name}");
         }
+    }
+
+    #[test]
+    fn to_write_what_stands_on_opened_partitions_alone_is_of_this_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let sys = folder.path();
+        device(sys, "dm-0", "pve-root", "LVM-abc", &["sda3", "sdb1"]);
+        device(sys, "dm-1", "half", "LVM-def", &["sda3", "sdc1"]);
+        let writable = ["sda3", "sdb1"].map(str::to_owned).into();
+        let ours: Vec<_> = mapped(sys, &writable)
+            .into_iter()
+            .filter(|one| one.is_ours)
+            .map(|one| one.name)
+            .collect();
+        assert_eq!(ours, ["pve-root"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! A look at everything on the disks, which writes nothing to them.
+//! A look at everything on the disks, which writes nothing to them; and with the same means, opening what was
+//! chosen of it for writing ([`Purpose::Write`]).
 //!
 //! Every partition, and every disk without any, gets an overlay in memory. LVM, MD, ZFS, btrfs and mounts are
 //! given the overlays and nothing else, so that journals and pools recover inside them. All is taken away
-//! again when the look ends, also when it ends early.
+//! again when the look ends, also when it ends early. To write, the chosen partitions take the place of the
+//! overlays, and of all others nothing is opened.
 
 mod arrays;
 mod found;
@@ -12,6 +14,8 @@ mod luks;
 mod mapped;
 mod modules;
 mod mounts;
+mod opening;
+mod options;
 mod pools;
 mod roots;
 mod systems;
@@ -22,11 +26,13 @@ use std::path::{Path, PathBuf};
 
 pub use modules::MODULES;
 use modules::{BASE, needed_for};
-use serde::{Deserialize, Serialize};
+pub use options::{DiskWrites, Ended, LookOptions, Purpose};
 
 use crate::held::hold_read_only;
 use crate::lvm::Lvm;
-use crate::model::{Content, DiskId, FileSystemId, Storage, Trouble, Volume, VolumeId};
+use crate::model::{
+    Content, DiskId, FileSystemId, RootCandidate, Storage, Trouble, Volume, VolumeId,
+};
 use crate::overlay::{DeviceMapper, Overlay, OverlayState, Store, available, bound};
 use crate::raid::Mdadm;
 use crate::signature::content;
@@ -34,57 +40,20 @@ use crate::writes::{Writes, writes};
 use crate::zfs::Zfs;
 use crate::{Error, Root, tear_down};
 
-/// Where a look works, and what it leaves alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookOptions {
-    /// Normally /sys.
-    pub sys: PathBuf,
-    /// A folder of its own in memory: what is mounted below it is taken away by [`tear_down`].
-    pub folder: PathBuf,
-    /// Kernel name of the boot stick's disk, the only one that may be written to.
-    pub stick: Option<String>,
-    /// Node of a partition that takes the results, when it is on a disk that is looked at.
-    pub results: Option<PathBuf>,
-    /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
-    pub bound: Option<u64>,
-    /// What is done with what is found.
-    pub purpose: Purpose,
-}
-
-/// What is done with file systems that a look has found. Either way the disks stay as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Purpose {
-    /// They are read.
-    #[default]
-    Read,
-    /// They are written to as well, on the overlays, and their programs are run.
-    Rehearse,
-}
-
-impl Default for LookOptions {
-    fn default() -> Self {
-        Self {
-            sys: PathBuf::from("/sys"),
-            folder: PathBuf::from("/run/preflight/look"),
-            stick: None,
-            results: None,
-            bound: None,
-            purpose: Purpose::default(),
-        }
-    }
-}
-
 /// A look that is on. While it lives, file systems can be mounted and read; dropping it takes all away.
 pub struct Look {
     options: LookOptions,
     mapper: DeviceMapper,
-    store: Store,
+    /// None where no overlay is made.
+    store: Option<Store>,
     tools: Tools,
     /// Kernel names of the disks.
     names: BTreeMap<DiskId, String>,
-    /// Where each volume can be read and written without harm.
+    /// Where each volume can be read, and written to as the purpose allows.
     nodes: BTreeMap<VolumeId, PathBuf>,
     overlays: Vec<(VolumeId, Overlay)>,
+    /// Kernel names of the devices that are written to, and of what is assembled of them and is not mapped.
+    writable: BTreeSet<String>,
     /// The names that volume groups have in this look, by UUID.
     group_names: BTreeMap<String, String>,
     /// The LVM members whose groups are known.
@@ -105,29 +74,15 @@ struct Tools {
     mdadm: Option<Mdadm>,
 }
 
-/// What was written to a disk during a look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiskWrites {
-    /// The disk.
-    pub disk: DiskId,
-    /// By the kernel's counters; all zero when the promise was kept.
-    pub writes: Writes,
-}
-
-/// How a look ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
-    /// The write counters of every disk that was looked at.
-    pub writes: Vec<DiskWrites>,
-    /// What did not go well at the end, and overlays that overflowed since the last check.
-    pub troubles: Vec<Trouble>,
-}
-
 /// Loads kernel modules that are not loaded yet. One that cannot be loaded is missed by what needs it.
 pub type LoadModules = Box<dyn FnMut(&[&'static str])>;
 
 /// Looks at all disks but the stick. What cannot be read is a [`Trouble`] in the result; an error means that
 /// nothing could be looked at. The modules of [`MODULES`] must be loaded.
+///
+/// With [`Purpose::Write`] what is wanted is opened for writing; [`Look::not_there`] says what could not be brought
+/// up, and is asked before anything is opened. A degraded pool is opened, with a
+/// [`Trouble::Incomplete`]; a volume group, array or btrfs that lacks a member is not.
 pub fn look(options: LookOptions) -> Result<Look, Error> {
     look_loading(options, Box::new(|_| {}))
 }
@@ -141,11 +96,13 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
     let folder = &options.folder;
     fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
     let mapper = DeviceMapper::open()?;
-    let bound = match options.bound {
-        Some(bound) => bound,
-        None => free_memory()?,
+    let bound = match (&options.purpose, options.bound) {
+        (Purpose::Write(_), _) => None,
+        (_, Some(bound)) => Some(bound),
+        (_, None) => Some(free_memory()?),
     };
-    let store = Store::mount(&folder.join("memory"), bound)?;
+    let store = bound.map(|bound| Store::mount(&folder.join("memory"), bound));
+    let store = store.transpose()?;
     let mut look = Look {
         tools: Tools {
             lvm: Lvm::find(folder),
@@ -157,6 +114,7 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         names: BTreeMap::new(),
         nodes: BTreeMap::new(),
         overlays: Vec::new(),
+        writable: BTreeSet::new(),
         group_names: BTreeMap::new(),
         asked_for_groups: Vec::new(),
         mounted: BTreeMap::new(),
@@ -164,7 +122,7 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         mounts: 0,
         before: BTreeMap::new(),
         storage: Storage {
-            overlay_bound: bound,
+            overlay_bound: bound.unwrap_or(0),
             ..Storage::default()
         },
         ended: false,
@@ -189,8 +147,8 @@ impl Look {
         &self.storage
     }
 
-    /// The file system mounted, for reading alone unless it is for a rehearsal, as a root whose paths stay inside. Dropped before the look
-    /// ends, or the overlay below it stays until then.
+    /// The file system mounted, for reading alone where the look is, as a root whose paths stay inside. Dropped
+    /// before the look ends, or what is below it stays until then.
     pub fn open(&mut self, id: &FileSystemId) -> Result<Root, Trouble> {
         self.mount(id)
     }
@@ -203,16 +161,21 @@ impl Look {
                 why: "there is no such system in this look".to_owned(),
             });
         };
+        self.open_candidate(&candidate)
+    }
+
+    /// The root of an installed system that another look has found.
+    pub fn open_candidate(&mut self, candidate: &RootCandidate) -> Result<Root, Trouble> {
         let root = self.mount(&candidate.file_system)?;
         root.folder(root_folder(&candidate.subvolume))
             .map_err(|error| Trouble::NotMounted {
-                file_system: candidate.file_system,
+                file_system: candidate.file_system.clone(),
                 why: error.to_string(),
             })
     }
 
-    /// Where a volume can be read, and also written without harm to a disk: an overlay, or what is assembled
-    /// of overlays.
+    /// Where a volume can be read: an overlay, or what is assembled of overlays, which can be written to without
+    /// harm to a disk. To write, the device itself.
     pub fn node(&self, id: &VolumeId) -> Option<&Path> {
         self.nodes.get(id).map(PathBuf::as_path)
     }
@@ -234,7 +197,7 @@ impl Look {
                 OverlayState::Whole { .. } => None,
                 OverlayState::Overflown => Some(Trouble::Overflow {
                     volume: volume.clone(),
-                    bound: self.store.bound(),
+                    bound: self.storage.overlay_bound,
                 }),
                 OverlayState::Odd(why) => Some(Trouble::NoOverlay {
                     volume: volume.clone(),
@@ -292,18 +255,25 @@ impl Look {
         while self.assemble_arrays() || self.activate_groups() {}
         self.import_pools();
         self.collect_file_systems();
-        self.find_roots();
+        self.keep_wanted();
+        if self.wanted().is_none() {
+            self.find_roots();
+        }
         self.note_closed();
         let overflown = self.overflown();
         self.drop_overflown(&overflown);
         self.trouble_all(overflown);
     }
 
-    /// An overlay over a block device, as the place where this volume is from now on.
+    /// The place where this volume is from now on: an overlay over its device, or the device itself.
     fn cover(&mut self, id: VolumeId, origin: &Path, size: u64, partition_type: Option<String>) {
+        let Some(store) = &self.store else {
+            self.expose(id, origin, size, partition_type);
+            return;
+        };
         // The overlay first: the kernel refuses one over what somebody uses, whose flag is not ours to set. On its
         // own the flag is no barrier, but nothing has to get that far.
-        let guarded = Overlay::over(origin, size, &self.mapper, &self.store).and_then(|overlay| {
+        let guarded = Overlay::over(origin, size, &self.mapper, store).and_then(|overlay| {
             hold_read_only(&self.options.folder, origin)?;
             Ok(overlay)
         });

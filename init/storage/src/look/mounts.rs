@@ -33,10 +33,14 @@ impl Look {
             _ => self.source(&system),
         }
         .ok_or_else(|| failed("what holds it could not be assembled".to_owned()))?;
+        if system.missing > 0 && self.wanted().is_some() {
+            let why = "a member is missing, and what is written would not be on it";
+            return Err(failed(why.to_owned()));
+        }
         let driver = kind(&system.kind).map_or(system.kind.as_str(), |kind| kind.driver);
         let place = self.options.folder.join(format!("mounts/{}", self.mounts));
         fs::create_dir_all(&place).map_err(|error| failed(error.to_string()))?;
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | closed(self.options.purpose);
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | closed(&self.options.purpose);
         mount(
             Some(device.as_str()),
             &place,
@@ -104,10 +108,11 @@ impl Look {
     }
 }
 
-/// What a look that only reads forbids beside.
-fn closed(purpose: Purpose) -> MsFlags {
+/// What is forbidden beside: only a rehearsal runs what is there.
+fn closed(purpose: &Purpose) -> MsFlags {
     match purpose {
         Purpose::Read => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
         Purpose::Rehearse => MsFlags::empty(),
+        Purpose::Write(_) => MsFlags::MS_NOEXEC,
     }
 }

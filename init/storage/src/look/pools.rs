@@ -2,10 +2,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::Look;
+use super::{Look, Purpose};
 use crate::Error;
 use crate::model::Trouble;
-use crate::zfs::{Pool, Zfs};
+use crate::zfs::{Pool, Zfs, take_over};
 
 impl Look {
     /// Imports every pool that was not tried yet, and mounts nothing.
@@ -26,15 +26,20 @@ impl Look {
             });
             return;
         };
-        let folder = self.options.folder.join("members");
-        let listed = link_all(&folder, &members)
+        let listed = self
+            .places(members)
             .map_err(|error| error.to_string())
-            .and_then(|()| Ok((zfs.pools(&folder)?, zfs.imported()?)));
+            .and_then(|places| Ok((zfs.pools(&places)?, zfs.imported()?, places)));
         match listed {
-            Ok(((pools, left_out), taken)) => {
+            Ok(((pools, left_out), taken, places)) => {
                 self.trouble_all(left_out.into_iter().collect());
                 for pool in pools {
-                    self.import(&zfs, pool, &taken, &folder);
+                    if self
+                        .wanted()
+                        .is_none_or(|wanted| wanted.has_pool(pool.guid))
+                    {
+                        self.import(&zfs, pool, &taken, &places);
+                    }
                 }
             }
             Err(why) => {
@@ -44,7 +49,20 @@ impl Look {
         }
     }
 
-    fn import(&mut self, zfs: &Zfs, mut pool: Pool, taken: &[String], devices: &Path) {
+    /// Where ZFS looks for members, and nowhere else. What is written carries the places in it, so that those are
+    /// the devices; and the host's own number, so that it takes the pool back without force.
+    fn places(&self, members: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+        let (sys, folder) = (&self.options.sys, &self.options.folder);
+        if let Purpose::Write(wanted) = &self.options.purpose {
+            take_over(sys, folder, wanted.host_id())?;
+            return Ok(members);
+        }
+        let links = folder.join("members");
+        link_all(&links, &members)?;
+        Ok(vec![links])
+    }
+
+    fn import(&mut self, zfs: &Zfs, mut pool: Pool, taken: &[String], places: &[PathBuf]) {
         let known = &self.storage.pools;
         if known
             .iter()
@@ -67,7 +85,7 @@ impl Look {
             pool.name.clone()
         };
         let imported = if is_name(&pool.name) {
-            zfs.import(&mut pool, &name, devices, self.options.purpose)
+            zfs.import(&mut pool, &name, places, &self.options.purpose)
         } else {
             Err("its name is none that ZFS gives".to_owned())
         };

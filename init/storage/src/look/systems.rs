@@ -75,9 +75,10 @@ impl Look {
         let options = if system.kind == "btrfs" {
             btrfs::options(&nodes, system.missing > 0)
         } else {
-            kind(&system.kind)
-                .map_or("", |kind| kind.options)
-                .to_owned()
+            kind(&system.kind).map_or_else(String::new, |kind| match self.wanted() {
+                Some(_) => format!("{}{}", kind.options, kind.to_write),
+                None => kind.options.to_owned(),
+            })
         };
         Some((device, options))
     }

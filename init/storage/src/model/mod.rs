@@ -4,6 +4,7 @@
 mod content;
 mod identity;
 mod trouble;
+mod wanted;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ pub use content::{Content, Signature};
 pub(crate) use identity::{Claims, identities};
 pub use identity::{DiskId, FileSystemId, VolumeId};
 pub use trouble::Trouble;
+pub use wanted::{CannotWrite, Wanted};
 
 use crate::lvm::VolumeGroup;
 use crate::zfs::Pool;
@@ -128,10 +130,9 @@ impl Storage {
 
     /// Whether a volume is another one, or is assembled of it.
     pub fn stands_on(&self, volume: &VolumeId, below: &VolumeId) -> bool {
-        volume == below || self.parts(volume, PARTS_DEEP).contains(below)
+        volume == below || self.parts_of(volume).contains(below)
     }
 
-    /// The volumes that one is assembled of, down to partitions and disks.
     fn parts(&self, volume: &VolumeId, depth: usize) -> BTreeSet<VolumeId> {
         let holders: Vec<&VolumeId> = match volume {
             VolumeId::Disk(_) | VolumeId::Partition { .. } => Vec::new(),
@@ -158,9 +159,14 @@ impl Storage {
         parts
     }
 
+    /// The volumes that one is assembled of, down to partitions and disks.
+    fn parts_of(&self, volume: &VolumeId) -> BTreeSet<VolumeId> {
+        self.parts(volume, PARTS_DEEP)
+    }
+
     /// The disks that a volume stands on.
     pub fn disks_below(&self, volume: &VolumeId) -> BTreeSet<DiskId> {
-        let mut parts = self.parts(volume, PARTS_DEEP);
+        let mut parts = self.parts_of(volume);
         parts.insert(volume.clone());
         parts.iter().filter_map(VolumeId::disk).cloned().collect()
     }

@@ -88,6 +88,20 @@ pub enum Trouble {
         /// Why.
         why: String,
     },
+    /// A device or something on it that was to be written to, and was left alone.
+    NotWritable {
+        /// What it is.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// Something that was open for writing did not close.
+    NotClosed {
+        /// What it is.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// Taking it all away again did not go through.
     NotTakenDown {
         /// What stays.
@@ -147,6 +161,15 @@ impl fmt::Display for Trouble {
             Self::NotCounted { disk, why } => write!(
                 f,
                 "what was written to {disk} during the look is not known: {why}"
+            ),
+            Self::NotWritable { what, why } => write!(
+                f,
+                "{what} was not opened for writing: {why}. Nothing was written to it"
+            ),
+            Self::NotClosed { what, why } => write!(
+                f,
+                "{what} was open for writing and does not close: {why}. What was written may not all be on the \
+                 disk. Restart the machine and look at the disks again"
             ),
             Self::NotTakenDown { what, why } => write!(
                 f,

@@ -53,11 +53,6 @@ impl Store {
         })
     }
 
-    /// Bytes that all overlays together may hold.
-    pub fn bound(&self) -> u64 {
-        self.bound
-    }
-
     /// A block device of `name` for what is written over an origin of so many bytes.
     pub(super) fn device(&self, name: &str, origin: u64) -> Result<LoopDevice, Error> {
         let path = self.folder.join(name);

@@ -9,6 +9,8 @@ use super::{Kind, Root, RootError};
 pub struct Status {
     /// What it is.
     pub kind: Kind,
+    /// The number of the file system that it is on.
+    pub device: u64,
     /// Bytes.
     pub size: u64,
     /// Permission bits, with set-user-id, set-group-id and sticky.
@@ -25,6 +27,7 @@ impl Status {
     fn of(stat: &FileStat) -> Self {
         Self {
             kind: Kind::of(stat),
+            device: stat.st_dev,
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,

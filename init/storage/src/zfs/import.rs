@@ -23,10 +23,12 @@ impl Zfs {
         })
     }
 
-    /// The pools on the devices that stand in `devices`, and whether there were too many.
-    pub fn pools(&self, devices: &Path) -> Result<(Vec<Pool>, Option<Trouble>), String> {
-        let devices = devices.display().to_string();
-        match self.zpool.text(&["import", "-d", &devices], &[]) {
+    /// The pools on these devices and on those in these folders, and whether there were too many.
+    pub fn pools(&self, places: &[PathBuf]) -> Result<(Vec<Pool>, Option<Trouble>), String> {
+        let places = texts(places);
+        let mut words = vec!["import"];
+        words.extend(places.iter().flat_map(|place| ["-d", place]));
+        match self.zpool.text(&words, &[]) {
             Ok(text) => Ok(pools(&text)),
             Err(why) if why.contains("no pools available") => Ok((Vec::new(), None)),
             Err(why) => Err(why),
@@ -39,24 +41,26 @@ impl Zfs {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    /// Imports a pool, for reading alone unless it is for a rehearsal, and mounts nothing; its file systems
-    /// are then in it. Under another name for the time of the look when it is to have one. Says whether
-    /// it has too many.
+    /// Imports a pool, for reading alone where that is the purpose, and mounts nothing; its file systems are then
+    /// in it. Under another name for the time of the look when it is to have one. Says whether it has too many.
     pub fn import(
         &self,
         pool: &mut Pool,
         name: &str,
-        devices: &Path,
-        purpose: Purpose,
+        places: &[PathBuf],
+        purpose: &Purpose,
     ) -> Result<Option<Trouble>, String> {
         let (guid, root) = (pool.guid.to_string(), self.root.display().to_string());
-        let devices = devices.display().to_string();
-        // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
-        let mut words = vec!["import", "-f", "-N", "-o", "cachefile=none"];
-        if purpose == Purpose::Read {
-            words.extend(["-o", "readonly=on"]);
+        let places = texts(places);
+        let mut words = vec!["import", "-N", "-o", "cachefile=none", "-R", &root];
+        match purpose {
+            // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
+            Purpose::Read => words.extend(["-f", "-o", "readonly=on"]),
+            Purpose::Rehearse => words.push("-f"),
+            // Its own host takes it without force, and a pool that is in use elsewhere nobody.
+            Purpose::Write(_) => {}
         }
-        words.extend(["-R", &root, "-d", &devices]);
+        words.extend(places.iter().flat_map(|place| ["-d", place]));
         if name != pool.name {
             words.push("-t");
         }
@@ -106,4 +110,9 @@ impl Zfs {
             Err(failed.join("; "))
         }
     }
+}
+
+fn texts(places: &[PathBuf]) -> Vec<String> {
+    let places = places.iter();
+    places.map(|place| place.display().to_string()).collect()
 }

@@ -2,9 +2,11 @@
 //! virtio-serial, waits for a line on the console, and ends like in a power cut: nothing is synced, nothing
 //! unmounted.
 
+mod inventory;
 #[path = "../guest-probe/port.rs"]
 mod port;
 mod rehearsal;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -19,7 +21,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use qemu_tests::probe::{Answer, Refusal};
 use qemu_tests::storage_guest::{LookAnswer, LookRequest, Request, RootFile};
-use storage::{Content, LookOptions, MODULES, Volume, VolumeId, look};
+use storage::{Content, Look, LookOptions, MODULES, Volume, VolumeId, look};
 
 const MOUNTS: [(&str, &str); 4] = [
     ("proc", "/proc"),
@@ -35,6 +37,7 @@ fn main() {
     if let Some(code) = rehearsal::entered() {
         process::exit(code);
     }
+    writing::entered();
     if process::id() != 1 {
         eprintln!("storage-guest is the init of a test guest; it does nothing anywhere else");
         process::exit(2);
@@ -75,8 +78,14 @@ fn answer(request: &Request) -> Result<Answer, Refusal> {
         Request::Look(request) => {
             looked(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
         }
+        Request::Inventory => {
+            inventory::listed().and_then(|answer| Ok(serde_json::to_string(&answer)?))
+        }
         Request::Rehearse(request) => {
             rehearsal::rehearsed(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
+        }
+        Request::Write(request) => {
+            writing::written(request).and_then(|answer| Ok(serde_json::to_string(&answer)?))
         }
     };
     answered.map(Answer::Text).map_err(|error| Refusal {
@@ -101,24 +110,31 @@ fn shell(script: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Opens every LUKS volume when there is a passphrase.
+fn open_encrypted(look: &mut Look, passphrase: Option<&str>) -> anyhow::Result<()> {
+    let Some(passphrase) = passphrase else {
+        return Ok(());
+    };
+    let encrypted = |volume: &&Volume| match &volume.content {
+        Content::Known(known) => known.kind == "crypto_LUKS",
+        _ => false,
+    };
+    let volumes = look.storage().volumes.iter().filter(encrypted);
+    let closed: Vec<VolumeId> = volumes.map(|volume| volume.id.clone()).collect();
+    for id in closed {
+        look.open_luks(&id, passphrase.as_bytes())
+            .map_err(|trouble| anyhow!("{trouble}"))?;
+    }
+    Ok(())
+}
+
 fn looked(request: &LookRequest) -> anyhow::Result<LookAnswer> {
     let started = Instant::now();
     let mut look = look(LookOptions {
         bound: request.bound,
         ..LookOptions::default()
     })?;
-    if let Some(passphrase) = &request.passphrase {
-        let encrypted = |volume: &&Volume| match &volume.content {
-            Content::Known(known) => known.kind == "crypto_LUKS",
-            _ => false,
-        };
-        let volumes = look.storage().volumes.iter().filter(encrypted);
-        let closed: Vec<VolumeId> = volumes.map(|volume| volume.id.clone()).collect();
-        for id in closed {
-            look.open_luks(&id, passphrase.as_bytes())
-                .map_err(|trouble| anyhow!("{trouble}"))?;
-        }
-    }
+    open_encrypted(&mut look, request.passphrase.as_deref())?;
     let mut files = Vec::new();
     for root in 0..look.storage().roots.len() {
         let opened = look

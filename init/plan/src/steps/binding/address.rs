@@ -10,7 +10,8 @@ use crate::draft::Draft;
 use crate::edit::{WordEdit, grub, modprobe};
 use crate::plan::Tree;
 
-const SCRIPT: &str = "/etc/initramfs-tools/scripts/init-top/preflight-vfio";
+/// Binds by address in an initrd of initramfs-tools.
+pub(crate) const INIT_TOP: &str = "/etc/initramfs-tools/scripts/init-top/preflight-vfio";
 
 /// Binds by address, and takes the ids away that another device has too.
 pub(super) fn bind(draft: &mut Draft, reason: &str) {
@@ -27,7 +28,7 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
     let why = format!("vfio-pci takes the card by its address: {reason}.");
     draft.put(
         Tree::Root,
-        SCRIPT,
+        INIT_TOP,
         script(draft).into_bytes(),
         Some(0o755),
         &why,
@@ -80,7 +81,7 @@ fn script(draft: &Draft) -> String {
         \t[ ! -e \"/sys/bus/pci/drivers/vfio-pci/$address\" ] || continue\n\
         \t[ ! -e \"$device/driver\" ] || echo \"$address\" > \"$device/driver/unbind\"\n\
         \techo \"$address\" > /sys/bus/pci/drivers_probe\ndone\nexit 0\n";
-    let old = draft.content(Tree::Root, SCRIPT).unwrap_or_default();
+    let old = draft.content(Tree::Root, INIT_TOP).unwrap_or_default();
     let old = String::from_utf8_lossy(&old).into_owned();
     let given: Vec<String> = draft
         .ctx

@@ -1,0 +1,16 @@
+//! A plan, brought into an installed system on the disks: rehearsed on overlays, shown, written, read again.
+
+mod boot_files;
+mod edits;
+mod esps;
+mod id;
+mod native;
+mod rehearsal;
+mod targets;
+mod writing;
+
+pub use edits::bytes;
+pub use id::new_id;
+pub use rehearsal::{Order, Outcome, Rehearsed, rehearse};
+pub use targets::Targets;
+pub use writing::{opened_for_writing, targets_of};

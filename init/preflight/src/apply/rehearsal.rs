@@ -1,0 +1,167 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use apply::{ChangeSet, FileState, Kept, ReceiptId, Snapshot, collect};
+use plan::{Plan, SystemFiles};
+use proxmox::Installation;
+use proxmox::guests::DATABASE;
+use rehearse::{InRoot, Told};
+use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, look_loading};
+
+use super::boot_files::Tools;
+use super::targets::{Subject, Targets};
+use super::{edits, esps, native};
+use crate::cli::ENTER_ROOT;
+use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
+
+/// New contents until they are written.
+const KEPT: &str = "/run/preflight/apply";
+
+/// What is to be rehearsed.
+pub struct Order<'a> {
+    /// The system.
+    pub root: &'a RootCandidate,
+    /// It, as it was read for the plan.
+    pub installation: &'a Installation,
+    /// What is to be changed.
+    pub plan: &'a Plan,
+    /// Where results go, which is left alone.
+    pub data: &'a DataPlace,
+    /// Boot files are changed directly; else the system's own tools make them.
+    pub native: bool,
+    /// What each tool may take.
+    pub limit: Duration,
+    /// What the change will be called.
+    pub id: ReceiptId,
+}
+
+/// What a rehearsal brought.
+pub struct Rehearsed {
+    /// What is to be written.
+    pub set: ChangeSet,
+    /// The new contents.
+    pub kept: Kept,
+    /// Where.
+    pub targets: Targets,
+    /// What the tools did.
+    pub told: Vec<Told>,
+    /// Where the result is not what was planned.
+    pub wrong: Vec<plan::Mismatch>,
+    /// What changed beside and is not written: links, devices.
+    pub other: Vec<String>,
+}
+
+/// How a rehearsal ended.
+pub enum Outcome {
+    /// It did not fail; whether it came out as planned stands in it.
+    Done(Box<Rehearsed>),
+    /// Earlier changes were begun on the disks and not ended, there: that comes first.
+    Begun(Vec<ReceiptId>, Box<Targets>),
+}
+
+/// Does everything on overlays. Nothing is written to any disk; an error says why it would not work.
+pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
+    let options = LookOptions {
+        purpose: Purpose::Rehearse,
+        ..look_options(order.data)?
+    };
+    let mut look = look_loading(options, module_loader())?;
+    let rehearsed = on_overlays(&mut look, order, say);
+    let overflown = look.overflown();
+    let ended = look.end();
+    let rehearsed = rehearsed?;
+    if let Some(trouble) = overflown.first() {
+        bail!("the rehearsal does not count: {trouble}");
+    }
+    let mut written = ended.writes.iter().filter(|disk| !disk.writes.is_none());
+    if let Some(disk) = written.next() {
+        bail!(
+            "the rehearsal wrote to {}, which it must not; nothing more is done",
+            disk.disk
+        );
+    }
+    let stays = ended
+        .troubles
+        .iter()
+        .map(Trouble::to_string)
+        .collect::<Vec<_>>();
+    if !stays.is_empty() {
+        bail!(
+            "the rehearsal could not be taken away: {}",
+            stays.join("; ")
+        );
+    }
+    Ok(rehearsed)
+}
+
+fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
+    let subject = Subject::open(look, order.root, order.installation)?;
+    let (opened, targets) = (&subject.opened, &subject.targets);
+    let places = targets.mounted(look)?;
+    let begun = apply::unfinished(&places)?;
+    if !begun.is_empty() {
+        return Ok(Outcome::Begun(begun, Box::new(targets.clone())));
+    }
+    say("Reading the files as they are");
+    let before = Snapshot::take(&places, &targets.folders)?;
+    let devices = rehearse::devices(look);
+    let mut tools = Tools {
+        in_root: InRoot {
+            root: &opened.files,
+            devices: &devices,
+            entrance: &[ENTER_ROOT],
+        },
+        limit: order.limit,
+        told: Vec::new(),
+    };
+    let menu = match order.native {
+        true => None,
+        false => tools.menu(order.plan, say)?,
+    };
+    let merged = edits::write_all(order.plan, &opened.files)?;
+    if order.native {
+        native::make(order.plan, &opened.files, say)?;
+    } else {
+        tools.make(order.plan, order.installation, menu.as_ref(), say)?;
+    }
+    for esp in subject.changing() {
+        esps::refresh(esp, order.plan, order.installation, &opened.files, say)?;
+    }
+    say("Reading what came out");
+    let installation = opened.installation(&subject.esps, &firmware_kind(), &boot_entries());
+    let files = SystemFiles::read(&opened.files, &installation);
+    let wrong = plan::verify(order.plan, &installation, &files);
+    let after = Snapshot::take(&places, &targets.folders)?;
+    let mut collected = collect(order.id.clone(), &before, &after);
+    let kept = Kept::copy(&collected.set, &places, Path::new(KEPT))?;
+    if let Some(merged) = merged {
+        lead_over(&mut collected.set, &merged, &kept)?;
+    }
+    Ok(Outcome::Done(Box::new(Rehearsed {
+        set: collected.set,
+        kept,
+        targets: targets.clone(),
+        told: tools.told,
+        wrong,
+        other: collected.other,
+    })))
+}
+
+/// The database never stands beside a log of another time: it gets what is in the log first.
+fn lead_over(set: &mut ChangeSet, merged: &[u8], kept: &Kept) -> Result<()> {
+    let name = DATABASE.rsplit('/').next().unwrap_or(DATABASE);
+    let mut files = set.files.iter_mut();
+    let Some(database) = files.find(|file| file.path.rsplit('/').next() == Some(name)) else {
+        return Ok(());
+    };
+    let Some(before) = database.before else {
+        return Ok(());
+    };
+    database.between = Some(FileState {
+        digest: kept.add(merged)?,
+        size: merged.len() as u64,
+        ..before
+    });
+    Ok(())
+}

@@ -1,0 +1,245 @@
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use apply::{Durability, Place, PlaceId, Places};
+use proxmox::Installation;
+use storage::{FileSystemId, HostId, Look, Purpose, RootCandidate, Storage, Trouble, Wanted};
+
+use super::esps;
+use crate::systems::{Esp, OpenedSystem, find_esps};
+
+/// Folders of a system that an apply may change, with those that its tools keep notes in.
+const FOLDERS: [&str; 5] = [
+    "/boot",
+    "/etc",
+    "/usr/share/kvm",
+    "/var/lib/initramfs-tools",
+    "/var/lib/pve-cluster",
+];
+
+/// A system in a look, with what of it may change.
+pub struct Subject {
+    /// It, mounted.
+    pub opened: OpenedSystem,
+    /// Every ESP of the machine.
+    pub esps: Vec<Esp>,
+    /// Where its files are.
+    pub targets: Targets,
+}
+
+impl Subject {
+    /// Mounts a system in a look. Fails where something of it cannot be.
+    pub fn open(
+        look: &mut Look,
+        root: &RootCandidate,
+        installation: &Installation,
+    ) -> Result<Self> {
+        let mut troubles = Vec::new();
+        let esps = find_esps(look, &mut troubles);
+        let index = index_of(look.storage(), root)?;
+        let opened = OpenedSystem::open(look, index, root.clone()).map_err(cannot)?;
+        if let Some(why) = opened.unread().first() {
+            bail!("not all of the system could be mounted: {why}");
+        }
+        let named = named_esps(&opened)?;
+        let is_changing = |esp: &&Esp| {
+            let is_named = esp
+                .partition
+                .as_ref()
+                .is_some_and(|own| named.contains(own));
+            is_named || esps::is_of(installation, esp)
+        };
+        let changing: Vec<&Esp> = esps.iter().filter(is_changing).collect();
+        let targets = Targets::of(look.storage(), &opened, &esps, &changing)?;
+        Ok(Self {
+            opened,
+            esps,
+            targets,
+        })
+    }
+
+    /// The ESPs whose files may change.
+    pub fn changing(&self) -> impl Iterator<Item = &Esp> {
+        self.esps.iter().filter(|esp| {
+            let ids = self.targets.others.iter().map(|(_, id, _)| id);
+            ids.into_iter().any(|id| *id == esp.file_system)
+        })
+    }
+}
+
+/// PARTUUIDs of the ESPs that earlier changes were on.
+fn named_esps(opened: &OpenedSystem) -> Result<BTreeSet<String>> {
+    let places = Places::default().with(PlaceId::root(), place(opened.files.clone()));
+    let mut named = BTreeSet::new();
+    for receipt in apply::receipts(&places)?.into_iter().flatten() {
+        named.extend(
+            receipt
+                .set
+                .places()
+                .into_iter()
+                .filter_map(|place| match place {
+                    PlaceId::Esp(partition) => Some(partition),
+                    PlaceId::FileSystem(_) => None,
+                }),
+        );
+    }
+    Ok(named)
+}
+
+/// Where an installed system's files lie, by what stays when the look has ended.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    root: RootCandidate,
+    wanted: Wanted,
+    /// Beside the root: each place with its file system and the folder of it that is mounted.
+    others: Vec<(PlaceId, FileSystemId, String)>,
+    /// What may change, each in its place.
+    pub folders: Vec<(PlaceId, String)>,
+}
+
+impl Targets {
+    fn of(
+        storage: &Storage,
+        opened: &OpenedSystem,
+        esps: &[Esp],
+        changing: &[&Esp],
+    ) -> Result<Self> {
+        let mut mounts: Vec<(String, PlaceId)> = vec![("/".to_owned(), PlaceId::root())];
+        let mut others = Vec::new();
+        for join in &opened.joined {
+            let esp = esps.iter().find(|esp| esp.file_system == join.file_system);
+            let place = match esp {
+                Some(esp) => id(esp)?,
+                None => PlaceId::FileSystem(join.mount_point.clone()),
+            };
+            mounts.push((join.mount_point.clone(), place.clone()));
+            if esp.is_none() {
+                others.push((place, join.file_system.clone(), join.folder.clone()));
+            }
+        }
+        for esp in changing {
+            others.push((id(esp)?, esp.file_system.clone(), String::new()));
+        }
+        let mut folders: Vec<(PlaceId, String)> = Vec::new();
+        for folder in FOLDERS {
+            folders.extend(below(folder, &mounts));
+        }
+        folders.extend(
+            changing
+                .iter()
+                .filter_map(|esp| Some((id(esp).ok()?, "/".to_owned()))),
+        );
+        // An ESP that only its own loader reads stays as it is.
+        folders.retain(|(place, _)| {
+            !place.is_fat() || others.iter().any(|(other, ..)| other == place)
+        });
+        folders.sort();
+        folders.dedup();
+        let all = others.iter().map(|(_, id, _)| id);
+        let all = std::iter::once(&opened.root.file_system).chain(all);
+        let wanted = storage.wanted(all, HostId::of(&opened.files)?)?;
+        Ok(Self {
+            root: opened.root.clone(),
+            wanted,
+            others,
+            folders,
+        })
+    }
+
+    /// A look that opens them for writing, and nothing else.
+    pub fn purpose(&self) -> Purpose {
+        Purpose::Write(self.wanted.clone())
+    }
+
+    /// The places, mounted by this look.
+    pub fn mounted(&self, look: &mut Look) -> Result<Places> {
+        let root = look.open_candidate(&self.root).map_err(cannot)?;
+        let mut places = Places::default().with(PlaceId::root(), place(root));
+        for (id, file_system, folder) in &self.others {
+            let root = look.open(file_system).map_err(cannot)?;
+            let inside = if folder.is_empty() { "." } else { folder };
+            let root = root
+                .folder(inside)
+                .with_context(|| format!("{id}: {folder}"))?;
+            places = places.with(id.clone(), place(root));
+        }
+        Ok(places)
+    }
+}
+
+/// The number of a root in a look.
+fn index_of(storage: &Storage, root: &RootCandidate) -> Result<usize> {
+    storage
+        .roots
+        .iter()
+        .position(|other| other == root)
+        .context("the system is not there any more; was a disk pulled?")
+}
+
+fn place(root: storage::Root) -> Place {
+    Place {
+        root,
+        durability: Durability::Checkpointed,
+    }
+}
+
+fn cannot(trouble: Trouble) -> anyhow::Error {
+    anyhow::anyhow!("{trouble}")
+}
+
+fn id(esp: &Esp) -> Result<PlaceId> {
+    match &esp.partition {
+        Some(partition) => Ok(PlaceId::Esp(partition.clone())),
+        None => bail!(
+            "the ESP {} has no PARTUUID, so that a later start could not find it again; nothing can be changed there",
+            esp.name
+        ),
+    }
+}
+
+/// A folder, and what is mounted at it or below it, each in its place.
+fn below(folder: &str, mounts: &[(String, PlaceId)]) -> Vec<(PlaceId, String)> {
+    let inside = |path: &str, above: &str| {
+        let rest = path.strip_prefix(above.trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+    };
+    let at = mounts
+        .iter()
+        .filter_map(|(point, place)| Some((point.len(), place, inside(folder, point)?)))
+        .max_by_key(|(length, ..)| *length);
+    let own = at.map(|(_, place, rest)| {
+        let path = if rest.is_empty() {
+            "/".to_owned()
+        } else {
+            rest
+        };
+        (place.clone(), path)
+    });
+    let mounted = mounts
+        .iter()
+        .filter(|(point, _)| inside(point, folder).is_some_and(|rest| !rest.is_empty()));
+    own.into_iter()
+        .chain(mounted.map(|(_, place)| (place.clone(), "/".to_owned())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_on_the_nearest_mount_and_what_is_mounted_below_it_belongs_to_it() {
+        let named = |point: &str| (point.to_owned(), PlaceId::FileSystem(point.to_owned()));
+        let mounts = ["/", "/boot", "/var", "/boot/grub"].map(named);
+        let words = |folder: &str| {
+            let found = below(folder, &mounts).into_iter();
+            found
+                .map(|(place, path)| format!("{place} {path}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words("/etc"), ["/ /etc"]);
+        assert_eq!(words("/boot"), ["/boot /", "/boot/grub /"]);
+        assert_eq!(words("/var/lib/pve-cluster"), ["/var /lib/pve-cluster"]);
+        assert_eq!(words("/bootstrap"), ["/ /bootstrap"]);
+    }
+}

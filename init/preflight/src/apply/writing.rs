@@ -1,0 +1,76 @@
+use anyhow::{Result, anyhow, bail};
+use apply::Places;
+use proxmox::Installation;
+use storage::{DataPlace, Look, LookOptions, RootCandidate, look_loading};
+
+use super::targets::{Subject, Targets};
+use crate::systems::{look_options, module_loader};
+
+/// What is done with the places while they can be written to.
+pub type Writer<'a, T> = &'a mut dyn FnMut(&Places) -> Result<T>;
+
+/// Opens the real file systems of a system, and nothing else, has them changed, and closes them again. What cannot be
+/// closed is an error, also when all was written: it is said which of the two it is.
+pub fn opened_for_writing<T>(
+    targets: &Targets,
+    data: &DataPlace,
+    write: Writer<'_, T>,
+) -> Result<T> {
+    let options = LookOptions {
+        purpose: targets.purpose(),
+        ..look_options(data)?
+    };
+    let mut look = look_loading(options, module_loader())?;
+    let trouble = look.storage().troubles.first().map(ToString::to_string);
+    let written = match trouble {
+        // What is written while a member is away would not be on it.
+        Some(why) => Err(anyhow!(
+            "the disks cannot be written to as they are: {why}. Nothing was changed"
+        )),
+        None => in_places(targets, &mut look, write),
+    };
+    let stays: Vec<String> = look
+        .end()
+        .troubles
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let written = written?;
+    if !stays.is_empty() {
+        bail!(
+            "everything was written, but the disks could not be closed: {}. Power off by the menu, and look with \
+             'preflight systems' after the next start of the stick",
+            stays.join("; ")
+        );
+    }
+    Ok(written)
+}
+
+fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Result<T> {
+    let places = targets.mounted(look)?;
+    write(&places)
+}
+
+/// Where the files of a system lie, and what is done with them while they can be read.
+pub fn targets_of<T>(
+    root: &RootCandidate,
+    installation: &Installation,
+    data: &DataPlace,
+    read: Writer<'_, T>,
+) -> Result<(Targets, T)> {
+    let mut look = look_loading(look_options(data)?, module_loader())?;
+    let found = in_look(&mut look, root, installation, read);
+    look.end();
+    found
+}
+
+fn in_look<T>(
+    look: &mut Look,
+    root: &RootCandidate,
+    installation: &Installation,
+    read: Writer<'_, T>,
+) -> Result<(Targets, T)> {
+    let targets = Subject::open(look, root, installation)?.targets;
+    let told = in_places(&targets, look, read)?;
+    Ok((targets, told))
+}

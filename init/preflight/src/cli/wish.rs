@@ -1,0 +1,161 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use assess::Options;
+use hardware::{Machine, Names, Source};
+use option_rom::Rom;
+use pci::Address;
+use plan::{Choice, Plan, RomFile, Subject, refusal_ids, sha256};
+
+use super::dialogue::Chosen;
+use crate::session::look::{self, Basis, Look};
+use crate::systems::OneSystem;
+
+/// Larger than any option ROM: the region of one is at most 16 MiB (PCI 3.0, 6.2.5.2).
+const LARGEST_ROM: u64 = 16 << 20;
+
+/// What a person wants to give to which guest.
+#[derive(Clone, clap::Args)]
+pub struct Wish {
+    /// A function to be given to the guest, as 0000:01:00.0; the others of its card go with it
+    #[arg(long, value_name = "ADDRESS", num_args = 1..)]
+    device: Vec<Address>,
+    /// The machine that the system is on, as for assess [default: this machine]
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<PathBuf>,
+    /// The guest (VMID) that is to get them [default: no guest is touched]
+    #[arg(long, value_name = "ID")]
+    vm: Option<u32>,
+    /// A ROM for the card, as 'preflight rom dump' saves it
+    #[arg(long, value_name = "FILE")]
+    rom: Option<PathBuf>,
+    /// Set an option; docs/plan.md has them all
+    #[arg(long, value_name = "OPTION=VALUE")]
+    set: Vec<String>,
+    /// Take a refusal as said, by its id
+    #[arg(long, value_name = "REFUSAL")]
+    accept: Vec<String>,
+}
+
+impl Wish {
+    /// Whether anything is to be given away.
+    pub fn names_a_card(&self) -> bool {
+        !self.device.is_empty()
+    }
+
+    /// The same with what was chosen.
+    pub fn with(&self, chosen: Chosen) -> Self {
+        Self {
+            device: chosen.devices,
+            vm: chosen.guest.or(self.vm),
+            ..self.clone()
+        }
+    }
+
+    /// The machine, judged as it will be: under the override that the plan switches on.
+    pub fn judged(&self) -> Result<Look> {
+        let names = Names::find();
+        let saved = match &self.from {
+            Some(path) => hardware::load(path, names.as_ref())?,
+            None => hardware::Saved {
+                machine: hardware::read(&Source::live())?,
+                roms: None,
+                names: None,
+            },
+        };
+        Ok(look::judge(
+            saved.machine,
+            &Basis {
+                roms: saved.roms.as_deref(),
+                names: saved.names.as_ref().or(names.as_ref()),
+                options: &self.options()?,
+            },
+        ))
+    }
+
+    /// What is to be changed in this system for it.
+    pub fn plan(&self, judged: &Look, system: &OneSystem) -> Result<Plan> {
+        let choice = self.choice(&judged.machine)?;
+        Ok(plan::plan(
+            Subject {
+                machine: &judged.machine,
+                assessment: &judged.assessment,
+                installation: system.installation()?,
+                files: &system.files,
+                disks: system.found.look.as_ref().map(|look| look.uses.as_slice()),
+            },
+            &choice,
+        ))
+    }
+
+    fn options(&self) -> Result<Options> {
+        let asked = self
+            .set
+            .iter()
+            .rev()
+            .find_map(|setting| setting.strip_prefix("acs-override="));
+        let acs_override = asked.unwrap_or("none").parse();
+        Ok(Options {
+            acs_override: acs_override.context("--set acs-override takes none, or a comma list of downstream, multifunction, id:VVVV:DDDD")?,
+        })
+    }
+
+    fn choice(&self, machine: &Machine) -> Result<Choice> {
+        if self.device.is_empty() {
+            bail!("name the card with --device ADDRESS; 'preflight assess' has the addresses");
+        }
+        let mut choice = Choice {
+            devices: self.device.clone(),
+            guest: self.vm,
+            accepted: self.accept.iter().cloned().collect(),
+            ..Choice::default()
+        };
+        for setting in &self.set {
+            choice.set(setting)?;
+        }
+        if let Some(unknown) = self
+            .accept
+            .iter()
+            .find(|id| !refusal_ids().any(|known| known == id.as_str()))
+        {
+            bail!("there is no refusal '{unknown}'; docs/plan.md has them all");
+        }
+        choice.rom = self
+            .rom
+            .as_deref()
+            .map(|path| rom(path, &self.device, machine))
+            .transpose()?;
+        Ok(choice)
+    }
+}
+
+/// The file, judged for the display among the chosen devices, else for the first of them.
+fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
+    let cannot = || format!("{} cannot be read; give a ROM file", path.display());
+    let length = std::fs::metadata(path).with_context(cannot)?.len();
+    if length > LARGEST_ROM {
+        bail!(
+            "{} is {length} bytes long, more than any option ROM; give a ROM file",
+            path.display()
+        );
+    }
+    let bytes = std::fs::read(path).with_context(cannot)?;
+    let chosen = machine.functions.iter().filter(|function| {
+        let slots = devices.iter().map(|device| device.slot());
+        slots
+            .into_iter()
+            .any(|slot| slot == function.address.slot())
+    });
+    let chosen: Vec<_> = chosen.collect();
+    let display = chosen.iter().find(|function| function.class.is_display());
+    let rom = Rom::parse(&bytes);
+    Ok(RomFile {
+        path: path.display().to_string(),
+        length: bytes.len(),
+        sha256: sha256(&bytes),
+        rom: match display.or(chosen.first()) {
+            Some(function) => rom.judged_for(function.id),
+            None => rom,
+        },
+    })
+}

@@ -1,0 +1,147 @@
+//! An installed system with a card, before and after it is changed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cards::profiles::nvidia_gtx650;
+use cards::{Bar, BarKind, CardProfile};
+use image_builder::cache::Cache;
+use qemu_tests::golden::{self, Golden, Installed};
+use qemu_tests::probe::Answer;
+use qemu_tests::storage_guest::{self, Inventory, Request};
+use qemu_tests::{
+    Boot, Deadlines, Device, Images, Iommu, Machine, Milestone, Port, Qemu, Reads, ServedCard,
+    baseline, skip,
+};
+use tempfile::TempDir;
+
+/// Behind the second port: the system's own network card is behind the first.
+pub const CARD: &str = "0000:02:00.0";
+/// Its audio function.
+pub const AUDIO: &str = "0000:02:00.1";
+
+/// Every file is hashed. On the reference machine, some ten times what is seen there.
+const TO_LIST: Duration = Duration::from_secs(900);
+/// GRUB says nothing while it loads kernels, which takes long on a busy machine.
+const SILENT: f64 = 4.0;
+
+/// A QEMU that takes cards in software, an installed system, a card, and a folder for what guests write.
+pub struct Lab {
+    pub qemu: Qemu,
+    pub installed: Installed,
+    pub card: ServedCard,
+    deadlines: Deadlines,
+    folder: TempDir,
+}
+
+/// The NVIDIA-like card with every BAR counted: none is touched unseen.
+fn counted() -> CardProfile {
+    nvidia_gtx650().change(0, |graphics| {
+        graphics.bar(1, Bar::new(BarKind::Prefetchable64, 128 << 20))
+    })
+}
+
+impl Lab {
+    /// The lab with this system, built on first need; or nothing and the reason printed.
+    pub fn with(golden: Golden) -> Option<Self> {
+        let qemu = match Qemu::obtain() {
+            Ok(qemu) if qemu.is_recent() => qemu,
+            Ok(_) => {
+                skip("this QEMU takes no card in software");
+                return None;
+            }
+            Err(error) => {
+                skip(&error.to_string());
+                return None;
+            }
+        };
+        let opened = || -> anyhow::Result<Self> {
+            let cache = Cache::open()?;
+            let folder = tempfile::tempdir()?;
+            let kernel = guest_image(&[], folder.path())?.kernel;
+            let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));
+            let deadlines = baseline::deadlines(&qemu, &kernel, init)?;
+            Ok(Self {
+                installed: golden::obtain(golden, &cache, &qemu)?,
+                card: ServedCard::start(&counted())?,
+                qemu,
+                deadlines: Deadlines::scaled(deadlines.factor().max(SILENT)),
+                folder,
+            })
+        };
+        match opened() {
+            Ok(lab) => Some(lab),
+            // Only root can build what is not in the cache.
+            Err(why) if !nix::unistd::geteuid().is_root() => {
+                skip(&format!("{why:#}"));
+                None
+            }
+            Err(why) => panic!("{why:#}"),
+        }
+    }
+
+    /// A name for a run: its folder of logs.
+    pub fn name(&self, phase: &str) -> String {
+        format!("applied-{phase}-{}", self.installed.golden().name())
+    }
+
+    /// Where guests' files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Deadlines for what says nothing for long.
+    pub fn patient(&self) -> Deadlines {
+        self.deadlines
+    }
+
+    /// The disks as they were installed.
+    pub fn disks(&self, name: &str) -> Vec<PathBuf> {
+        self.copy(name, &self.installed.disks)
+    }
+
+    /// Disks that begin as these and leave them as they are.
+    pub fn copy(&self, name: &str, disks: &[PathBuf]) -> Vec<PathBuf> {
+        let overlay = |(number, disk): (usize, &PathBuf)| {
+            let path = self.folder.path().join(format!("{name}-{number}.qcow2"));
+            golden::overlay(&self.qemu, disk, &path).unwrap();
+            path
+        };
+        disks.iter().enumerate().map(overlay).collect()
+    }
+
+    /// The machine that the system was installed on, with an IOMMU and the card.
+    pub fn machine(&self, disks: &[PathBuf]) -> Machine {
+        let machine = self.installed.machine(disks, self.folder.path()).unwrap();
+        machine
+            .iommu(Iommu::Intel {
+                interrupt_remapping: true,
+            })
+            .card(Port::RootPort, Device::Card(self.card.clone()))
+    }
+
+    /// Every file on these disks, which stay as they are.
+    pub fn inventory(&self, phase: &str, disks: &[PathBuf]) -> Inventory {
+        let disks = self.copy(phase, disks);
+        let images = guest_image(&[Request::Inventory], self.folder.path()).unwrap();
+        // One that has instructions for SHA-256.
+        let mut machine = Machine::q35().processor("max").memory(1024);
+        for image in disks {
+            machine = machine.integrated(Device::VirtioBlock { image });
+        }
+        let boot = Boot::new(&self.name(phase), &images, machine).deadlines(self.deadlines);
+        let mut run = boot.start(&self.qemu).unwrap();
+        run.wait_milestone(Milestone::Init).unwrap();
+        run.wait_text("inventory: done", TO_LIST).unwrap();
+        let answers = run.answers().unwrap();
+        match answers.as_slice() {
+            [Ok(Answer::Text(text))] => serde_json::from_str(text).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn guest_image(requests: &[Request], folder: &Path) -> anyhow::Result<Images> {
+    let init = Path::new(env!("CARGO_BIN_EXE_storage-guest"));
+    storage_guest::image(init, Reads::Everything, requests, folder)
+}

@@ -1,0 +1,222 @@
+//! The whole way: planned, applied and taken back by the stick, and in between the installed system, started by its
+//! own firmware and boot loader.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use qemu_tests::golden::Golden;
+use qemu_tests::storage_guest::Inventory;
+use qemu_tests::{Boot, Images, Machine, Said, Stick, StickShell, image_with_zfs};
+
+use crate::host::Host;
+use crate::lab::{CARD, Lab};
+use crate::planned::{Planned, planned};
+
+/// On the reference machine, some ten times what is seen there.
+const A_ROM: Duration = Duration::from_secs(120);
+/// An initrd takes about a minute.
+pub const A_CHANGE: Duration = Duration::from_secs(1200);
+/// An initrd is made in memory, and a quarter of it is for the overlays; MiB.
+const MEMORY: u32 = 3072;
+
+/// What a start and an end of the system write by themselves.
+const WRITTEN_BY_A_START: [&str; 6] = [
+    "/root/.bash_history",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/timers/",
+    "/var/log/",
+    "/var/cache/",
+    "/etc/resolv.conf",
+];
+
+impl Lab {
+    /// A shell of the image on the machine of the system, with an empty stick.
+    pub fn stick(&self, phase: &str, disks: &[PathBuf]) -> StickShell {
+        self.shell(phase, self.stick_machine(disks))
+    }
+
+    /// The machine of the system with enough memory for a rehearsal.
+    pub fn stick_machine(&self, disks: &[PathBuf]) -> Machine {
+        self.machine(disks).memory(MEMORY)
+    }
+
+    /// A shell of the image on this machine, with an empty stick.
+    pub fn shell(&self, phase: &str, machine: Machine) -> StickShell {
+        let images = match self.installed.manifest.pool {
+            Some(_) => image_with_zfs().unwrap(),
+            None => Images::find().unwrap(),
+        };
+        let stick = Stick::new(self.folder()).unwrap();
+        let boot = Boot::new(&self.name(phase), &images, machine.stick(&stick));
+        StickShell::open(boot.deadlines(self.patient()), &self.qemu).unwrap()
+    }
+
+    /// What gives the card away. Only hosts in Proxmox's layout have a guest with a number.
+    pub fn choice(&self) -> String {
+        let guest = if self.installed.golden().is_proxmox() {
+            " --vm 102"
+        } else {
+            ""
+        };
+        format!("--root auto --device {CARD}{guest}")
+    }
+
+    /// Takes the change on these disks back, and switches the machine off.
+    pub fn undo(&self, phase: &str, disks: &[PathBuf]) -> Said {
+        let mut shell = self.stick(phase, disks);
+        let said = asked(&mut shell, "preflight undo --root auto --yes", A_CHANGE);
+        shell.power_off().unwrap();
+        said
+    }
+}
+
+/// Asks the stick, and prints what it says.
+pub fn asked(shell: &mut StickShell, command: &str, patience: Duration) -> Said {
+    println!("stick: {command}");
+    let said = shell.ask(command, patience).unwrap();
+    println!("{}stick: status {}", said.text, said.status);
+    said
+}
+
+/// Gives the card away on these disks; what is planned, as it is shown before it is done.
+fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
+    let mut shell = lab.stick("apply", disks);
+    let mut choice = lab.choice();
+    if with_rom {
+        let read =
+            format!("preflight rom dump {CARD} -o /run/rom && cp /run/rom/*.rom /run/card.rom");
+        assert_eq!(asked(&mut shell, &read, A_ROM).status, 0);
+        choice.push_str(" --rom /run/card.rom");
+    }
+    let applied = asked(
+        &mut shell,
+        &format!("preflight apply {choice} --yes"),
+        A_CHANGE,
+    );
+    assert_eq!(applied.status, 0);
+    shell.power_off().unwrap();
+    planned(&applied.text)
+}
+
+/// The card is vfio-pci's from the beginning, and nobody else's at any time.
+fn gives_the_card_away(host: &Host, files: &[Planned]) {
+    assert_eq!(
+        host.drivers(),
+        [Some("vfio-pci"); 2],
+        "{:?}",
+        host.functions
+    );
+    let used = host.used();
+    assert!(
+        used.is_empty(),
+        "a driver of the host used the card: {used:?}"
+    );
+    for word in ["intel_iommu=on", "iommu=pt"] {
+        assert!(
+            host.command_line.split(' ').any(|known| known == word),
+            "{}",
+            host.command_line
+        );
+    }
+    for words in ["DMAR: IOMMU enabled", "DMAR-IR: Enabled IRQ remapping"] {
+        assert!(
+            host.log.contains(words),
+            "no '{words}' in the kernel's log:\n{}",
+            host.log
+        );
+    }
+    for (file, shown) in files.iter().zip(&host.answers) {
+        assert_eq!(
+            file.missing(shown),
+            Vec::<&str>::new(),
+            "{} is\n{shown}",
+            file.path
+        );
+    }
+}
+
+fn is_the_same(before: &Inventory, after: &Inventory) {
+    let difference = before.difference(after);
+    assert!(
+        difference.is_empty(),
+        "not as before:\n{}",
+        difference.join("\n")
+    );
+}
+
+fn without_a_start(inventory: &Inventory) -> Inventory {
+    inventory.clone().without(|path| {
+        let written = |known: &str| match known.strip_suffix('/') {
+            Some(_) => path.starts_with(known),
+            None => path == known,
+        };
+        WRITTEN_BY_A_START.iter().any(|known| written(known))
+    })
+}
+
+/// The way with one system. `thorough` also takes back what has started meanwhile, and starts what was taken back.
+pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
+    let Some(lab) = Lab::with(golden) else { return };
+    let disks = lab.disks("applied");
+    let files = apply(&lab, &disks, with_rom);
+    assert!(files.len() > 1, "{files:?}");
+    assert_eq!(
+        files.iter().any(|file| file.sha256.is_some()),
+        with_rom,
+        "{files:?}"
+    );
+
+    let started = lab.copy("started", &disks);
+    let questions: Vec<String> = files.iter().map(Planned::shown_by).collect();
+    gives_the_card_away(&lab.start("given-away", &started, &questions), &files);
+
+    assert_eq!(lab.undo("undo", &disks).status, 0);
+    let before = lab.inventory("before", &lab.installed.disks);
+    is_the_same(&before, &lab.inventory("after", &disks));
+    if !thorough {
+        return;
+    }
+    assert_eq!(lab.undo("undo-later", &started).status, 0);
+    let later = lab.inventory("after-later", &started);
+    is_the_same(&without_a_start(&before), &without_a_start(&later));
+    for (phase, disks) in [("as-before", disks), ("as-before-later", started)] {
+        let host = lab.start(phase, &disks, &[]);
+        assert_eq!(host.command_line, lab.installed.manifest.command_line);
+        assert_eq!(host.drivers()[1], Some("snd_hda_intel"));
+    }
+}
+
+#[test]
+fn lvm_and_ext4_give_a_card_with_its_rom_to_a_guest_and_take_it_back() {
+    round_trip(Golden::LvmExt4Bios, true, false);
+}
+
+#[test]
+fn a_zfs_mirror_with_systemd_boot_gives_a_card_to_a_guest_and_takes_it_back() {
+    round_trip(Golden::ZfsSystemdBoot, false, false);
+}
+
+/// All of them, and more of each: part of `make soak`.
+mod soak {
+    use super::*;
+
+    macro_rules! thorough {
+        ($($name:ident: $golden:ident),* $(,)?) => {$(
+            #[test]
+            #[ignore = "takes long: make soak"]
+            fn $name() {
+                round_trip(Golden::$golden, Golden::$golden.is_proxmox(), true);
+            }
+        )*};
+    }
+
+    thorough! {
+        lvm_and_ext4_by_bios: LvmExt4Bios,
+        lvm_and_ext4_by_uefi: LvmExt4Uefi,
+        lvm_and_xfs_by_uefi: LvmXfsUefi,
+        a_zfs_mirror_by_systemd_boot: ZfsSystemdBoot,
+        a_zfs_mirror_by_grub_on_its_esps: ZfsGrub,
+        a_btrfs_mirror_by_bios: BtrfsMirror,
+        debian_with_dracut_by_uefi: DebianDracut,
+    }
+}
