@@ -16,8 +16,9 @@ const ESP_LENGTH: u64 = 12 << 20;
 
 /// So many states are looked at where `PREFLIGHT_CRASH_STATES` says nothing; all of them with `all`.
 const STATES: usize = 40;
-/// One state in so many is recovered by a kernel, and the first of each class.
-const RECOVERED: usize = 20;
+/// Of all states, one in so many is recovered by a kernel, and the first of each class. Of fewer, as many of the
+/// first as one start of the guest takes.
+const RECOVERED: usize = 50;
 /// How many of them in one start of the guest; each has two disks.
 const AT_ONCE: usize = 5;
 
@@ -267,7 +268,8 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
             complaints.extend(wrong);
         }
         let unseen = classes.insert(class);
-        if unseen || is_spread(number, looked_at / RECOVERED, total) {
+        let also = looked_at == total && is_spread(number, total / RECOVERED, total);
+        if unseen || also {
             let copies = [0, 1].map(|disk| {
                 let path = lab.folder().join(format!("kept-{number}-{disk}"));
                 fs::copy(canvases[disk].path(), &path).unwrap();
@@ -275,6 +277,13 @@ fn in_every_crash_state_of_a_commit_each_loader_reads_old_or_new_and_a_recovery_
             });
             kept.push((state.to_string(), copies, unseen));
         }
+    }
+    if looked_at < total {
+        let (mut number, of) = (0, kept.len());
+        kept.retain(|_| {
+            number += 1;
+            is_spread(number - 1, AT_ONCE.min(of), of)
+        });
     }
     println!(
         "{looked_at} of {total} states, {} classes, {} recovered",
