@@ -7,9 +7,9 @@ pub(super) struct Kind {
     /// The kernel's name of the driver.
     pub driver: &'static str,
     /// Options to mount it with; btrfs is given its members beside.
-    pub options: &'static str,
-    /// Options to add for writing.
-    pub to_write: &'static str,
+    options: &'static str,
+    /// Options to add for writing, each taking the place of an earlier one of its name.
+    to_write: &'static str,
     /// Kernel modules that it needs.
     pub modules: &'static [&'static str],
     /// Whether a Linux system may have its root on it.
@@ -71,7 +71,38 @@ pub(super) const KINDS: [Kind; 6] = [
     },
 ];
 
+impl Kind {
+    /// Options to mount it with, to read or to write.
+    pub fn options(&self, to_write: bool) -> String {
+        let more = if to_write { self.to_write } else { "" };
+        format!("{}{more}", self.options)
+    }
+}
+
 /// The kind that libblkid calls so.
 pub(super) fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_on_an_esp_does_not_stop_those_who_write_to_it() {
+        let on_error = |name: &str, to_write| {
+            let options = kind(name).unwrap().options(to_write);
+            let words = options.split(',');
+            let last = words
+                .filter_map(|word| word.strip_prefix("errors="))
+                .next_back();
+            last.map(str::to_owned)
+        };
+        assert_eq!(on_error("vfat", false).as_deref(), Some("remount-ro"));
+        assert_eq!(on_error("vfat", true).as_deref(), Some("continue"));
+        for to_write in [false, true] {
+            assert_eq!(on_error("ext4", to_write).as_deref(), Some("remount-ro"));
+            assert_eq!(on_error("xfs", to_write), None);
+        }
+    }
 }

@@ -75,10 +75,8 @@ impl Look {
         let options = if system.kind == "btrfs" {
             btrfs::options(&nodes, system.missing > 0)
         } else {
-            kind(&system.kind).map_or_else(String::new, |kind| match self.wanted() {
-                Some(_) => format!("{}{}", kind.options, kind.to_write),
-                None => kind.options.to_owned(),
-            })
+            let to_write = self.wanted().is_some();
+            kind(&system.kind).map_or_else(String::new, |kind| kind.options(to_write))
         };
         Some((device, options))
     }
