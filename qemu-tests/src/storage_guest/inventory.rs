@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Inventory {
     /// By file system and path, `ext4 UUID:/etc/fstab`, what is there: kind, permission bits, owner and group;
-    /// of a regular file its length, time of change in seconds since 1970 and SHA-256, of a link its target, of a
+    /// of a regular file its length, time of change in seconds since 1970 (0 on FAT) and SHA-256, of a link its target, of a
     /// device its numbers. Of a volume its SHA-256.
     pub files: BTreeMap<String, String>,
 }

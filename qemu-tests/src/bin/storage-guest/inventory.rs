@@ -61,6 +61,8 @@ fn name_of(system: &FileSystem) -> String {
 
 fn walk(system: &str, root: &Path, inside: &Path, all: &mut Inventory) -> anyhow::Result<()> {
     let folder = root.join(inside.strip_prefix("/").unwrap_or(inside));
+    // What FAT has for times is nobody's to put back, no more than owners.
+    let has_times = !system.starts_with("vfat ");
     let names = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     for entry in names {
         let entry = entry.with_context(|| folder.display().to_string())?;
@@ -70,7 +72,8 @@ fn walk(system: &str, root: &Path, inside: &Path, all: &mut Inventory) -> anyhow
             .with_context(|| path.display().to_string())?;
         let here = inside.join(entry.file_name());
         let name = format!("{system}:{}", here.display());
-        all.files.insert(name, described(&path, &metadata)?);
+        all.files
+            .insert(name, described(&path, &metadata, has_times)?);
         if all.files.len().is_multiple_of(TELLING) {
             println!("inventory: {} files", all.files.len());
             std::io::stdout().flush()?;
@@ -82,10 +85,11 @@ fn walk(system: &str, root: &Path, inside: &Path, all: &mut Inventory) -> anyhow
     Ok(())
 }
 
-fn described(path: &Path, metadata: &Metadata) -> anyhow::Result<String> {
+fn described(path: &Path, metadata: &Metadata, has_times: bool) -> anyhow::Result<String> {
     let kind = metadata.file_type();
     let more = if kind.is_file() {
-        let (length, changed) = (metadata.len(), metadata.mtime());
+        let length = metadata.len();
+        let changed = if has_times { metadata.mtime() } else { 0 };
         format!("{length} {changed} {}", digest(path)?)
     } else if kind.is_symlink() {
         let target = fs::read_link(path).with_context(|| path.display().to_string())?;
