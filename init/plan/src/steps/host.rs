@@ -30,9 +30,9 @@ fn write(draft: &mut Draft) {
     if draft.ctx.choice.guest.is_some() && guests.is_some_and(|guests| guests.cluster) {
         draft.refuse(
             "cluster",
-            true,
+            false,
             "This node is one of a cluster: what is written into its database while it is off is lost, or overwrites the other nodes'.",
-            vec!["/etc/pve/corosync.conf".to_owned(), "Set the guest's device on the running cluster instead.".to_owned()],
+            vec!["/etc/pve/corosync.conf".to_owned(), "Plan without --vm, and give the guest its device on the running cluster.".to_owned()],
         );
     }
 }
