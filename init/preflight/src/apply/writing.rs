@@ -22,7 +22,11 @@ pub fn opened_for_writing<T>(
     };
     let mut look = look_loading(options, module_loader())?;
     let trouble = look.storage().troubles.first().map(ToString::to_string);
-    let written = match trouble {
+    let missing = look
+        .not_there()
+        .first()
+        .map(|id| format!("{id} could not be opened"));
+    let written = match trouble.or(missing) {
         // What is written while a member is away would not be on it.
         Some(why) => Err(anyhow!(
             "the disks cannot be written to as they are: {why}. Nothing was changed"
