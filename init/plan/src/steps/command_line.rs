@@ -64,7 +64,10 @@ fn intel(draft: &mut Draft) {
         .iter()
         .filter_map(|kernel| match &kernel.facts.intel_iommu_default {
             Reading::Known(true) => None,
-            Reading::Known(false) => Some(format!("/boot/config-{} leaves it off", kernel.version)),
+            Reading::Known(false) => Some(format!(
+                "/boot/config-{} does not switch it on for every device",
+                kernel.version
+            )),
             _ if kernel.version.ends_with("-pve") && at_least(&kernel.version, 6, 8) => None,
             _ => Some(format!("{} is not known to switch it on", kernel.version)),
         })
