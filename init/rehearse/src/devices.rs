@@ -18,6 +18,7 @@ pub fn devices(look: &Look) -> Vec<Device> {
             let number = stat(node).ok()?.st_rdev;
             let (major, minor) = (major(number), minor(number));
             let mut names = vec![kernel_name(major, minor)?];
+            names.extend(mounted_name(node));
             let disk = |id: &DiskId| look.kernel_name(id).map(str::to_owned);
             names.extend(own_names(storage, volume, &disk));
             Some(Device {
@@ -33,6 +34,12 @@ pub fn devices(look: &Look) -> Vec<Device> {
 fn kernel_name(major: u64, minor: u64) -> Option<PathBuf> {
     let link = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
     Some(PathBuf::from(link.file_name()?))
+}
+
+/// What the look calls it. A file system that is mounted by this name tells it to programs: btrfs with its ioctl for
+/// each of its devices, and all of them in /proc/self/mountinfo.
+fn mounted_name(node: &Path) -> Option<PathBuf> {
+    node.strip_prefix("/dev").ok().map(Path::to_owned)
 }
 
 /// What udev would call it in the installed system, and what /dev/disk knows it by.
@@ -105,6 +112,13 @@ mod tests {
     fn a_partition_is_named_as_the_kernel_does() {
         assert_eq!(partition_name("sda", 3), "sda3");
         assert_eq!(partition_name("nvme0n1", 3), "nvme0n1p3");
+    }
+
+    #[test]
+    fn a_device_is_there_by_the_name_that_its_file_system_tells_programs() {
+        let name = mounted_name(Path::new("/dev/mapper/overlay-sda3"));
+        assert_eq!(name.as_deref(), Some(Path::new("mapper/overlay-sda3")));
+        assert_eq!(mounted_name(Path::new("/tmp/disk.img")), None);
     }
 
     #[test]
