@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use storage::{Kind, Root};
+use storage::{Kind, Root, RootError};
 
 use crate::change::{Attributes, FileState, PlaceId};
 use crate::error::ApplyError;
@@ -10,6 +10,8 @@ use crate::place::Places;
 
 /// Deeper than any folder that is compared.
 const DEEPEST: usize = 24;
+/// Bytes; no initrd is a tenth of that, and a file that says it is longer would be read for hours.
+const LARGEST_FILE: u64 = 4 << 30;
 /// grub.cfg of a host with very many kernels is some hundred kilobytes.
 const LARGEST_SELECTOR: u64 = 16 << 20;
 
@@ -75,6 +77,12 @@ impl Walk<'_> {
             return Ok(());
         }
         let entry = match status.kind {
+            Kind::File if status.size > LARGEST_FILE => {
+                return Err(ApplyError::Read(RootError::TooLarge {
+                    path: at.into(),
+                    limit: LARGEST_FILE,
+                }));
+            }
             Kind::Folder => Entry::Folder(folder_attributes(self.root, self.place, at)?),
             Kind::Link => Entry::Link(self.root.link(at)?),
             Kind::File => match state_of(self.root, self.place, at)? {

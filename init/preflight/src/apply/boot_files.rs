@@ -27,6 +27,15 @@ pub struct Tools<'a> {
     pub told: Vec<Told>,
 }
 
+/// A tool that did not do it, with all that the tools have printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct ToolFailed {
+    why: String,
+    /// The failed one is the last.
+    pub told: Vec<Told>,
+}
+
 /// GRUB's menu as it stands on the disk, and as the tool makes it before anything is changed.
 pub struct Menu {
     real: String,
@@ -114,9 +123,14 @@ impl Tools<'_> {
                 self.limit.as_secs()
             ),
         };
-        bail!(
+        let why = format!(
             "the system's own '{command}' {how}. Nothing was written to a disk. Mend that first, or --native changes the boot files without it. The last that it printed:\n  {}",
             last.join("\n  ")
-        )
+        );
+        Err(ToolFailed {
+            why,
+            told: self.told.clone(),
+        }
+        .into())
     }
 }

@@ -9,6 +9,7 @@ mod rehearsal;
 mod targets;
 mod writing;
 
+pub use boot_files::ToolFailed;
 pub use edits::bytes;
 pub use id::new_id;
 pub use rehearsal::{Order, Outcome, Rehearsed, rehearse};

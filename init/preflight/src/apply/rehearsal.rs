@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use apply::{ChangeSet, FileState, Kept, ReceiptId, Snapshot, collect};
-use plan::{Plan, SystemFiles};
+use apply::{ChangeSet, FileChange, FileState, Kept, ReceiptId, Snapshot, Unended, collect};
+use plan::{Plan, SystemFiles, Tree};
 use proxmox::Installation;
 use proxmox::guests::DATABASE;
 use rehearse::{InRoot, Told};
@@ -57,7 +57,7 @@ pub enum Outcome {
     /// It did not fail; whether it came out as planned stands in it.
     Done(Box<Rehearsed>),
     /// Earlier changes were begun on the disks and not ended, there: that comes first.
-    Begun(Vec<ReceiptId>, Box<Targets>),
+    Begun(Vec<Unended>, Box<Targets>),
 }
 
 /// Does everything on overlays. Nothing is written to any disk; an error says why it would not work.
@@ -66,13 +66,15 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
         purpose: Purpose::Rehearse,
         ..look_options(order.data)?
     };
+    // What an earlier try has left takes memory that this one needs.
+    let _ = std::fs::remove_dir_all(KEPT);
     let mut look = look_loading(options, module_loader())?;
     let rehearsed = on_overlays(&mut look, order, say);
     let overflown = look.overflown();
     let ended = look.end();
-    let rehearsed = rehearsed?;
+    // Whatever failed: that may be the cause.
     if let Some(trouble) = overflown.first() {
-        bail!("the rehearsal does not count: {trouble}");
+        bail!("the rehearsal does not count: {trouble}. Nothing was written to a disk");
     }
     let mut written = ended.writes.iter().filter(|disk| !disk.writes.is_none());
     if let Some(disk) = written.next() {
@@ -92,14 +94,14 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
             stays.join("; ")
         );
     }
-    Ok(rehearsed)
+    rehearsed
 }
 
 fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
     let subject = Subject::open(look, order.root, order.installation)?;
     let (opened, targets) = (&subject.opened, &subject.targets);
     let places = targets.mounted(look)?;
-    let begun = apply::unfinished(&places)?;
+    let begun = apply::unended(&places)?;
     if !begun.is_empty() {
         return Ok(Outcome::Begun(begun, Box::new(targets.clone())));
     }
@@ -125,7 +127,12 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
     } else {
         tools.make(order.plan, order.installation, menu.as_ref(), say)?;
     }
-    for esp in subject.changing() {
+    let is_needed =
+        !order.plan.needs.initramfs.is_empty() || !order.plan.needs.boot_files.is_empty();
+    let own = subject
+        .changing()
+        .filter(|esp| esps::is_of(order.installation, esp));
+    for esp in own.filter(|_| is_needed) {
         esps::refresh(esp, order.plan, order.installation, &opened.files, say)?;
     }
     say("Reading what came out");
@@ -134,6 +141,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
     let wrong = plan::verify(order.plan, &installation, &files);
     let after = Snapshot::take(&places, &targets.folders)?;
     let mut collected = collect(order.id.clone(), &before, &after);
+    all_is_there(order.plan, &collected.set)?;
     let kept = Kept::copy(&collected.set, &places, Path::new(KEPT))?;
     if let Some(merged) = merged {
         lead_over(&mut collected.set, &merged, &kept)?;
@@ -146,6 +154,28 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         wrong,
         other: collected.other,
     })))
+}
+
+/// A folder can be a link, and what was written through it lies where nothing is taken over from.
+fn all_is_there(plan: &Plan, set: &ChangeSet) -> Result<()> {
+    for change in &plan.changes {
+        let is_it = |file: &FileChange| match change.tree {
+            Tree::Root => {
+                let digest = file.after.map(|after| after.digest.to_string());
+                change.path.ends_with(&file.path) && digest.as_ref() == Some(&change.after.sha256)
+            }
+            Tree::Pve => DATABASE.ends_with(&file.path),
+            Tree::Stick => true,
+        };
+        if change.tree != Tree::Stick && !set.files.iter().any(is_it) {
+            bail!(
+                "{} would not lie where it is named: one of the folders above it is a link. Nothing was written; put it \
+                 there by hand, or a folder in place of the link",
+                change.path
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The database never stands beside a log of another time: it gets what is in the log first.

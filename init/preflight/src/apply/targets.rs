@@ -154,7 +154,7 @@ impl Targets {
     /// The places, mounted by this look.
     pub fn mounted(&self, look: &mut Look) -> Result<Places> {
         let root = look.open_candidate(&self.root).map_err(cannot)?;
-        let mut places = Places::default().with(PlaceId::root(), place(root));
+        let mut places = Places::default().with(PlaceId::root(), place(root.clone()));
         for (id, file_system, folder) in &self.others {
             let root = look.open(file_system).map_err(cannot)?;
             let inside = if folder.is_empty() { "." } else { folder };
@@ -164,6 +164,21 @@ impl Targets {
             places = places.with(id.clone(), place(root));
         }
         Ok(places)
+    }
+
+    /// Puts over the root what the system itself has above the folder of receipts, so that they are where it finds
+    /// them when it runs.
+    pub fn join(&self, look: &mut Look) -> Result<()> {
+        let root = look.open_candidate(&self.root).map_err(cannot)?;
+        for (id, file_system, folder) in &self.others {
+            if let PlaceId::FileSystem(point) = id
+                && is_above(point, apply::FOLDER)
+            {
+                look.join(&root, point, file_system, folder)
+                    .map_err(cannot)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +210,12 @@ fn id(esp: &Esp) -> Result<PlaceId> {
             esp.name
         ),
     }
+}
+
+fn is_above(folder: &str, path: &str) -> bool {
+    path.trim_start_matches('/')
+        .strip_prefix(folder.trim_matches('/'))
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A folder, and what is mounted at it or below it, each in its place.
@@ -241,5 +262,13 @@ mod tests {
         assert_eq!(words("/boot"), ["/boot /", "/boot/grub /"]);
         assert_eq!(words("/var/lib/pve-cluster"), ["/var /lib/pve-cluster"]);
         assert_eq!(words("/bootstrap"), ["/ /bootstrap"]);
+    }
+
+    #[test]
+    fn receipts_are_on_the_file_system_that_the_running_system_has_there() {
+        assert!(is_above("/var", apply::FOLDER) && is_above("/var/lib", apply::FOLDER));
+        for other in ["/var/log", "/va", "/boot"] {
+            assert!(!is_above(other, apply::FOLDER), "{other}");
+        }
     }
 }

@@ -1,10 +1,10 @@
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use apply::Places;
 use proxmox::Installation;
-use storage::{DataPlace, Look, LookOptions, RootCandidate, look_loading};
+use storage::{DataPlace, Look, LookOptions, RootCandidate, Trouble, look_loading};
 
 use super::targets::{Subject, Targets};
-use crate::systems::{look_options, module_loader};
+use crate::systems::{Interrupts, look_options, module_loader};
 
 /// What is done with the places while they can be written to.
 pub type Writer<'a, T> = &'a mut dyn FnMut(&Places) -> Result<T>;
@@ -20,8 +20,14 @@ pub fn opened_for_writing<T>(
         purpose: targets.purpose(),
         ..look_options(data)?
     };
+    // A person who gives up waits until it is closed.
+    let _held = Interrupts::hold_back().context("signals cannot be held back")?;
     let mut look = look_loading(options, module_loader())?;
-    let trouble = look.storage().troubles.first().map(ToString::to_string);
+    let troubles = look.storage().troubles.iter();
+    let trouble = troubles
+        .filter(|trouble| concerns(trouble))
+        .map(ToString::to_string)
+        .next();
     let missing = look
         .not_there()
         .first()
@@ -31,7 +37,9 @@ pub fn opened_for_writing<T>(
         Some(why) => Err(anyhow!(
             "the disks cannot be written to as they are: {why}. Nothing was changed"
         )),
-        None => in_places(targets, &mut look, write),
+        None => targets
+            .join(&mut look)
+            .and_then(|()| in_places(targets, &mut look, write)),
     };
     let stays: Vec<String> = look
         .end()
@@ -39,15 +47,30 @@ pub fn opened_for_writing<T>(
         .iter()
         .map(ToString::to_string)
         .collect();
-    let written = written?;
-    if !stays.is_empty() {
-        bail!(
-            "everything was written, but the disks could not be closed: {}. Power off by the menu, and look with \
-             'preflight systems' after the next start of the stick",
-            stays.join("; ")
-        );
+    if stays.is_empty() {
+        return written;
     }
-    Ok(written)
+    let stays = format!(
+        "the disks could not be closed: {}. Power off by the menu, start the stick again, and look with 'preflight undo \
+         --root auto' what of it is there",
+        stays.join("; ")
+    );
+    match written {
+        Ok(_) => bail!("{stays}"),
+        Err(error) => Err(error.context(stays)),
+    }
+}
+
+/// What speaks of the file systems that are to be written to, and not of other disks.
+fn concerns(trouble: &Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::NotWritable { .. }
+            | Trouble::NotAssembled { .. }
+            | Trouble::NotMounted { .. }
+            | Trouble::Incomplete { .. }
+            | Trouble::Closed { .. }
+    )
 }
 
 fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Result<T> {

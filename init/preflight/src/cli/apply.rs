@@ -1,28 +1,32 @@
 use std::fs;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use apply::{Applied, ApplyError, ChangeSet, Event, FileChange, PlaceId, Receipt, ReceiptId};
+use apply::{Applied, ApplyError, ChangeSet, Event, Receipt, ReceiptId, Unended};
 use clap::ValueEnum;
 use plan::{Mismatch, Plan, Tree, diff};
 use rehearse::Told;
 use serde::Serialize;
 use storage::DataPlace;
 
+mod words;
+
 use super::dialogue::choose;
 use super::plan::on_the_disks;
+use super::undo::words_of_unended;
 use super::wish::Wish;
 use crate::apply::{
-    Order, Outcome, Rehearsed, Targets, bytes, new_id, opened_for_writing, rehearse,
+    Order, Outcome, Rehearsed, Targets, ToolFailed, bytes, new_id, opened_for_writing, rehearse,
 };
 use crate::options;
 use crate::session::look::Look;
-use crate::session::save;
+use crate::session::save::{self, NewFile};
 use crate::systems::{OneSystem, Which};
+use words::{asked, described, is_name, printable};
 
 /// Arguments of `preflight apply`.
 #[derive(clap::Args)]
@@ -112,6 +116,17 @@ fn given(path: &PathBuf) -> Result<Plan> {
     let text = fs::read(path).with_context(|| path.display().to_string())?;
     let plan: Plan = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no plan of this version", path.display()))?;
+    if let Some(change) = plan
+        .changes
+        .iter()
+        .find(|change| change.tree == Tree::Stick && !is_name(&change.path))
+    {
+        bail!(
+            "{}: '{}' is no name of a file on the stick",
+            path.display(),
+            change.path
+        );
+    }
     if plan.schema != plan::SCHEMA {
         bail!(
             "{} is {}, and {} is wanted",
@@ -162,9 +177,18 @@ impl Run<'_> {
             limit: Duration::from_secs(self.arguments.tool_limit),
             id: new_id()?,
         };
-        let rehearsed = match rehearse(&order, &mut |text| self.say(text))? {
-            Outcome::Done(rehearsed) => *rehearsed,
-            Outcome::Begun(ids, targets) => return self.end_what_was_begun(&ids, &targets),
+        let rehearsed = match rehearse(&order, &mut |text| self.say(text)) {
+            Ok(Outcome::Done(rehearsed)) => *rehearsed,
+            Ok(Outcome::Begun(begun, targets)) => {
+                return self.end_what_was_begun(&begun, &targets);
+            }
+            Err(error) => {
+                if let Some(failed) = error.downcast_ref::<ToolFailed>() {
+                    let printed = serde_json::to_vec_pretty(&failed.told)?;
+                    self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
+                }
+                return Err(error.context("nothing was written"));
+            }
         };
         self.show(&rehearsed);
         if !rehearsed.wrong.is_empty() {
@@ -182,11 +206,27 @@ impl Run<'_> {
             Written::Done(receipt) => receipt,
             Written::Again(why) => return Ok(Done::Again(why)),
         };
+        let name = rehearsed.set.id.to_string();
+        self.read_again(&plan, &rehearsed, receipt.as_ref())
+            .with_context(|| {
+                format!(
+                    "everything was written, as {name}; '{}' takes it back",
+                    self.way_back(&name)
+                )
+            })
+    }
+
+    fn read_again(
+        &self,
+        plan: &Plan,
+        rehearsed: &Rehearsed,
+        receipt: Option<&Receipt>,
+    ) -> Result<Done> {
         self.say("Reading everything again from the disks");
         let again = on_the_disks(self.arguments.root)?;
-        let wrong = plan::verify(&plan, again.installation()?, &again.files);
-        self.finish(&plan, &rehearsed, receipt.as_ref(), &wrong)?;
-        self.conclude(&again, &wrong, receipt.as_ref())
+        let wrong = plan::verify(plan, again.installation()?, &again.files);
+        self.finish(plan, rehearsed, receipt, &wrong)?;
+        self.conclude(&again, &wrong, receipt)
     }
 
     /// As it was given, or what somebody chooses now who named no card.
@@ -195,7 +235,8 @@ impl Run<'_> {
         if wish.names_a_card() || self.arguments.yes || !std::io::stdin().is_terminal() {
             return Ok(Some(wish.clone()));
         }
-        let chosen = choose(&judged.assessment, system.installation()?, &mut asked)?;
+        let mut ask = |question: &str| Ok(asked(&printable(question))?);
+        let chosen = choose(&judged.assessment, system.installation()?, &mut ask)?;
         if chosen.is_none() {
             self.say("Nothing was chosen, and nothing changed.");
         }
@@ -213,9 +254,7 @@ impl Run<'_> {
         }
         let name = receipt.map_or("", |receipt| receipt.set.id.as_str());
         if !wrong.is_empty() {
-            self.say(&format!(
-                "'preflight undo --root auto --receipt {name} --yes' takes it back."
-            ));
+            self.say(&format!("'{}' takes it back.", self.way_back(name)));
             return Ok(Done::Ended(ExitCode::from(1)));
         }
         for (method, next) in system.installation()?.next_boots() {
@@ -226,9 +265,17 @@ impl Run<'_> {
             self.say(&format!("  {}", next.command_line));
         }
         self.say(&format!(
-            "Done, and read again: it is as planned. To take it back: preflight undo --root auto --receipt {name} --yes"
+            "Done, and read again: it is as planned. To take it back: {}",
+            self.way_back(name)
         ));
         Ok(Done::Ended(ExitCode::SUCCESS))
+    }
+
+    fn way_back(&self, receipt: &str) -> String {
+        format!(
+            "preflight undo --root {} --receipt {receipt} --yes",
+            self.arguments.root
+        )
     }
 
     fn show(&self, rehearsed: &Rehearsed) {
@@ -247,12 +294,29 @@ impl Run<'_> {
         self.print(&text);
     }
 
-    fn end_what_was_begun(&self, ids: &[ReceiptId], targets: &Targets) -> Result<Done> {
-        let names: Vec<&str> = ids.iter().map(ReceiptId::as_str).collect();
+    fn end_what_was_begun(&self, begun: &[Unended], targets: &Targets) -> Result<Done> {
+        let names: Vec<&str> = begun.iter().map(|one| one.id.as_str()).collect();
         let names = names.join(", ");
         self.say(&format!(
             "An earlier change was begun and not ended: {names}."
         ));
+        begun
+            .iter()
+            .for_each(|one| self.print(&words_of_unended(one)));
+        let changed: Vec<String> = begun
+            .iter()
+            .flat_map(|one| &one.changed)
+            .map(ToString::to_string)
+            .collect();
+        if !changed.is_empty() {
+            self.say(&format!(
+                "Somebody changed these since: {}. 'preflight undo --root {} --overwrite --yes' ends it over them. Nothing was \
+                 written.",
+                changed.join("; "),
+                self.arguments.root
+            ));
+            return Ok(Done::Ended(ExitCode::from(1)));
+        }
         if !self.may_write("End it now?")? {
             self.say("Nothing was written.");
             return Ok(Done::Ended(ExitCode::from(1)));
@@ -305,9 +369,6 @@ impl Run<'_> {
             wrong,
         };
         let json = serde_json::to_string_pretty(&document)?;
-        if self.arguments.format == Format::Json {
-            super::assess::write_out(&json)?;
-        }
         let mut files = vec![("apply.json".to_owned(), json.into_bytes())];
         for change in plan
             .changes
@@ -316,12 +377,21 @@ impl Run<'_> {
         {
             files.push((change.path.clone(), bytes(&change.after)?));
         }
-        let name = format!("apply-{}", rehearsed.set.id);
-        match save::save_as(&self.data, &name, &files) {
+        let printed = files
+            .first()
+            .map(|(_, json)| String::from_utf8_lossy(json).into_owned());
+        self.save(&rehearsed.set.id, files);
+        if self.arguments.format == Format::Json {
+            super::assess::write_out(&printed.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, id: &ReceiptId, files: Vec<NewFile>) {
+        match save::save_as(&self.data, &format!("apply-{id}"), &files) {
             Ok(saved) => self.say(&format!("Saved on the stick in {}", saved.folder)),
             Err(error) => self.say(&format!("Not saved on the stick: {error:#}")),
         }
-        Ok(())
     }
 
     fn shown(&self, event: Event<'_>) -> ControlFlow<()> {
@@ -333,51 +403,21 @@ impl Run<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Words for a person, which are no part of a document.
     fn print(&self, text: &str) {
-        if self.arguments.format == Format::Text {
-            println!("{text}");
-        }
-    }
-
-    /// Progress, which is no part of a document.
-    fn say(&self, text: &str) {
         match self.arguments.format {
-            Format::Text => println!("{text}"),
-            Format::Json => eprintln!("{text}"),
+            Format::Text => println!("{}", printable(text)),
+            Format::Json => eprintln!("{}", printable(text)),
         }
     }
-}
 
-/// A line that a person types; none at the end of the input.
-fn asked(question: &str) -> Result<Option<String>> {
-    eprint!("{question}");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    let length = std::io::stdin().lock().read_line(&mut answer)?;
-    Ok((length > 0).then_some(answer))
+    /// Progress.
+    fn say(&self, text: &str) {
+        self.print(text);
+    }
 }
 
 enum Written {
     Done(Option<Receipt>),
     Again(String),
-}
-
-fn described(file: &FileChange) -> String {
-    let place = if file.place == PlaceId::root() {
-        String::new()
-    } else {
-        format!(" on {}", file.place)
-    };
-    let path = &file.path;
-    match (&file.before, &file.after) {
-        (None, Some(after)) => format!("{path}{place}: new, {} bytes", after.size),
-        (Some(_), None) => format!("{path}{place}: removed"),
-        (Some(before), Some(after)) => {
-            format!(
-                "{path}{place}: {} bytes, {} before",
-                after.size, before.size
-            )
-        }
-        (None, None) => format!("{path}{place}"),
-    }
 }

@@ -137,12 +137,12 @@ fn attempt(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
     let receipt = chosen(places, arguments.receipt.as_ref(), &unended)?;
     let mut changed: Vec<Difference> = Vec::new();
     for one in &unended {
-        show_unended(one);
+        print!("{}", words_of_unended(one));
         changed.extend(one.changed.iter().cloned());
     }
     if let Some(receipt) = &receipt {
         println!("To be put back from the receipt {}:", receipt.set.id);
-        list(&receipt.set, Direction::Back);
+        print!("{}", list(&receipt.set, Direction::Back));
         if unended.is_empty() {
             changed.extend(apply::changed_since(places, &receipt.set.id)?);
         }
@@ -239,7 +239,8 @@ enum Direction {
     Back,
 }
 
-fn show_unended(one: &Unended) {
+/// What became of a change that was begun and not ended, and what ending it does.
+pub fn words_of_unended(one: &Unended) -> String {
     let (ahead, direction) = match one.ends {
         Recovered::Applied(_) => (
             "was begun, and will first be applied to the end",
@@ -258,23 +259,26 @@ fn show_unended(one: &Unended) {
             Direction::Back,
         ),
     };
-    println!("The change {} {ahead}:", one.id);
+    let mut text = format!("The change {} {ahead}:\n", one.id);
     let writes = matches!(one.ends, Recovered::Applied(_) | Recovered::Undone);
     match one.set.as_ref().filter(|_| writes) {
-        Some(set) => list(set, direction),
-        None => println!("  only what was staged goes"),
+        Some(set) => text.push_str(&list(set, direction)),
+        None => text.push_str("  only what was staged goes\n"),
     }
+    text
 }
 
-fn list(set: &apply::ChangeSet, direction: Direction) {
+fn list(set: &apply::ChangeSet, direction: Direction) -> String {
+    let mut text = String::new();
     for file in set.files.iter().filter(|file| !file.is_same()) {
         let (gets, what) = match direction {
             Direction::There => (file.after, "change"),
             Direction::Back => (file.before, "put back"),
         };
         let what = if gets.is_some() { what } else { "remove" };
-        println!("  {what} {} on {}", file.path, file.place);
+        text.push_str(&format!("  {what} {} on {}\n", file.path, file.place));
     }
+    text
 }
 
 fn said(how: &Recovered) -> &'static str {

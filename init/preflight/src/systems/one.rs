@@ -1,3 +1,5 @@
+use std::fmt;
+
 use anyhow::{Context, Result, bail};
 use plan::SystemFiles;
 use proxmox::{Found, Installation};
@@ -12,6 +14,15 @@ pub enum Which {
     Only,
     /// That number in the list of `preflight systems`, from 1.
     Number(usize),
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("auto"),
+            Self::Number(number) => write!(f, "auto:{number}"),
+        }
+    }
 }
 
 impl Which {
