@@ -13,8 +13,23 @@ use crate::snapshot::{Entries, Entry, Snapshot, is_selector};
 pub struct Collected {
     /// Files and folders that can be written.
     pub set: ChangeSet,
+    /// Menus and entries that differ, as text.
+    pub menus: Vec<Menu>,
     /// What also differs and is no file: links, devices. Nobody writes those; a person has to hear of them.
     pub other: Vec<String>,
+}
+
+/// A menu or an entry before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Menu {
+    /// The file system.
+    pub place: PlaceId,
+    /// From the place's own root.
+    pub path: String,
+    /// As it was; empty where it was not there.
+    pub before: String,
+    /// As it is to be; empty where it goes.
+    pub after: String,
 }
 
 /// Compares two snapshots of the same folders, and finds for each file what it is to its boot loader: a selector by
@@ -26,6 +41,7 @@ pub fn collect(id: ReceiptId, before: &Snapshot, after: &Snapshot) -> Collected 
             folders: Vec::new(),
             files: Vec::new(),
         },
+        menus: Vec::new(),
         other: Vec::new(),
     };
     let nothing = Entries::new();
@@ -68,6 +84,19 @@ impl Collected {
             }
         }
         files.retain(|file| file.role == Role::Selector || !file.is_same());
+        let words = |entries: &Entries, path: &str| {
+            let text = text(entries.get(path)).unwrap_or_default();
+            String::from_utf8_lossy(text).into_owned()
+        };
+        let changed = files
+            .iter()
+            .filter(|file| file.role == Role::Selector && !file.is_same());
+        self.menus.extend(changed.map(|file| Menu {
+            place: place.clone(),
+            path: file.path.clone(),
+            before: words(there, &file.path),
+            after: words(then, &file.path),
+        }));
         let texts: Vec<&[u8]> = [there, then].into_iter().flat_map(texts).collect();
         for file in &mut files {
             let is_named = || texts.iter().any(|text| selector::names(text, &file.path));

@@ -44,7 +44,7 @@ pub use act::{Act, Source};
 pub use change::{
     Attributes, ChangeSet, FileChange, FileState, FolderChange, NotAnId, PlaceId, ReceiptId, Role,
 };
-pub use collect::{Collected, collect};
+pub use collect::{Collected, Menu, collect};
 pub use commit::{Applied, apply};
 pub use contents::{Contents, Kept, Memory};
 pub use difference::Difference;

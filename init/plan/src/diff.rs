@@ -79,6 +79,15 @@ fn list(text: &mut String, title: &str, items: impl Iterator<Item = String>) {
     }
 }
 
+/// Two texts as a unified diff of a file with this name.
+pub fn text_diff(before: &str, after: &str, path: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff()
+        .context_radius(3)
+        .header(path, path)
+        .to_string()
+}
+
 fn of_change(change: &Change) -> String {
     let path = match change.tree {
         Tree::Root => change.path.clone(),

@@ -19,7 +19,7 @@ mod verify;
 
 pub use choice::{Choice, ChoiceError, RomFile};
 pub use context::Subject;
-pub use diff::diff;
+pub use diff::{diff, text_diff};
 pub use files::SystemFiles;
 pub use options::{OPTIONS, PlanOption};
 pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};

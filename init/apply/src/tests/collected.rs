@@ -108,6 +108,12 @@ fn what_a_rehearsal_changed_is_found_with_its_role_and_applied() {
     assert_eq!(set.folders.len(), 1);
     assert_eq!(set.folders[0].path, "/etc/sysfs.d");
     assert!(collected.other.is_empty());
+    let menus: Vec<_> = collected
+        .menus
+        .iter()
+        .map(|menu| (menu.path.as_str(), menu.before.contains("quiet")))
+        .collect();
+    assert_eq!(menus, [("/loader/entries/proxmox-6.conf", true)]);
 
     let memory = tempfile::tempdir().unwrap();
     let kept = Kept::copy(set, &after, &memory.path().join("kept")).unwrap();

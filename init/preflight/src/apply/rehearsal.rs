@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use apply::{ChangeSet, FileChange, FileState, Kept, ReceiptId, Snapshot, Unended, collect};
+use apply::{ChangeSet, FileChange, FileState, Kept, Menu, ReceiptId, Snapshot, Unended, collect};
 use plan::{Plan, SystemFiles, Tree};
 use proxmox::Installation;
 use proxmox::guests::DATABASE;
@@ -48,6 +48,8 @@ pub struct Rehearsed {
     pub told: Vec<Told>,
     /// Where the result is not what was planned.
     pub wrong: Vec<plan::Mismatch>,
+    /// Boot menus and entries before and after.
+    pub menus: Vec<Menu>,
     /// What changed beside and is not written: links, devices.
     pub other: Vec<String>,
 }
@@ -152,6 +154,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         targets: targets.clone(),
         told: tools.told,
         wrong,
+        menus: collected.menus,
         other: collected.other,
     })))
 }

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use apply::{Applied, ApplyError, ChangeSet, Event, Receipt, ReceiptId, Unended};
+use apply::{Applied, ApplyError, Event, Receipt, Unended};
 use clap::ValueEnum;
-use plan::{Mismatch, Plan, Tree, diff};
-use rehearse::Told;
-use serde::Serialize;
+use plan::{Mismatch, Plan, Tree, diff, text_diff};
 use storage::DataPlace;
 
+mod document;
 mod words;
 
 use super::dialogue::choose;
@@ -20,11 +19,10 @@ use super::plan::on_the_disks;
 use super::undo::words_of_unended;
 use super::wish::Wish;
 use crate::apply::{
-    Order, Outcome, Rehearsed, Targets, ToolFailed, bytes, new_id, opened_for_writing, rehearse,
+    Order, Outcome, Rehearsed, Targets, ToolFailed, new_id, opened_for_writing, rehearse,
 };
 use crate::options;
 use crate::session::look::Look;
-use crate::session::save::{self, NewFile};
 use crate::systems::{OneSystem, Which};
 use words::{asked, described, is_name, printable};
 
@@ -66,20 +64,6 @@ fn which(text: &str) -> Result<Which, String> {
             .to_owned()
     })
 }
-
-/// What an apply did, as `--format json` prints it and as it is saved on the stick.
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    plan: &'a Plan,
-    told: &'a [Told],
-    changes: &'a ChangeSet,
-    receipt: Option<&'a Receipt>,
-    /// What is not as planned, of the rehearsal or, once written, of what was read again.
-    wrong: &'a [Mismatch],
-}
-
-const SCHEMA: &str = "preflight.apply/1";
 
 /// How often a change is worked out anew because the disks changed in between.
 const TRIES: usize = 3;
@@ -283,6 +267,10 @@ impl Run<'_> {
         for file in rehearsed.set.files.iter().filter(|file| !file.is_same()) {
             text.push_str(&format!("  {}\n", described(file)));
         }
+        for menu in &rehearsed.menus {
+            let name = format!("{} on {}", menu.path, menu.place);
+            text.push_str(&text_diff(&menu.before, &menu.after, &name));
+        }
         for other in &rehearsed.other {
             text.push_str(&format!(
                 "  {other} changed too, and is not written: it is no plain file\n"
@@ -350,48 +338,6 @@ impl Run<'_> {
         }
         let answer = asked(&format!("{question} Type yes: "))?;
         Ok(answer.is_some_and(|answer| answer.trim() == "yes"))
-    }
-
-    /// Prints the document, where it is wanted, and saves it on the stick with what the plan has for there.
-    fn finish(
-        &self,
-        plan: &Plan,
-        rehearsed: &Rehearsed,
-        receipt: Option<&Receipt>,
-        wrong: &[Mismatch],
-    ) -> Result<()> {
-        let document = Document {
-            schema: SCHEMA,
-            plan,
-            told: &rehearsed.told,
-            changes: &rehearsed.set,
-            receipt,
-            wrong,
-        };
-        let json = serde_json::to_string_pretty(&document)?;
-        let mut files = vec![("apply.json".to_owned(), json.into_bytes())];
-        for change in plan
-            .changes
-            .iter()
-            .filter(|change| change.tree == Tree::Stick)
-        {
-            files.push((change.path.clone(), bytes(&change.after)?));
-        }
-        let printed = files
-            .first()
-            .map(|(_, json)| String::from_utf8_lossy(json).into_owned());
-        self.save(&rehearsed.set.id, files);
-        if self.arguments.format == Format::Json {
-            super::assess::write_out(&printed.unwrap_or_default())?;
-        }
-        Ok(())
-    }
-
-    fn save(&self, id: &ReceiptId, files: Vec<NewFile>) {
-        match save::save_as(&self.data, &format!("apply-{id}"), &files) {
-            Ok(saved) => self.say(&format!("Saved on the stick in {}", saved.folder)),
-            Err(error) => self.say(&format!("Not saved on the stick: {error:#}")),
-        }
     }
 
     fn shown(&self, event: Event<'_>) -> ControlFlow<()> {
