@@ -171,7 +171,12 @@ fn esps_and_their_list_are_compared() {
                 "menuentry a {\n linux /vmlinuz-6.8.12-2-pve root=ZFS=/ROOT/pve-1\n}\n",
             );
     }
-    let findings = of(&grub);
+    let initrd = "EFI/proxmox/6.8.12-2-pve/initrd.img-6.8.12-2-pve";
+    let findings = of(&grub.esp_file(1, initrd, "an old one"));
+    assert!(
+        !ids(&findings).contains(&"system.esp-differs"),
+        "{findings:#?}"
+    );
     assert_eq!(
         ids(&findings)
             .iter()
