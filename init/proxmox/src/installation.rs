@@ -102,6 +102,27 @@ impl Installation {
         found
     }
 
+    /// Whether an initrd belongs to a kernel that nothing starts any more ([`EspState::left_over`]): it does not follow
+    /// what is in /boot.
+    ///
+    /// [`EspState::left_over`]: crate::boot::esp::EspState::left_over
+    pub fn is_left_over(&self, copy: &InitrdCopy) -> bool {
+        let mut methods = self
+            .boot
+            .ways()
+            .into_iter()
+            .map(|(_, way)| way.method.known());
+        if methods.any(|method| method == Some(&Method::SystemdBoot)) {
+            return false;
+        }
+        let esp = copy.esp.and_then(|index| self.boot.esps.get(index));
+        let mut initrds = esp
+            .into_iter()
+            .flat_map(|esp| esp.left_over())
+            .filter_map(|kernel| kernel.initrd.as_deref());
+        initrds.any(|path| copy.path.ends_with(path))
+    }
+
     /// A kernel by its version.
     pub fn kernel(&self, version: &str) -> Option<&InstalledKernel> {
         self.kernels.iter().find(|kernel| kernel.version == version)

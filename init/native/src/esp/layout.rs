@@ -18,15 +18,14 @@ pub enum Layout {
 /// # Errors
 /// An ESP without kernels in either, or without the entries to them.
 pub fn layouts(state: &EspState) -> Result<Vec<Layout>, EspError> {
-    let grub_for_uefi = state.loader("/EFI/proxmox/grubx64.efi").is_some();
     let mut found = Vec::new();
     for layout in [Layout::SystemdBoot, Layout::Grub] {
-        let kernels = state
+        let mut kernels = state
             .kernels
             .iter()
-            .any(|kernel| Layout::of(kernel) == layout);
-        let left_over = layout == Layout::SystemdBoot && grub_for_uefi;
-        if kernels && !left_over && !layout.entries(state).is_empty() {
+            .filter(|kernel| !state.left_over().any(|other| other == *kernel));
+        let is_used = kernels.any(|kernel| Layout::of(kernel) == layout);
+        if is_used && !layout.entries(state).is_empty() {
             found.push(layout);
         }
     }
@@ -42,7 +41,7 @@ pub fn layouts(state: &EspState) -> Result<Vec<Layout>, EspError> {
 impl Layout {
     /// The one that a kernel lies in.
     pub(super) fn of(kernel: &EspKernel) -> Self {
-        match kernel.image.trim_start_matches('/').contains('/') {
+        match kernel.is_for_systemd_boot() {
             true => Self::SystemdBoot,
             false => Self::Grub,
         }

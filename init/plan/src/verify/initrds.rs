@@ -108,7 +108,7 @@ pub(super) fn of_boot(
     check.all()
 }
 
-/// The copy in /boot, and where systems start from ESPs those there.
+/// The copy in /boot, and where systems start from ESPs those there that something starts.
 fn counted<'a>(
     system: &Installation,
     kernel: &'a InstalledKernel,
@@ -118,7 +118,7 @@ fn counted<'a>(
     copies
         .filter(|copy| match copy.esp {
             None => true,
-            Some(index) => from_esps && takes_part(system, index),
+            Some(index) => from_esps && takes_part(system, index) && !system.is_left_over(copy),
         })
         .collect()
 }

@@ -161,6 +161,20 @@ fn a_copy_of_an_esp_with_other_bytes_is_said() {
 }
 
 #[test]
+fn what_a_systemd_boot_left_on_an_esp_does_not_have_to_follow() {
+    let done = Done::on_zfs_moved_to_grub();
+    assert_eq!(done.verify(), [""; 0]);
+    assert_eq!(done.host.plan().needs, crate::Needs::default());
+    let name = format!("initrd.img-{VERSION}");
+    let found = done.esp_file(1, &name, "old").verify();
+    assert!(found[0].contains("5E6F-7A8B"), "{found:#?}");
+    assert!(
+        found.iter().all(|line| !line.contains("EFI/proxmox")),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn an_initrd_without_the_planned_file_or_with_an_older_one_is_said() {
     let path = "etc/modprobe.d/preflight-vfio.conf";
     only(

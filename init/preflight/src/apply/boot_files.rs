@@ -119,7 +119,7 @@ impl Tools<'_> {
             Ended::Status(0) => return Ok(()),
             Ended::Status(code) => format!("ended with status {code}"),
             Ended::TooLong => format!(
-                "was still running after {} s, and was ended",
+                "was still running after {} seconds, and was ended",
                 self.limit.as_secs()
             ),
         };

@@ -81,6 +81,13 @@ pub struct EspKernel {
     pub initrd: Option<String>,
 }
 
+impl EspKernel {
+    /// Whether it lies in a folder, as proxmox-boot-tool has it for systemd-boot; those for GRUB are at the ESP's root.
+    pub fn is_for_systemd_boot(&self) -> bool {
+        self.image.trim_start_matches('/').contains('/')
+    }
+}
+
 /// No boot program is larger.
 const PROGRAM: u64 = 32 << 20;
 /// Programs and kernels looked at on one ESP.
@@ -108,6 +115,14 @@ impl EspState {
             Some(id) => format!("ESP {id} ({})", self.name),
             None => format!("ESP {}", self.name),
         }
+    }
+
+    /// Kernels that nothing starts any more: those for a systemd-boot that GRUB has taken the place of, as when a host
+    /// moved to Secure Boot. proxmox-boot-tool leaves them as they are from then on.
+    pub fn left_over(&self) -> impl Iterator<Item = &EspKernel> {
+        let by_grub = self.loader("/EFI/proxmox/grubx64.efi").is_some();
+        let kernels = self.kernels.iter();
+        kernels.filter(move |kernel| by_grub && kernel.is_for_systemd_boot())
     }
 
     /// The program at a path, whatever the case of its letters: FAT does not tell them apart.

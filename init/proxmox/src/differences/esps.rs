@@ -129,6 +129,7 @@ fn differs(context: &Context) -> Vec<Finding> {
         let mut copies = kernel
             .initrds
             .iter()
+            .filter(|copy| !system.is_left_over(copy))
             .filter_map(|copy| Some((copy, copy.content.known()?)));
         let Some((first, content)) = copies.next() else {
             continue;

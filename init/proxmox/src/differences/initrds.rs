@@ -36,7 +36,8 @@ fn find(context: &Context) -> Vec<Finding> {
             findings.push(missing(kernel));
         }
         let mut told: BTreeSet<Option<&str>> = BTreeSet::new();
-        for copy in &kernel.initrds {
+        let copies = kernel.initrds.iter();
+        for copy in copies.filter(|copy| !context.system.is_left_over(copy)) {
             let Reading::Known(seen) = &copy.content else {
                 continue;
             };

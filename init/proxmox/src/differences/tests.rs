@@ -171,7 +171,12 @@ fn esps_and_their_list_are_compared() {
                 "menuentry a {\n linux /vmlinuz-6.8.12-2-pve root=ZFS=/ROOT/pve-1\n}\n",
             );
     }
-    let findings = of(&grub);
+    let path = "EFI/proxmox/6.8.12-2-pve/initrd.img-6.8.12-2-pve";
+    let old = initrd("options vfio-pci ids=1002:67df\n");
+    let findings = of(&grub.esp_file(1, path, old));
+    for follows in ["system.esp-differs", "system.initrd-stale"] {
+        assert!(!ids(&findings).contains(&follows), "{findings:#?}");
+    }
     assert_eq!(
         ids(&findings)
             .iter()

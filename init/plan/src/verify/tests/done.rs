@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use proxmox::files::MemoryFiles;
+use proxmox::files::{Files, MemoryFiles};
 
 use super::super::verify;
 use crate::plan::Plan;
@@ -29,7 +29,6 @@ pub(super) fn archive(content: &Content) -> Vec<u8> {
 
 /// What mkinitramfs makes of a root's files.
 pub(super) fn made(host: &Host) -> Content {
-    use proxmox::files::Files;
     let read = |path: &str| host.root.read(path.as_ref(), u64::MAX).unwrap_or_default();
     let mut content: Content = vec![("conf/initramfs.conf".to_owned(), b"MODULES=most\n".to_vec())];
     for name in host
@@ -129,7 +128,17 @@ impl Done {
 
     /// Two ESPs, kept by proxmox-boot-tool.
     pub(super) fn on_zfs() -> Self {
-        let mut host = Host::on_zfs()
+        Self::on_esps(Host::on_zfs(), esp)
+    }
+
+    /// The same with GRUB on them, beside what a systemd-boot before it has left.
+    pub(super) fn on_zfs_moved_to_grub() -> Self {
+        let settings = "GRUB_CMDLINE_LINUX_DEFAULT=\"root=ZFS=rpool/ROOT/pve-1 boot=zfs\"\n";
+        Self::on_esps(Host::on_zfs().file("etc/default/grub", settings), moved_esp)
+    }
+
+    fn on_esps(host: Host, esp: fn(&str) -> MemoryFiles) -> Self {
+        let mut host = host
             .file("etc/kernel/proxmox-boot-uuids", "1A2B-3C4D\n5E6F-7A8B\n")
             .file(&format!("lib/modules/{VERSION}/modules.dep"), DEP);
         host.esps = ESPS
@@ -155,7 +164,11 @@ impl Done {
         let name = format!("initrd.img-{VERSION}");
         self.host.root = self.host.root.file(&format!("boot/{name}"), bytes.clone());
         for (_, files) in &mut self.host.esps {
-            let path = format!("EFI/proxmox/{VERSION}/{name}");
+            let by_grub = files.kind("EFI/proxmox/grubx64.efi".as_ref()).is_ok();
+            let path = match by_grub {
+                true => name.clone(),
+                false => format!("EFI/proxmox/{VERSION}/{name}"),
+            };
             *files = std::mem::take(files).file(&path, bytes.clone());
         }
         self
@@ -206,6 +219,18 @@ pub(super) fn esp(options: &str) -> MemoryFiles {
         )
         .file(&format!("{folder}/vmlinuz-{VERSION}"), "kernel")
         .file(&format!("{folder}/initrd.img-{VERSION}"), "old")
+}
+
+fn moved_esp(options: &str) -> MemoryFiles {
+    let entry = format!(
+        "menuentry 'Proxmox VE' {{\n\tlinux /vmlinuz-{VERSION} {options}\n\tinitrd /initrd.img-{VERSION}\n}}\n"
+    );
+    esp("root=ZFS=rpool/ROOT/pve-1 boot=zfs")
+        .file("EFI/proxmox/grubx64.efi", "Welcome to GRUB!")
+        .file("EFI/proxmox/grub.cfg", "set prefix=($root)'/grub'\n")
+        .file("grub/grub.cfg", entry)
+        .file(&format!("vmlinuz-{VERSION}"), "kernel")
+        .file(&format!("initrd.img-{VERSION}"), "old")
 }
 
 pub(super) fn lvm() -> Done {
