@@ -40,6 +40,12 @@ pub enum Error {
         /// Another one.
         second: PathBuf,
     },
+    /// Two looks would take each other's overlays and mounts away.
+    #[error("another Preflight is at the disks, as {path} says; wait until it ends")]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
     /// A look needs memory to write to in place of the disks.
     #[error(
         "only {} MiB of memory are free, too little to protect the disks during a look; give the machine \

@@ -21,8 +21,10 @@ mod roots;
 mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
 
 pub use modules::MODULES;
 use modules::{BASE, needed_for};
@@ -65,6 +67,9 @@ pub struct Look {
     storage: Storage,
     ended: bool,
     load: LoadModules,
+    /// Let go when all is taken away.
+    #[allow(dead_code, reason = "it is what holds the lock")]
+    lock: Flock<File>,
 }
 
 /// Programs that the image may carry.
@@ -91,6 +96,7 @@ pub fn look(options: LookOptions) -> Result<Look, Error> {
 /// algorithms is the fastest, and that takes longer than all the rest.
 pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look, Error> {
     load(BASE);
+    let lock = lock(&options.folder)?;
     // What an earlier look left, when its process died, would be in the way.
     tear_down(&options.sys, &options.folder);
     let folder = &options.folder;
@@ -127,11 +133,21 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         },
         ended: false,
         load,
+        lock,
         options,
     };
     look.find_disks()?;
     look.discover();
     Ok(look)
+}
+
+/// One look at a time has this folder; a process that dies lets go of it.
+fn lock(folder: &Path) -> Result<Flock<File>, Error> {
+    let path = folder.with_extension("lock");
+    let above = path.parent().unwrap_or(folder);
+    fs::create_dir_all(above).map_err(Error::io("make", above))?;
+    let file = File::create(&path).map_err(Error::io("open", &path))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Error::Busy { path })
 }
 
 fn free_memory() -> Result<u64, Error> {
@@ -343,5 +359,24 @@ impl Drop for Look {
         if !self.ended {
             self.take_away();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_look_does_not_take_away_what_the_first_has_put_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("look");
+        let first = lock(&place).unwrap();
+        let error = lock(&place).unwrap_err().to_string();
+        assert!(
+            error.starts_with("another Preflight is at the disks"),
+            "{error}"
+        );
+        drop(first);
+        lock(&place).unwrap();
     }
 }
