@@ -184,11 +184,17 @@ impl Targets {
 
 /// The number of a root in a look.
 fn index_of(storage: &Storage, root: &RootCandidate) -> Result<usize> {
-    storage
-        .roots
-        .iter()
-        .position(|other| other == root)
-        .context("the system is not there any more; was a disk pulled?")
+    if let Some(index) = storage.roots.iter().position(|other| other == root) {
+        return Ok(index);
+    }
+    let mut troubles = storage.troubles.iter();
+    let its_own = troubles.find(|trouble| {
+        matches!(trouble, Trouble::NotMounted { file_system, .. } if *file_system == root.file_system)
+    });
+    match its_own {
+        Some(trouble) => bail!("{trouble}. Nothing was changed"),
+        None => bail!("the system is not there any more; was a disk pulled? Nothing was changed"),
+    }
 }
 
 fn place(root: storage::Root) -> Place {
@@ -247,6 +253,27 @@ fn below(folder: &str, mounts: &[(String, PlaceId)]) -> Vec<(PlaceId, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_root_that_is_not_mounted_this_time_is_told_with_the_reason() {
+        let root = RootCandidate {
+            file_system: FileSystemId::Btrfs {
+                uuid: "u".to_owned(),
+            },
+            subvolume: String::new(),
+            name: None,
+        };
+        let said = |storage: &Storage| index_of(storage, &root).unwrap_err().to_string();
+        let mut storage = Storage::default();
+        assert!(said(&storage).contains("was a disk pulled?"));
+        storage.troubles.push(Trouble::NotMounted {
+            file_system: root.file_system.clone(),
+            why: "its device is read-only".to_owned(),
+        });
+        assert!(said(&storage).contains("its device is read-only. Nothing was changed"));
+        storage.roots.push(root.clone());
+        assert_eq!(index_of(&storage, &root).unwrap(), 0);
+    }
 
     #[test]
     fn a_folder_is_on_the_nearest_mount_and_what_is_mounted_below_it_belongs_to_it() {

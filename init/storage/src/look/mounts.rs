@@ -3,12 +3,14 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::kinds::kind;
 use super::{Look, Purpose, root_folder};
 use crate::Root;
 use crate::model::{FileSystemId, Trouble};
+use crate::read_only::is_read_only;
 
 impl Look {
     /// Mounts a file system, once.
@@ -48,7 +50,7 @@ impl Look {
             flags,
             Some(options.as_str()),
         )
-        .map_err(|errno| failed(format!("the driver {driver} says: {}", errno.desc())))?;
+        .map_err(|errno| failed(refused(driver, &device, errno)))?;
         self.mounts += 1;
         let root = Root::open(&place).map_err(|error| {
             // Nobody knows of it yet.
@@ -105,6 +107,18 @@ impl Look {
         let pool = self.storage.pools.iter().find(|one| one.guid == pool)?;
         let inside = name.strip_prefix(&pool.name)?;
         Some(format!("{}{inside}", pool.imported.as_deref()?))
+    }
+}
+
+/// Why a driver did not mount a device. mount(2) says no more than that access is denied where the device cannot be
+/// written to.
+fn refused(driver: &str, device: &str, errno: Errno) -> String {
+    let said = format!("the driver {driver} says: {}", errno.desc());
+    let about_access = matches!(errno, Errno::EACCES | Errno::EROFS);
+    if about_access && is_read_only(Path::new(device)).unwrap_or(false) {
+        format!("{device} is read-only, as its volume group or the disk itself has it; {said}")
+    } else {
+        said
     }
 }
 
