@@ -5,6 +5,7 @@ use qemu_tests::golden::Golden;
 use crate::lab::Lab;
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn a_file_that_changes_while_the_system_runs_is_seen_and_the_others_are_as_they_were_installed() {
     let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
         return;
