@@ -28,7 +28,11 @@ const FULL_ROOT: Trouble = Trouble {
     golden: Golden::LvmExt4Bios,
     cause: "fallocate -l $(($(stat -f -c %f /) * $(stat -f -c %S /) - 3000000)) /filler; sync",
     words: "",
-    says: &["room"],
+    says: &[
+        "update-initramfs",
+        "No space left on device",
+        "Nothing was written to a disk",
+    ],
 };
 
 /// Of the two ESPs of a mirror, the second one.
