@@ -55,7 +55,6 @@ pub enum ApplyError {
         /// The copy.
         path: PathBuf,
         /// Why.
-        #[source]
         error: std::io::Error,
     },
     /// What was read of the contents is not what they are called.
@@ -125,7 +124,7 @@ pub enum ApplyError {
     Stopped,
     /// It failed before anything was switched, and was taken back.
     #[error("{0}. Nothing was switched, and what was staged is removed: the system is as before")]
-    GivenUp(#[source] Box<ApplyError>),
+    GivenUp(Box<ApplyError>),
     /// It failed after something was switched, or what it left could not be tidied up. What boots is wholly old or
     /// wholly new.
     #[error(
@@ -134,7 +133,6 @@ pub enum ApplyError {
     )]
     NotEnded {
         /// What failed first.
-        #[source]
         cause: Box<ApplyError>,
         /// What failed when nothing was switched and the rest was to be removed.
         tidying: Option<Box<ApplyError>>,

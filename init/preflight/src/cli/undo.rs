@@ -147,10 +147,7 @@ fn attempt(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
             changed.extend(apply::changed_since(places, &receipt.set.id)?);
         }
     } else if unended.is_empty() {
-        println!(
-            "There is nothing to undo on {}.",
-            places.root()?.root.path().display()
-        );
+        println!("There is nothing to undo on {}.", arguments.root.display());
         return Ok(ExitCode::SUCCESS);
     }
     if !changed.is_empty() {
