@@ -11,11 +11,14 @@ pub struct Planned {
     pub sha256: Option<String>,
 }
 
+/// What an apply prints behind the plan: how boot files came out, by their places.
+const CAME_OUT: &str = "What came out on the overlays";
+
 /// The files of the installed system in a plan.
 pub fn planned(text: &str) -> Vec<Planned> {
     let mut files: Vec<Planned> = Vec::new();
     let mut inside = false;
-    for line in text.lines() {
+    for line in text.lines().take_while(|line| !line.starts_with(CAME_OUT)) {
         if let Some(rest) = line.strip_prefix("+++ ") {
             let sha256 = rest
                 .split_once(", SHA-256 ")
@@ -73,7 +76,8 @@ impl Planned {
 fn the_files_of_a_plan_are_those_of_the_system_with_their_new_lines() {
     let text = "Plan for x\n\n# why\n--- /etc/modules\n+++ /etc/modules (mode 644)\n@@ -1 +1,2 @@\n a\n-c\n+b\n\n\
                 # why\n+++ /usr/share/kvm/card.rom: a copy of /run/card.rom, 7 bytes, SHA-256 abc\n\n# left\n\
-                --- /dev/null\n+++ stick: list.txt\n@@ -0,0 +1 @@\n+[ ] do\n\nOptions:\n  iommu=on\n";
+                --- /dev/null\n+++ stick: list.txt\n@@ -0,0 +1 @@\n+[ ] do\n\nOptions:\n  iommu=on\n\n\
+                What came out on the overlays, and would be written:\n+++ /boot/grub/grub.cfg on /\n+x\n";
     let files = planned(text);
     let expected = [
         ("/etc/modules", vec!["b"], None),
