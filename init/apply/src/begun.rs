@@ -10,7 +10,7 @@ use crate::order::Staging;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::Journal;
-use crate::run::forward;
+use crate::run::{forward, run};
 use crate::sequence::{Sequence, Way};
 use crate::store::{Store, UNDO};
 use crate::undo::Since;
@@ -92,6 +92,16 @@ impl Begun {
         }
         let staging = Staging::UnitByUnit;
         forward(places, &self.sequence, &self.seen, staging, store, progress)
+    }
+
+    /// Removes what was staged, when nothing was switched.
+    pub fn give_up(
+        &self,
+        places: &Places,
+        store: &Store<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), ApplyError> {
+        run(places, &self.sequence.give_up(&self.seen), store, progress)
     }
 }
 

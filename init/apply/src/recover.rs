@@ -7,7 +7,6 @@ use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
-use crate::run::run;
 use crate::store::{FOLDER, JOURNAL, RECEIPT, Store, UNDO};
 use crate::undo::Since;
 
@@ -177,12 +176,7 @@ impl Ahead {
                 done
             }
             Self::GiveUp(begun) => {
-                run(
-                    places,
-                    &begun.sequence.give_up(&begun.seen),
-                    store,
-                    progress,
-                )?;
+                begun.give_up(places, store, progress)?;
                 store.remove_all(JOURNAL, JOURNAL, &begun.journal.made)
             }
             Self::Clear(journal) => store.remove_all(RECEIPT, UNDO, &journal.made),
@@ -192,12 +186,7 @@ impl Ahead {
                 store.remove_all(RECEIPT, UNDO, &begun.journal.made)
             }
             Self::UndoGiveUp(begun) => {
-                run(
-                    places,
-                    &begun.sequence.give_up(&begun.seen),
-                    store,
-                    progress,
-                )?;
+                begun.give_up(places, store, progress)?;
                 store.remove(UNDO)
             }
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use assess::Assessment;
-use hardware::{Function, Machine, Reading};
+use hardware::{Function, Machine, Reading, kernel_version};
 use pci::Address;
 use proxmox::Installation;
 use proxmox::boot::way::Method;
@@ -239,13 +239,5 @@ fn modalias(function: &Function) -> String {
 
 /// Whether a kernel's version is at least this one.
 pub(crate) fn at_least(version: &str, major: u32, minor: u32) -> bool {
-    let mut numbers = version.split(|character: char| !character.is_ascii_digit());
-    let mut next = || {
-        numbers
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0)
-    };
-    let found: (u32, u32) = (next(), next());
-    found >= (major, minor)
+    kernel_version(version).is_some_and(|found| found >= (major, minor))
 }

@@ -22,12 +22,7 @@ impl Order<'_> {
             })
             .collect();
         for unit in &waiting {
-            unit.selectors
-                .iter()
-                .for_each(|switch| self.leftovers(switch.file, "tfu"));
-            unit.payloads
-                .iter()
-                .for_each(|number| self.leftovers(*number, "pf"));
+            self.leftovers_of(unit, "pf");
         }
         self.sync(place);
         for unit in waiting {
@@ -43,6 +38,16 @@ impl Order<'_> {
             }
         }
         self.sync(place);
+    }
+
+    /// Removes what an earlier run has staged for a unit, of its payloads only what these letters name.
+    fn leftovers_of(&mut self, unit: &Unit, of_payloads: &str) {
+        for switch in &unit.selectors {
+            self.leftovers(switch.file, "tfu");
+        }
+        for number in &unit.payloads {
+            self.leftovers(*number, of_payloads);
+        }
     }
 
     pub(super) fn is_installed(&self, unit: &Unit) -> bool {
@@ -61,12 +66,7 @@ impl Order<'_> {
             .collect();
         let selectors = || unit.selectors.iter().zip(&stages);
         if payloads_done && stages.iter().all(|stage| *stage == Stage::After) {
-            unit.selectors
-                .iter()
-                .for_each(|switch| self.leftovers(switch.file, "tfu"));
-            unit.payloads
-                .iter()
-                .for_each(|number| self.leftovers(*number, "pf"));
+            self.leftovers_of(unit, "pf");
             self.sync(&unit.place);
             return;
         }
@@ -74,13 +74,7 @@ impl Order<'_> {
             self.is_foreign(switch.file);
         }
         let staged_is_read = stages.contains(&Stage::Through);
-        unit.selectors
-            .iter()
-            .for_each(|switch| self.leftovers(switch.file, "tfu"));
-        let unread = if staged_is_read { "f" } else { "pf" };
-        unit.payloads
-            .iter()
-            .for_each(|number| self.leftovers(*number, unread));
+        self.leftovers_of(unit, if staged_is_read { "f" } else { "pf" });
         self.sync(&unit.place);
         if !payloads_done {
             self.stage_payloads(unit, staged_is_read);

@@ -3,7 +3,7 @@ use pci::{Address, ClassCode, ConfigSpace, DeviceId, FunctionId, VendorId};
 use super::attribute::Attributes;
 use crate::source::FUNCTIONS;
 use crate::tree::{Tree, why};
-use crate::{Function, Reading};
+use crate::{Function, Reading, kernel_version};
 
 /// Reads one function. Its slot is filled in later, and so are its parent and group where it has no
 /// links. A function whose ids can be told neither from its files nor from its configuration space is
@@ -74,7 +74,7 @@ pub(super) fn settle_reset_methods(functions: &mut [Function], release: &Reading
         .any(|function| function.reset_methods.known().is_some());
     let tells = release
         .known()
-        .and_then(|release| version(release))
+        .and_then(|release| kernel_version(release))
         .is_some_and(|at| at >= (5, 15));
     if shown || tells {
         return;
@@ -85,23 +85,5 @@ pub(super) fn settle_reset_methods(functions: &mut [Function], release: &Reading
                 "no function has the file reset_method, which kernels show from 5.15 on".into(),
             );
         }
-    }
-}
-
-/// Major and minor version of a kernel release.
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut fields = release.split(|character: char| !character.is_ascii_digit());
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_release_begins_with_its_version() {
-        assert_eq!(version("6.8.12-4-pve"), Some((6, 8)));
-        assert_eq!(version("5.15-rc1"), Some((5, 15)));
-        assert_eq!(version("next"), None);
     }
 }

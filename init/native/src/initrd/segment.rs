@@ -1,5 +1,8 @@
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
+use cpio::newc::{Builder, trailer};
+use hardware::kernel_version;
 use proxmox::initrd::Compression;
 
 use super::contents::Contents;
@@ -7,7 +10,6 @@ use super::{InitrdError, InitrdFile};
 
 /// The last file of what was put behind an initrd: by it, it is found again.
 const MARKER: &str = "preflight-segment";
-const TRAILER: &str = "TRAILER!!!";
 const FOLDER: u32 = 0o040_755;
 const FILE: u32 = 0o100_000;
 /// Kernels from here on know that zeros end what is packed with LZ4 (Linux, lib/decompress_unlz4.c).
@@ -17,11 +19,13 @@ const ZEROS: usize = 8;
 
 /// The initrd as it was before anything was put behind it.
 pub fn without_segment(initrd: &[u8]) -> &[u8] {
-    let at = initrd.len().checked_sub(end(0).len());
+    let length = end(0).map_or(0, |end| end.len());
+    let at = initrd.len().checked_sub(length);
     let Some((before, tail)) = at.and_then(|at| initrd.split_at_checked(at)) else {
         return initrd;
     };
-    let base = base(tail).filter(|base| end(*base) == tail);
+    let is_whole = |base: &usize| end(*base).is_ok_and(|end| end == tail);
+    let base = base(tail).filter(is_whole);
     match base.and_then(|base| before.split_at_checked(base)) {
         Some((kept, put)) if begins_archive(put) => kept,
         _ => initrd,
@@ -47,11 +51,13 @@ fn text(base: usize) -> String {
 }
 
 /// The marker and the trailer.
-fn end(base: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    entry(&mut bytes, MARKER, FILE | 0o644, text(base).as_bytes());
-    entry(&mut bytes, TRAILER, 0, b"");
-    bytes
+fn end(base: usize) -> io::Result<Vec<u8>> {
+    trailer(entry(
+        Vec::new(),
+        MARKER,
+        FILE | 0o644,
+        text(base).as_bytes(),
+    )?)
 }
 
 /// The initrd with one more archive. Without files, the initrd alone.
@@ -70,9 +76,10 @@ pub(super) fn append(
     };
     let zeros = match contents.last {
         Compression::None | Compression::Gzip | Compression::Zstd | Compression::Xz => 0,
-        Compression::Lz4 if is_from(version, LZ4_ENDS) => ZEROS,
+        Compression::Lz4 if kernel_version(version) >= Some(LZ4_ENDS) => ZEROS,
         _ => return Err(packed()),
     };
+    let broken = |error: io::Error| InitrdError::Broken(error.to_string());
     let mut bytes = initrd.to_vec();
     // The kernel takes an archive only at a multiple of four.
     bytes.resize((bytes.len() + zeros).next_multiple_of(4), 0);
@@ -81,12 +88,12 @@ pub(super) fn append(
         for folder in above(&file.path) {
             // A folder that is there may be a link, and an entry of its name would take the link's place.
             if !contents.names.contains(folder) && folders.insert(folder.to_owned()) {
-                entry(&mut bytes, folder, FOLDER, b"");
+                bytes = entry(bytes, folder, FOLDER, b"").map_err(broken)?;
             }
         }
-        entry(&mut bytes, &file.path, FILE | file.mode, &file.bytes);
+        bytes = entry(bytes, &file.path, FILE | file.mode, &file.bytes).map_err(broken)?;
     }
-    bytes.extend(end(initrd.len()));
+    bytes.extend(end(initrd.len()).map_err(broken)?);
     Ok(bytes)
 }
 
@@ -96,42 +103,9 @@ fn above(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// One entry in the new ASCII format; what is appended to is aligned before and after it.
-fn entry(bytes: &mut Vec<u8>, name: &str, mode: u32, content: &[u8]) {
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or_default();
-    // ino, mode, uid, gid, nlink, mtime, size, device and special device, length of the name, check sum.
-    let fields = [
-        0,
-        mode,
-        0,
-        0,
-        1,
-        0,
-        length(content),
-        0,
-        0,
-        0,
-        0,
-        length(name.as_bytes()) + 1,
-        0,
-    ];
-    bytes.extend(b"070701");
-    for field in fields {
-        bytes.extend(format!("{field:08x}").bytes());
-    }
-    bytes.extend(name.bytes());
-    bytes.push(0);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend(content);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-}
-
-fn is_from(version: &str, least: (u32, u32)) -> bool {
-    let mut numbers = version.split(|character: char| !character.is_ascii_digit());
-    let mut next = || {
-        numbers
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0)
-    };
-    (next(), next()) >= least
+fn entry(bytes: Vec<u8>, name: &str, mode: u32, content: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+    let mut writer = Builder::new(name).mode(mode).write(bytes, length);
+    writer.write_all(content)?;
+    writer.finish()
 }
