@@ -201,6 +201,11 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
+    /// Whether nothing changes.
+    pub fn is_nothing(&self) -> bool {
+        self.folders.is_empty() && self.files.iter().all(FileChange::is_same)
+    }
+
     /// The way back.
     pub fn inverse(&self) -> Self {
         let folders = self.folders.iter().rev().map(|folder| FolderChange {

@@ -31,7 +31,7 @@ const FULL_ROOT: Trouble = Trouble {
     says: &[
         "update-initramfs",
         "No space left on device",
-        "Nothing was written to a disk",
+        "nothing was written",
     ],
 };
 

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 use hardware::Reading;
 use plan::Plan;
 use proxmox::Installation;
-use proxmox::boot::way::Method;
 use proxmox::initrd::InitramfsTool;
 use rehearse::{Ended, InRoot, Told, Tool, same_change};
 
@@ -42,16 +41,16 @@ pub struct Menu {
     made: String,
 }
 
+/// Whether the menu in the root is read by a way that the plan needs to be refreshed.
+pub fn is_needed(plan: &Plan) -> bool {
+    let mut methods = plan.needs.boot_files.iter();
+    methods.any(|method| !method.has_kernels_on_esp())
+}
+
 impl Tools<'_> {
     /// What `update-grub` makes of the settings as they are, where its menu is needed.
     pub fn menu(&mut self, plan: &Plan, say: &mut dyn FnMut(&str)) -> Result<Option<Menu>> {
-        let own = [Method::GrubBios, Method::GrubUefi];
-        if !plan
-            .needs
-            .boot_files
-            .iter()
-            .any(|method| own.contains(method))
-        {
+        if !is_needed(plan) {
             return Ok(None);
         }
         let real = self.text()?;
@@ -124,7 +123,7 @@ impl Tools<'_> {
             ),
         };
         let why = format!(
-            "the system's own '{command}' {how}. Nothing was written to a disk. Mend that first, or --native changes the boot files without it. The last that it printed:\n  {}",
+            "the system's own '{command}' {how}. Mend that first, or --native changes the boot files without it. The last that it printed:\n  {}",
             last.join("\n  ")
         );
         Err(ToolFailed {

@@ -7,8 +7,6 @@ use native::esp::{Contents, changes};
 use plan::Plan;
 use proxmox::Installation;
 use proxmox::boot::esp::EspState;
-use proxmox::boot::way::Method;
-
 use storage::Root;
 
 use crate::systems::Esp;
@@ -51,10 +49,9 @@ fn write(files: &Root, path: &str, bytes: &mut dyn Read) -> Result<()> {
 /// Whether this system's kernels are started from an ESP: by proxmox-boot-tool's list, or where it has none, because
 /// kernels of this system lie there.
 pub fn is_of(installation: &Installation, esp: &Esp) -> bool {
-    let on_esps = [Method::GrubOnEsp, Method::SystemdBoot];
     let ways = installation.boot.ways();
     let mut methods = ways.iter().filter_map(|(_, way)| way.method.known());
-    if !methods.any(|method| on_esps.contains(method)) {
+    if !methods.any(|method| method.has_kernels_on_esp()) {
         return false;
     }
     let states = &mut installation.boot.esps.iter();

@@ -4,11 +4,10 @@ use anyhow::{Context, Result};
 use native::entries::grub_cfg;
 use native::initrd::update;
 use plan::Plan;
-use proxmox::boot::way::Method;
 use proxmox::initrd::INITRD;
 use storage::Root;
 
-use super::boot_files::{LARGEST_MENU, MENU};
+use super::boot_files::{LARGEST_MENU, MENU, is_needed};
 use super::edits;
 
 /// Puts what the plan changed behind the initrd of each kernel that needs it, and its words into GRUB's menu where
@@ -21,9 +20,7 @@ pub fn make(plan: &Plan, root: &Root, say: &mut dyn FnMut(&str)) -> Result<()> {
         let updated = update(&initrd, kernel, root).with_context(|| path.clone())?;
         edits::put(root, &path, &updated, None)?;
     }
-    let own = [Method::GrubBios, Method::GrubUefi];
-    let has_menu = plan.needs.boot_files.iter().any(|way| own.contains(way));
-    if has_menu && !plan.command_line.is_empty() {
+    if is_needed(plan) && !plan.command_line.is_empty() {
         say(&format!("On overlays: the entries of {MENU}"));
         let menu = root.read(MENU, LARGEST_MENU)?;
         let edited = grub_cfg(&menu, &plan.command_line).context(MENU)?;

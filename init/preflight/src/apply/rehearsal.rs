@@ -1,16 +1,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use apply::{ChangeSet, FileChange, FileState, Kept, Menu, ReceiptId, Snapshot, Unended, collect};
 use plan::{Plan, SystemFiles, Tree};
 use proxmox::Installation;
 use proxmox::guests::DATABASE;
 use rehearse::{InRoot, Told};
-use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Trouble, look_loading};
+use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, look_loading};
 
 use super::boot_files::Tools;
 use super::targets::{Subject, Targets};
+use super::writing::taken_away;
 use super::{edits, esps, native};
 use crate::cli::ENTER_ROOT;
 use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
@@ -76,7 +77,7 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
     let ended = look.end();
     // Whatever failed: that may be the cause.
     if let Some(trouble) = overflown.first() {
-        bail!("the rehearsal does not count: {trouble}. Nothing was written to a disk");
+        bail!("nothing was written: the rehearsal does not count: {trouble}");
     }
     let mut written = ended.writes.iter().filter(|disk| !disk.writes.is_none());
     if let Some(disk) = written.next() {
@@ -85,18 +86,9 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
             disk.disk
         );
     }
-    let stays = ended
-        .troubles
-        .iter()
-        .map(Trouble::to_string)
-        .collect::<Vec<_>>();
-    if !stays.is_empty() {
-        bail!(
-            "the rehearsal could not be taken away: {}",
-            stays.join("; ")
-        );
-    }
     rehearsed
+        .and_then(|outcome| taken_away(&ended).map(|()| outcome))
+        .context("nothing was written")
 }
 
 fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
@@ -167,12 +159,12 @@ fn all_is_there(plan: &Plan, set: &ChangeSet) -> Result<()> {
                 let digest = file.after.map(|after| after.digest.to_string());
                 change.path.ends_with(&file.path) && digest.as_ref() == Some(&change.after.sha256)
             }
-            Tree::Pve => DATABASE.ends_with(&file.path),
+            Tree::Pve => is_database(file),
             Tree::Stick => true,
         };
         if change.tree != Tree::Stick && !set.files.iter().any(is_it) {
             bail!(
-                "{} would not lie where it is named: one of the folders above it is a link. Nothing was written; put it \
+                "{} would not lie where it is named: one of the folders above it is a link; put it \
                  there by hand, or a folder in place of the link",
                 change.path
             );
@@ -181,11 +173,15 @@ fn all_is_there(plan: &Plan, set: &ChangeSet) -> Result<()> {
     Ok(())
 }
 
+/// By the end of its path, for its folder can be a place of its own.
+fn is_database(file: &FileChange) -> bool {
+    DATABASE.ends_with(&file.path)
+}
+
 /// The database never stands beside a log of another time: it gets what is in the log first.
 fn lead_over(set: &mut ChangeSet, merged: &[u8], kept: &Kept) -> Result<()> {
-    let name = DATABASE.rsplit('/').next().unwrap_or(DATABASE);
     let mut files = set.files.iter_mut();
-    let Some(database) = files.find(|file| file.path.rsplit('/').next() == Some(name)) else {
+    let Some(database) = files.find(|file| is_database(file)) else {
         return Ok(());
     };
     let Some(before) = database.before else {

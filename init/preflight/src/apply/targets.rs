@@ -135,6 +135,11 @@ impl Targets {
         });
         folders.sort();
         folders.dedup();
+        // Nothing else is opened for writing: what only lies below the root, such as its logs, stays as it is.
+        others.retain(|(place, ..)| {
+            let is_changing = folders.iter().any(|(changing, _)| changing == place);
+            is_changing || has_receipts(place)
+        });
         let all = others.iter().map(|(_, id, _)| id);
         let all = std::iter::once(&opened.root.file_system).chain(all);
         let wanted = storage.wanted(all, HostId::of(&opened.files)?)?;
@@ -172,7 +177,7 @@ impl Targets {
         let root = look.open_candidate(&self.root).map_err(cannot)?;
         for (id, file_system, folder) in &self.others {
             if let PlaceId::FileSystem(point) = id
-                && is_above(point, apply::FOLDER)
+                && has_receipts(id)
             {
                 look.join(&root, point, file_system, folder)
                     .map_err(cannot)?;
@@ -192,8 +197,8 @@ fn index_of(storage: &Storage, root: &RootCandidate) -> Result<usize> {
         matches!(trouble, Trouble::NotMounted { file_system, .. } if *file_system == root.file_system)
     });
     match its_own {
-        Some(trouble) => bail!("{trouble}. Nothing was changed"),
-        None => bail!("the system is not there any more; was a disk pulled? Nothing was changed"),
+        Some(trouble) => bail!("{trouble}"),
+        None => bail!("the system is not there any more; was a disk pulled?"),
     }
 }
 
@@ -218,9 +223,14 @@ fn id(esp: &Esp) -> Result<PlaceId> {
     }
 }
 
-fn is_above(folder: &str, path: &str) -> bool {
-    path.trim_start_matches('/')
-        .strip_prefix(folder.trim_matches('/'))
+/// Whether the running system has the folder of receipts below this mount point.
+fn has_receipts(place: &PlaceId) -> bool {
+    let PlaceId::FileSystem(point) = place else {
+        return false;
+    };
+    apply::FOLDER
+        .trim_start_matches('/')
+        .strip_prefix(point.trim_matches('/'))
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -270,7 +280,7 @@ mod tests {
             file_system: root.file_system.clone(),
             why: "its device is read-only".to_owned(),
         });
-        assert!(said(&storage).contains("its device is read-only. Nothing was changed"));
+        assert!(said(&storage).contains("its device is read-only"));
         storage.roots.push(root.clone());
         assert_eq!(index_of(&storage, &root).unwrap(), 0);
     }
@@ -293,9 +303,10 @@ mod tests {
 
     #[test]
     fn receipts_are_on_the_file_system_that_the_running_system_has_there() {
-        assert!(is_above("/var", apply::FOLDER) && is_above("/var/lib", apply::FOLDER));
+        let at = |point: &str| has_receipts(&PlaceId::FileSystem(point.to_owned()));
+        assert!(at("/var") && at("/var/lib"));
         for other in ["/var/log", "/va", "/boot"] {
-            assert!(!is_above(other, apply::FOLDER), "{other}");
+            assert!(!at(other), "{other}");
         }
     }
 }

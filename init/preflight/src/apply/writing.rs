@@ -1,7 +1,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use apply::Places;
 use proxmox::Installation;
-use storage::{DataPlace, Look, LookOptions, RootCandidate, Trouble, look_loading};
+use storage::{DataPlace, Ended, Look, LookOptions, RootCandidate, Trouble, look_loading};
 
 use super::targets::{Subject, Targets};
 use crate::systems::{Interrupts, look_options, module_loader};
@@ -87,8 +87,20 @@ pub fn targets_of<T>(
 ) -> Result<(Targets, T)> {
     let mut look = look_loading(look_options(data)?, module_loader())?;
     let found = in_look(&mut look, root, installation, read);
-    look.end();
-    found
+    let ended = look.end();
+    found.and_then(|found| taken_away(&ended).map(|()| found))
+}
+
+/// Fails where something of a look that has ended stays.
+pub fn taken_away(ended: &Ended) -> Result<()> {
+    let stays: Vec<String> = ended.troubles.iter().map(ToString::to_string).collect();
+    if !stays.is_empty() {
+        bail!(
+            "what was put over the disks could not be taken away: {}",
+            stays.join("; ")
+        );
+    }
+    Ok(())
 }
 
 fn in_look<T>(

@@ -125,6 +125,9 @@ fn given(path: &PathBuf) -> Result<Plan> {
 impl Run<'_> {
     fn once(&self) -> Result<Done> {
         let ended = |code: u8| Ok(Done::Ended(ExitCode::from(code)));
+        if self.given.is_none() && !self.can_ask() {
+            self.arguments.wish.must_name_a_card()?;
+        }
         let judged = match self.given {
             Some(_) => None,
             None => Some(self.arguments.wish.judged()?),
@@ -141,6 +144,7 @@ impl Run<'_> {
         };
         self.print(&diff(&plan));
         if plan.is_refused() {
+            self.print_document(&plan, None, None, &[])?;
             self.say("Nothing was changed: see what stands against it, above.");
             return ended(1);
         }
@@ -148,6 +152,7 @@ impl Run<'_> {
             && plan.needs.initramfs.is_empty()
             && plan.needs.boot_files.is_empty();
         if is_empty {
+            self.print_document(&plan, None, None, &[])?;
             self.say("Nothing has to be changed.");
             return ended(0);
         }
@@ -171,7 +176,7 @@ impl Run<'_> {
                     let printed = serde_json::to_vec_pretty(&failed.told)?;
                     self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
                 }
-                return Err(error.context("nothing was written"));
+                return Err(error);
             }
         };
         self.show(&rehearsed);
@@ -182,7 +187,13 @@ impl Run<'_> {
             );
             return ended(1);
         }
+        if rehearsed.set.is_nothing() {
+            self.finish(&plan, &rehearsed, None, &[])?;
+            self.say("Nothing has to be changed on the disks: they are as planned.");
+            return ended(0);
+        }
         if !self.may_write("Write this to the disks?")? {
+            self.print_document(&plan, Some(&rehearsed), None, &[])?;
             self.say("Nothing was written.");
             return ended(1);
         }
@@ -213,10 +224,14 @@ impl Run<'_> {
         self.conclude(&again, &wrong, receipt)
     }
 
+    fn can_ask(&self) -> bool {
+        !self.arguments.yes && std::io::stdin().is_terminal()
+    }
+
     /// As it was given, or what somebody chooses now who named no card.
     fn wish(&self, judged: &Look, system: &OneSystem) -> Result<Option<Wish>> {
         let wish = &self.arguments.wish;
-        if wish.names_a_card() || self.arguments.yes || !std::io::stdin().is_terminal() {
+        if wish.names_a_card() {
             return Ok(Some(wish.clone()));
         }
         let mut ask = |question: &str| Ok(asked(&printable(question))?);

@@ -37,6 +37,7 @@ enum Format {
 
 /// Plans and prints. Nothing is written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    arguments.wish.must_name_a_card()?;
     let judged = arguments.wish.judged()?;
     let system = system(arguments, &judged.machine)?;
     let plan = arguments.wish.plan(&judged, &system)?;

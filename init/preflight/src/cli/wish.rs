@@ -43,6 +43,14 @@ impl Wish {
         !self.device.is_empty()
     }
 
+    /// Fails where nothing is, before anybody has waited for a look.
+    pub fn must_name_a_card(&self) -> Result<()> {
+        if self.names_a_card() {
+            return Ok(());
+        }
+        bail!("name the card with --device ADDRESS; 'preflight assess' has the addresses")
+    }
+
     /// The same with what was chosen.
     pub fn with(&self, chosen: Chosen) -> Self {
         Self {
@@ -101,9 +109,6 @@ impl Wish {
     }
 
     fn choice(&self, machine: &Machine) -> Result<Choice> {
-        if self.device.is_empty() {
-            bail!("name the card with --device ADDRESS; 'preflight assess' has the addresses");
-        }
         let mut choice = Choice {
             devices: self.device.clone(),
             guest: self.vm,

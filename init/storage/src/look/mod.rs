@@ -68,8 +68,7 @@ pub struct Look {
     ended: bool,
     load: LoadModules,
     /// Let go when all is taken away.
-    #[allow(dead_code, reason = "it is what holds the lock")]
-    lock: Flock<File>,
+    _lock: Flock<File>,
 }
 
 /// Programs that the image may carry.
@@ -133,7 +132,7 @@ pub fn look_loading(options: LookOptions, mut load: LoadModules) -> Result<Look,
         },
         ended: false,
         load,
-        lock,
+        _lock: lock,
         options,
     };
     look.find_disks()?;

@@ -17,7 +17,8 @@ struct Document<'a> {
     schema: &'static str,
     plan: &'a Plan,
     told: &'a [Told],
-    changes: &'a ChangeSet,
+    /// What would be written or was; none where it did not come to a rehearsal.
+    changes: Option<&'a ChangeSet>,
     receipt: Option<&'a Receipt>,
     /// What is not as planned, of the rehearsal or, once written, of what was read again.
     wrong: &'a [Mismatch],
@@ -34,15 +35,7 @@ impl Run<'_> {
         receipt: Option<&Receipt>,
         wrong: &[Mismatch],
     ) -> Result<()> {
-        let document = Document {
-            schema: SCHEMA,
-            plan,
-            told: &rehearsed.told,
-            changes: &rehearsed.set,
-            receipt,
-            wrong,
-        };
-        let json = serde_json::to_string_pretty(&document)?;
+        let json = self.print_document(plan, Some(rehearsed), receipt, wrong)?;
         let mut files = vec![("apply.json".to_owned(), json.into_bytes())];
         for change in plan
             .changes
@@ -51,14 +44,30 @@ impl Run<'_> {
         {
             files.push((change.path.clone(), bytes(&change.after)?));
         }
-        let printed = files
-            .first()
-            .map(|(_, json)| String::from_utf8_lossy(json).into_owned());
         self.save(&rehearsed.set.id, files);
-        if self.arguments.format == Format::Json {
-            write_out(&printed.unwrap_or_default())?;
-        }
         Ok(())
+    }
+
+    /// Prints what was done, or why nothing was, where a document is wanted. Gives it back.
+    pub(super) fn print_document(
+        &self,
+        plan: &Plan,
+        rehearsed: Option<&Rehearsed>,
+        receipt: Option<&Receipt>,
+        wrong: &[Mismatch],
+    ) -> Result<String> {
+        let json = serde_json::to_string_pretty(&Document {
+            schema: SCHEMA,
+            plan,
+            told: rehearsed.map_or(&[], |rehearsed| &rehearsed.told),
+            changes: rehearsed.map(|rehearsed| &rehearsed.set),
+            receipt,
+            wrong,
+        })?;
+        if self.arguments.format == Format::Json {
+            write_out(&json)?;
+        }
+        Ok(json)
     }
 
     /// Into a folder of its own on the stick.
