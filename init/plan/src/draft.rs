@@ -11,7 +11,6 @@ pub(crate) struct Draft<'a> {
     pub(crate) options: Vec<OptionUsed>,
     pub(crate) notes: Vec<String>,
     pub(crate) warnings: Vec<String>,
-    pub(crate) packages: Vec<String>,
     pub(crate) command_line: Vec<WordEdit>,
     refusals: Vec<Refusal>,
     files: BTreeMap<(Tree, String), Edited>,
@@ -35,7 +34,6 @@ impl<'a> Draft<'a> {
             options: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
-            packages: Vec::new(),
             command_line: Vec::new(),
             refusals: Vec::new(),
             files: BTreeMap::new(),
@@ -254,10 +252,7 @@ impl<'a> Draft<'a> {
             });
         }
         let ctx = self.ctx;
-        let needs = Needs {
-            packages: self.packages,
-            ..needs(ctx, &changes)
-        };
+        let needs = needs(ctx, &changes);
         let mut warnings = self.warnings;
         if !needs.initramfs.is_empty() {
             let kernels = ctx.system().kernels.iter().filter(|kernel| !kernel.in_boot);
@@ -315,6 +310,5 @@ fn needs(ctx: &Context, changes: &[Change]) -> Needs {
     Needs {
         initramfs: kernels,
         boot_files: methods.collect(),
-        packages: Vec::new(),
     }
 }

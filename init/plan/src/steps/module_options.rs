@@ -69,7 +69,11 @@ fn disable_vga(draft: &mut Draft) {
             "the guest may need legacy VGA, or no other card asks for it",
         )
     };
-    if draft.option("disable-vga", default) != "yes" {
+    let disabled = draft.option("disable-vga", default) == "yes";
+    if legacy && !disabled {
+        vga_for_legacy(draft);
+    }
+    if !disabled {
         return;
     }
     if legacy {
@@ -91,6 +95,19 @@ fn disable_vga(draft: &mut Draft) {
         "1",
         "disable_vga=1: the card takes no part in VGA arbitration.",
     );
+}
+
+/// What another card was once given would take VGA from this one too.
+fn vga_for_legacy(draft: &mut Draft) {
+    let (module, option) = ("vfio-pci", "disable_vga");
+    let is_set = |path: String| {
+        let content = draft.content(Tree::Root, &path);
+        content.is_some_and(|content| modprobe::has_option(&content, module, option))
+    };
+    if draft.paths("/etc/modprobe.d/").into_iter().any(is_set) {
+        let why = "disable_vga=0: legacy mode of Intel's integrated display needs VGA.";
+        set(draft, module, option, "0", why);
+    }
 }
 
 fn idle(draft: &mut Draft) {
