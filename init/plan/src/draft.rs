@@ -54,12 +54,16 @@ impl<'a> Draft<'a> {
             }
             _ => default.1.to_owned(),
         };
-        self.options.push(OptionUsed {
+        let used = OptionUsed {
             option: name.to_owned(),
             value: value.clone(),
             asked: asked.is_some(),
             reason,
-        });
+        };
+        // Some are asked for once for each device.
+        if !self.options.contains(&used) {
+            self.options.push(used);
+        }
         value
     }
 

@@ -53,6 +53,22 @@ fn a_device_that_the_guest_has_already_keeps_its_line() {
 }
 
 #[test]
+fn two_cards_at_once_are_lines_of_their_own_and_each_option_is_said_once() {
+    let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
+    host.choice
+        .devices
+        .push(crate::testing::address("0000:05:00.0"));
+    let plan = host.plan();
+    let guest = plan.text(GUEST);
+    assert!(
+        guest.contains("hostpci0: 0000:01:00,pcie=1\nhostpci1: 0000:05:00.0,pcie=1\n"),
+        "{guest}"
+    );
+    let used = plan.options.iter().filter(|used| used.option == "x-vga");
+    assert_eq!(used.count(), 1, "{}", diff(&plan));
+}
+
+#[test]
 fn a_mapping_names_what_the_device_is() {
     let plan = Host::on_lvm().set("mapping=gpu").plan();
     assert_eq!(
