@@ -1,9 +1,10 @@
 use assess::Answer;
 
 use super::Step;
-use super::binding::own;
+use super::binding::{built_in, own};
+use super::command_line::{is_started_with, words};
 use crate::draft::Draft;
-use crate::edit::modprobe;
+use crate::edit::{WordEdit, modprobe};
 use crate::plan::Tree;
 
 /// Options of the VFIO modules.
@@ -24,7 +25,7 @@ fn write(draft: &mut Draft) {
     unsafe_interrupts(draft);
 }
 
-/// Sets an option in the file that has it, else in ours.
+/// Sets a switch in the file that has it, else in ours, and where modprobe.d has no say on the command line.
 fn set(draft: &mut Draft, module: &str, option: &str, value: &str, reason: &str) {
     let has = |content: &[u8]| modprobe::has_option(content, module, option);
     let paths = draft.paths("/etc/modprobe.d/").into_iter().rev();
@@ -37,6 +38,17 @@ fn set(draft: &mut Draft, module: &str, option: &str, value: &str, reason: &str)
     own(draft, &path, reason, |file| {
         modprobe::set_option(file, module, option, value)
     });
+    let built_in = built_in(draft.ctx);
+    if !built_in.is_empty() {
+        let parameter = format!("{module}.{option}");
+        let other = if value == "1" { "0" } else { "1" };
+        let edit = WordEdit::item_instead(&parameter, value, &[other]);
+        let why = format!(
+            "{parameter}: {module} is built into {}, where modprobe.d has no say.",
+            built_in.join(", ")
+        );
+        words(draft, &[edit], &why);
+    }
 }
 
 fn disable_vga(draft: &mut Draft) {
@@ -104,7 +116,9 @@ fn vga_for_legacy(draft: &mut Draft) {
         let content = draft.content(Tree::Root, &path);
         content.is_some_and(|content| modprobe::has_option(&content, module, option))
     };
-    if draft.paths("/etc/modprobe.d/").into_iter().any(is_set) {
+    let is_set = draft.paths("/etc/modprobe.d/").into_iter().any(is_set)
+        || is_started_with(draft, "vfio-pci.disable_vga", "1");
+    if is_set {
         let why = "disable_vga=0: legacy mode of Intel's integrated display needs VGA.";
         set(draft, module, option, "0", why);
     }

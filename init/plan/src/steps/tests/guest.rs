@@ -55,9 +55,7 @@ fn a_device_that_the_guest_has_already_keeps_its_line() {
 #[test]
 fn two_cards_at_once_are_lines_of_their_own_and_each_option_is_said_once() {
     let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
-    host.choice
-        .devices
-        .push(crate::testing::address("0000:05:00.0"));
+    host.choice.devices.push(address("0000:05:00.0"));
     let plan = host.plan();
     let guest = plan.text(GUEST);
     assert!(
