@@ -67,7 +67,9 @@ impl Variant {
             return disks;
         };
         let mut shell = lab.stick(&self.phase("prepare"), &disks);
-        assert_eq!(asked(&mut shell, &in_root(commands), A_CHANGE).status, 0);
+        // A look loads what disks need.
+        let commands = format!("preflight systems >/dev/null; {}", in_root(commands));
+        assert_eq!(asked(&mut shell, &commands, A_CHANGE).status, 0);
         shell.power_off().unwrap();
         disks
     }

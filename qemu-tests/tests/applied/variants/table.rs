@@ -149,7 +149,7 @@ pub(super) const VIRTUAL_FUNCTIONS: Variant = Variant {
 /// Beside a card that the firmware shows its screen on.
 pub(super) const INTEGRATED_DISPLAY: Variant = Variant {
     name: "integrated-display",
-    golden: Golden::LvmExt4Uefi,
+    golden: Golden::LvmXfsUefi,
     card: intel_hd630,
     fit: |machine, card| {
         let machine = machine.iommu(VT_D).without_display().display(card);
