@@ -222,6 +222,11 @@ pub const CARDS: &[Named<MakeCard>] = &[
         make: profiles::amd_rx480,
     },
     Named {
+        name: "intel-hd630",
+        about: "8086:5912, the display in a processor: no ROM, no OpRegion",
+        make: profiles::intel_hd630,
+    },
+    Named {
         name: "generic",
         about: "1af4:10f0, a network card with function-level reset and MSI-X, no ROM",
         make: || profiles::generic(FunctionId::new(0x1af4, 0x10f0)),

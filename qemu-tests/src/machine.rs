@@ -129,6 +129,12 @@ impl Machine {
         self
     }
 
+    /// Without a display on the root bus.
+    pub fn without_display(mut self) -> Self {
+        self.seats.retain(|(number, _)| *number != number::DISPLAY);
+        self
+    }
+
     /// With this device on the root bus, at 00:05.0 and up.
     pub fn integrated(mut self, device: Device) -> Self {
         let number =

@@ -42,15 +42,7 @@ pub fn diff(plan: &Plan) -> String {
         .boot_files
         .iter()
         .map(|method| format!("the boot files of {method}"));
-    let packages = needs
-        .packages
-        .iter()
-        .map(|package| format!("the package {package}, which is not installed"));
-    list(
-        &mut text,
-        "To be made anew",
-        initrds.chain(boot).chain(packages),
-    );
+    list(&mut text, "To be made anew", initrds.chain(boot));
     list(&mut text, "Warnings", plan.warnings.iter().cloned());
     list(&mut text, "Notes", plan.notes.iter().cloned());
     let refusals = plan.refusals.iter().map(|refusal| {

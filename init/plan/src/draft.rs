@@ -11,7 +11,6 @@ pub(crate) struct Draft<'a> {
     pub(crate) options: Vec<OptionUsed>,
     pub(crate) notes: Vec<String>,
     pub(crate) warnings: Vec<String>,
-    pub(crate) packages: Vec<String>,
     pub(crate) command_line: Vec<WordEdit>,
     refusals: Vec<Refusal>,
     files: BTreeMap<(Tree, String), Edited>,
@@ -35,7 +34,6 @@ impl<'a> Draft<'a> {
             options: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
-            packages: Vec::new(),
             command_line: Vec::new(),
             refusals: Vec::new(),
             files: BTreeMap::new(),
@@ -56,12 +54,16 @@ impl<'a> Draft<'a> {
             }
             _ => default.1.to_owned(),
         };
-        self.options.push(OptionUsed {
+        let used = OptionUsed {
             option: name.to_owned(),
             value: value.clone(),
             asked: asked.is_some(),
             reason,
-        });
+        };
+        // Some are asked for once for each device.
+        if !self.options.contains(&used) {
+            self.options.push(used);
+        }
         value
     }
 
@@ -254,10 +256,7 @@ impl<'a> Draft<'a> {
             });
         }
         let ctx = self.ctx;
-        let needs = Needs {
-            packages: self.packages,
-            ..needs(ctx, &changes)
-        };
+        let needs = needs(ctx, &changes);
         let mut warnings = self.warnings;
         if !needs.initramfs.is_empty() {
             let kernels = ctx.system().kernels.iter().filter(|kernel| !kernel.in_boot);
@@ -315,6 +314,5 @@ fn needs(ctx: &Context, changes: &[Change]) -> Needs {
     Needs {
         initramfs: kernels,
         boot_files: methods.collect(),
-        packages: Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ const LARGEST: u64 = 16 << 20;
 const MODULES_FILE: u64 = 64 << 20;
 
 /// Files that a plan may change, by name.
-const SINGLE: [&str; 8] = [
+const SINGLE: [&str; 9] = [
     "/etc/default/grub",
     "/etc/kernel/cmdline",
     "/etc/libvirt/hooks/qemu.d/preflight-rescan",
@@ -23,6 +23,7 @@ const SINGLE: [&str; 8] = [
     "/etc/initramfs-tools/scripts/init-top/preflight-vfio",
     "/etc/ssh/sshd_config",
     "/etc/sysfs.conf",
+    "/etc/udev/rules.d/70-preflight-sriov.rules",
 ];
 
 /// Folders of files that a plan may change, and how their names end.

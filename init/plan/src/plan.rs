@@ -109,8 +109,6 @@ pub struct Needs {
     pub initramfs: Vec<String>,
     /// How the system starts: each way has boot files of its own to refresh.
     pub boot_files: Vec<Method>,
-    /// Packages that are missing.
-    pub packages: Vec<String>,
 }
 
 /// Why a plan is not applied as it stands.

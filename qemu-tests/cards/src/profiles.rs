@@ -114,6 +114,25 @@ pub fn amd_rx480() -> CardProfile {
     CardProfile::new(vec![graphics, audio])
 }
 
+/// Intel's HD Graphics 630, part of a processor: no ROM, no OpRegion, function-level reset. BAR 2 is mapped, the
+/// others are counted.
+pub fn intel_hd630() -> CardProfile {
+    let function = Function::new(FunctionId::new(0x8086, 0x5912))
+        .class(VGA)
+        .revision(0x04)
+        .subsystem(FunctionId::new(0x1043, 0x8694))
+        .interrupt_pin()
+        .bar(0, Bar::new(BarKind::Memory64, 16 * MIB))
+        .bar(2, Bar::new(BarKind::Prefetchable64, 256 * MIB).mapped())
+        .bar(4, Bar::new(BarKind::Io, 64))
+        .capability(Capability::Express(
+            Express::new(PortType::RootComplexEndpoint).function_level_reset(),
+        ))
+        .capability(Capability::Msi { vectors_log2: 0 })
+        .capability(Capability::PowerManagement);
+    CardProfile::new(vec![function])
+}
+
 /// A card of one function with these ids and a network controller's class, with one counted BAR, MSI-X
 /// and function-level reset, and no ROM.
 pub fn generic(id: FunctionId) -> CardProfile {

@@ -40,6 +40,17 @@ fn a_header_says_what_the_profile_says() {
 }
 
 #[test]
+fn the_display_in_a_processor_is_a_part_of_the_root_complex_without_an_opregion() {
+    let config = space(&profiles::intel_hd630(), 0);
+    assert_eq!(config.u32(0x00), Some(0x5912_8086));
+    assert_eq!(config.is_multifunction(), Some(false));
+    let express = config.capabilities()[0];
+    let flags = config.u16(express.offset + 2).unwrap();
+    assert_eq!((express.id, flags >> 4 & 0xf), (0x10, 9));
+    assert_eq!(config.u32(0xfc), Some(0), "ASLS");
+}
+
+#[test]
 fn both_capability_lists_keep_the_order_of_the_profile() {
     let config = space(&profiles::amd_rx480(), 0);
     let ids = config

@@ -7,7 +7,8 @@ use crate::lab::Lab;
 /// Nothing in the tests of this binary would mean anything if it were so without Preflight.
 fn keeps_the_card(golden: Golden) {
     let Some(lab) = Lab::with(golden) else { return };
-    let host = lab.start("control", &lab.disks("control"), &[]);
+    let framebuffers = "cat /proc/fb".to_owned();
+    let host = lab.start("control", &lab.disks("control"), &[framebuffers]);
     assert!(
         !host.drivers().contains(&Some("vfio-pci")),
         "{:?}",
@@ -20,6 +21,7 @@ fn keeps_the_card(golden: Golden) {
         host.command_line
     );
     assert!(!host.log.contains("IOMMU enabled"), "{}", host.log);
+    assert_ne!(host.answers, [""], "the display has no framebuffer");
     let used = host.used();
     assert!(used.iter().any(|entry| entry.function == 1), "{used:?}");
 }

@@ -36,12 +36,24 @@ pub struct Lab {
     pub qemu: Qemu,
     pub installed: Installed,
     pub card: ServedCard,
+    fit: Fit,
     deadlines: Deadlines,
     folder: TempDir,
 }
 
+/// Puts the card, and what else is to be there, into the machine that a system was installed on.
+pub type Fit = fn(Machine, Device) -> Machine;
+
+/// VT-d, and the card.
+fn alone(machine: Machine, card: Device) -> Machine {
+    let remapping = Iommu::Intel {
+        interrupt_remapping: true,
+    };
+    machine.iommu(remapping).card(Port::RootPort, card)
+}
+
 /// The NVIDIA-like card with every BAR counted: none is touched unseen.
-fn counted() -> CardProfile {
+pub fn counted() -> CardProfile {
     nvidia_gtx650().change(0, |graphics| {
         graphics.bar(1, Bar::new(BarKind::Prefetchable64, 128 << 20))
     })
@@ -50,6 +62,11 @@ fn counted() -> CardProfile {
 impl Lab {
     /// The lab with this system, built on first need; or nothing and the reason printed.
     pub fn with(golden: Golden) -> Option<Self> {
+        Self::fitted(golden, &counted(), alone)
+    }
+
+    /// The same with this card in this machine.
+    pub fn fitted(golden: Golden, card: &CardProfile, fit: Fit) -> Option<Self> {
         let qemu = match Qemu::obtain() {
             Ok(qemu) if qemu.is_recent() => qemu,
             Ok(_) => {
@@ -69,7 +86,8 @@ impl Lab {
             let deadlines = baseline::deadlines(&qemu, &kernel, init)?;
             Ok(Self {
                 installed: golden::obtain(golden, &cache, &qemu)?,
-                card: ServedCard::start(&counted())?,
+                card: ServedCard::start(card)?,
+                fit,
                 qemu,
                 deadlines: Deadlines::scaled(deadlines.factor().max(SILENT)),
                 folder,
@@ -119,11 +137,7 @@ impl Lab {
     /// The machine that the system was installed on, with an IOMMU and the card.
     pub fn machine(&self, disks: &[PathBuf]) -> Machine {
         let machine = self.installed.machine(disks, self.folder.path()).unwrap();
-        machine
-            .iommu(Iommu::Intel {
-                interrupt_remapping: true,
-            })
-            .card(Port::RootPort, Device::Card(self.card.clone()))
+        (self.fit)(machine, Device::Card(self.card.clone()))
     }
 
     /// Every file on the disks as they were installed: listed once for as long as they are the same.

@@ -8,3 +8,4 @@ mod lab;
 mod planned;
 mod round_trip;
 mod trouble;
+mod variants;

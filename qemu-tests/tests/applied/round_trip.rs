@@ -136,12 +136,12 @@ fn gives_the_card_away(host: &Host, files: &[Planned]) {
 }
 
 /// Having nothing to undo is no error, and is not what is wanted here.
-fn takes_it_back(undo: &Said) {
+pub fn takes_it_back(undo: &Said) {
     assert_eq!(undo.status, 0);
     assert!(undo.text.contains(" is undone: "), "{}", undo.text);
 }
 
-fn is_the_same(before: &Inventory, after: &Inventory) {
+pub fn is_the_same(before: &Inventory, after: &Inventory) {
     let difference = before.difference(after);
     assert!(
         difference.is_empty(),

@@ -14,6 +14,7 @@ pub mod module_list;
 mod patch;
 mod source;
 pub mod sysfs;
+pub mod udev;
 mod words;
 
 pub use error::EditError;

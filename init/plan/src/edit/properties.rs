@@ -191,6 +191,12 @@ proptest! {
     }
 
     #[test]
+    fn udev_rules_are_edited_once(file in lines()) {
+        let function = hardware::Function::unknown(crate::testing::address("0000:03:00.0"), "not read");
+        holds(&file, |file| udev::set(file, &function, "a", "4"))?;
+    }
+
+    #[test]
     fn guests_are_edited_once_and_their_sections_stay(file in lines()) {
         let edit = |file: &[u8]| {
             let mut guest = guest::GuestFile::parse(file)?;

@@ -306,6 +306,25 @@ fn a_sysfs_attribute_is_set_in_its_place() {
     );
 }
 
+#[test]
+fn a_rule_of_udev_is_set_in_its_place() {
+    let mut function = hardware::Function::unknown("0000:03:00.0".parse().unwrap(), "not read");
+    function.id = "8086:10c9".parse().unwrap();
+    let set = |text: &str, count: &str| {
+        let bytes = udev::set(text.as_bytes(), &function, "sriov_numvfs", count);
+        bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let rule = "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"0000:03:00.0\", DRIVER==\"?*\", \
+                ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10c9\", ATTR{sriov_numvfs}=\"4\"";
+    let others = "# mine\nKERNEL==\"0000:03:00.0\", ATTR{power/control}=\"on\"\n";
+    let both = format!("{others}{rule}\n");
+    assert_eq!(set(others, "4").unwrap(), both);
+    assert_eq!(set(&both, "7").unwrap(), both.replace("\"4\"", "\"7\""));
+    let twice = format!("{rule}\n{rule}\n");
+    assert!(matches!(set(&twice, "4"), Err(EditError::Twice(_))));
+    assert_eq!(set("a, \\\nb\n", "4"), Err(EditError::Continued(1)));
+}
+
 const GUEST: &str = "#my guest\nbios: ovmf\nhostpci0: 01:00,pcie=1\nmemory: 512\n\n[PENDING]\nmachine: q35\ndelete: hostpci2\n\n[snap]\nhostpci1: 02:00\n";
 
 #[test]

@@ -109,13 +109,7 @@ fn by_ids(draft: &mut Draft, reason: &str) {
     own(draft, &file, &why, |file| {
         modprobe::add_items(file, "vfio-pci", "ids", &ids)
     });
-    let built_in: Vec<&str> = ctx
-        .system()
-        .kernels
-        .iter()
-        .filter(|kernel| kernel.facts.vfio_pci == Reading::Known(Presence::BuiltIn))
-        .map(|kernel| kernel.version.as_str())
-        .collect();
+    let built_in = built_in(ctx);
     if !built_in.is_empty() {
         let edits: Vec<WordEdit> = ids
             .iter()
@@ -127,6 +121,14 @@ fn by_ids(draft: &mut Draft, reason: &str) {
         );
         words(draft, &edits, &why);
     }
+}
+
+/// Kernels with vfio-pci built in: what modprobe.d says of it counts for nothing there.
+pub(super) fn built_in<'a>(ctx: &Context<'a>) -> Vec<&'a str> {
+    let kernels = ctx.system().kernels.iter();
+    let built_in =
+        kernels.filter(|kernel| kernel.facts.vfio_pci == Reading::Known(Presence::BuiltIn));
+    built_in.map(|kernel| kernel.version.as_str()).collect()
 }
 
 /// The file whose `options vfio-pci OPTION=` holds: modprobe reads files in the order of their names, and the

@@ -48,7 +48,7 @@ fn write(draft: &mut Draft) {
 }
 
 /// Whether a word is on the command line of some start that comes next.
-fn is_started_with(draft: &Draft, name: &str, item: &str) -> bool {
+pub(super) fn is_started_with(draft: &Draft, name: &str, item: &str) -> bool {
     draft.ctx.system().next_boots().iter().any(|(_, next)| {
         next.command_line
             .values(name)

@@ -1,9 +1,10 @@
 use assess::Answer;
 
 use super::Step;
-use super::binding::own;
+use super::binding::{built_in, own};
+use super::command_line::{is_started_with, words};
 use crate::draft::Draft;
-use crate::edit::modprobe;
+use crate::edit::{WordEdit, modprobe};
 use crate::plan::Tree;
 
 /// Options of the VFIO modules.
@@ -24,7 +25,7 @@ fn write(draft: &mut Draft) {
     unsafe_interrupts(draft);
 }
 
-/// Sets an option in the file that has it, else in ours.
+/// Sets a switch in the file that has it, else in ours, and where modprobe.d has no say on the command line.
 fn set(draft: &mut Draft, module: &str, option: &str, value: &str, reason: &str) {
     let has = |content: &[u8]| modprobe::has_option(content, module, option);
     let paths = draft.paths("/etc/modprobe.d/").into_iter().rev();
@@ -37,6 +38,17 @@ fn set(draft: &mut Draft, module: &str, option: &str, value: &str, reason: &str)
     own(draft, &path, reason, |file| {
         modprobe::set_option(file, module, option, value)
     });
+    let built_in = built_in(draft.ctx);
+    if !built_in.is_empty() {
+        let parameter = format!("{module}.{option}");
+        let other = if value == "1" { "0" } else { "1" };
+        let edit = WordEdit::item_instead(&parameter, value, &[other]);
+        let why = format!(
+            "{parameter}: {module} is built into {}, where modprobe.d has no say.",
+            built_in.join(", ")
+        );
+        words(draft, &[edit], &why);
+    }
 }
 
 fn disable_vga(draft: &mut Draft) {
@@ -69,7 +81,11 @@ fn disable_vga(draft: &mut Draft) {
             "the guest may need legacy VGA, or no other card asks for it",
         )
     };
-    if draft.option("disable-vga", default) != "yes" {
+    let disabled = draft.option("disable-vga", default) == "yes";
+    if legacy && !disabled {
+        vga_for_legacy(draft);
+    }
+    if !disabled {
         return;
     }
     if legacy {
@@ -91,6 +107,21 @@ fn disable_vga(draft: &mut Draft) {
         "1",
         "disable_vga=1: the card takes no part in VGA arbitration.",
     );
+}
+
+/// What another card was once given would take VGA from this one too.
+fn vga_for_legacy(draft: &mut Draft) {
+    let (module, option) = ("vfio-pci", "disable_vga");
+    let is_set = |path: String| {
+        let content = draft.content(Tree::Root, &path);
+        content.is_some_and(|content| modprobe::has_option(&content, module, option))
+    };
+    let is_set = draft.paths("/etc/modprobe.d/").into_iter().any(is_set)
+        || is_started_with(draft, "vfio-pci.disable_vga", "1");
+    if is_set {
+        let why = "disable_vga=0: legacy mode of Intel's integrated display needs VGA.";
+        set(draft, module, option, "0", why);
+    }
 }
 
 fn idle(draft: &mut Draft) {

@@ -1,8 +1,9 @@
 use hardware::Reading;
 
 use super::Step;
+use super::binding::own;
 use crate::draft::Draft;
-use crate::edit::sysfs;
+use crate::edit::{sysfs, udev};
 use crate::plan::Tree;
 
 /// Virtual functions of SR-IOV, made at every start.
@@ -10,6 +11,9 @@ pub(super) const STEP: Step = Step {
     refusals: &["sriov-not-possible"],
     write,
 };
+
+/// How many virtual functions a function has (Linux, Documentation/PCI/pci-iov-howto.rst).
+const ATTRIBUTE: &str = "sriov_numvfs";
 
 fn write(draft: &mut Draft) {
     if !draft.ctx.is_asked("sriov") {
@@ -23,6 +27,9 @@ fn write(draft: &mut Draft) {
         ),
     );
     let count: u16 = value.parse().unwrap_or_default();
+    // Without the package nothing reads /etc/sysfs.d, and a system that does not run cannot be given it.
+    let installed = draft.ctx.system().packages.known();
+    let by_sysfsutils = installed.is_some_and(|packages| packages.contains_key("sysfsutils"));
     let mut made = false;
     for function in draft.ctx.given.clone() {
         if !draft.ctx.choice.devices.contains(&function.address) {
@@ -31,14 +38,20 @@ fn write(draft: &mut Draft) {
         match &function.total_virtual_functions {
             Reading::Known(total) if *total >= count => {
                 made = true;
-                let attribute = format!("bus/pci/devices/{}/sriov_numvfs", function.address);
                 let reason = format!(
                     "{} can have {total} virtual functions; {count} are made at every start.",
                     function.address
                 );
-                draft.edit(Tree::Root, sysfs::OWN, &reason, |file| {
-                    sysfs::set(file, &attribute, &value)
-                });
+                if by_sysfsutils {
+                    let attribute = format!("bus/pci/devices/{}/{ATTRIBUTE}", function.address);
+                    draft.edit(Tree::Root, sysfs::OWN, &reason, |file| {
+                        sysfs::set(file, &attribute, &value)
+                    });
+                } else {
+                    own(draft, udev::OWN, &reason, |file| {
+                        udev::set(file, function, ATTRIBUTE, &value)
+                    });
+                }
             }
             other => {
                 let evidence = match other {
@@ -59,10 +72,6 @@ fn write(draft: &mut Draft) {
     }
     if !made {
         return;
-    }
-    let installed = draft.ctx.system().packages.known();
-    if installed.is_none_or(|packages| !packages.contains_key("sysfsutils")) {
-        draft.packages.push("sysfsutils".to_owned());
     }
     draft.notes.push(
         "The virtual functions are there after the next start; then they are given to guests like cards of their own."

@@ -20,7 +20,12 @@ pub(super) fn of_display(
     let alone = file.value("vga")?.as_deref() == Some("none");
     let default = if is_set.is_some_and(|value| is_on(value)) {
         ("yes", "the guest's file says so already")
-    } else if alone && !legacy {
+    } else if legacy {
+        (
+            "no",
+            "in legacy mode the card is the guest's display by itself",
+        )
+    } else if alone {
         ("yes", "the guest has no other display")
     } else {
         (

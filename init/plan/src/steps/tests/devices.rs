@@ -5,12 +5,27 @@ use super::*;
 #[test]
 fn virtual_functions_are_made_at_every_start_and_the_card_stays_with_the_host() {
     let plan = settles(virtual_functions().set("sriov=4"));
+    let rules = plan.text("/etc/udev/rules.d/70-preflight-sriov.rules");
     assert!(
-        plan.text("/etc/sysfs.d/preflight.conf")
-            .contains("bus/pci/devices/0000:03:00.0/sriov_numvfs = 4\n")
+        rules.contains("KERNEL==\"0000:03:00.0\"") && rules.ends_with("ATTR{sriov_numvfs}=\"4\"\n"),
+        "{rules}"
     );
-    assert_eq!(plan.needs.packages, ["sysfsutils"]);
     assert!(!plan.changes_file(OWN));
+}
+
+#[test]
+fn where_sysfsutils_is_installed_it_makes_the_virtual_functions() {
+    let host = virtual_functions().set("sriov=4");
+    let plan = settles(host.file(
+        "var/lib/dpkg/status",
+        "Package: pve-manager\nStatus: install ok installed\nVersion: 8.1.4\n\n\
+         Package: sysfsutils\nStatus: install ok installed\nVersion: 2.1.1\n",
+    ));
+    assert_eq!(
+        plan.text("/etc/sysfs.d/preflight.conf"),
+        "bus/pci/devices/0000:03:00.0/sriov_numvfs = 4\n"
+    );
+    assert!(!plan.changes_file("/etc/udev/rules.d/70-preflight-sriov.rules"));
 }
 
 #[test]

@@ -53,6 +53,20 @@ fn a_device_that_the_guest_has_already_keeps_its_line() {
 }
 
 #[test]
+fn two_cards_at_once_are_lines_of_their_own_and_each_option_is_said_once() {
+    let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
+    host.choice.devices.push(address("0000:05:00.0"));
+    let plan = host.plan();
+    let guest = plan.text(GUEST);
+    assert!(
+        guest.contains("hostpci0: 0000:01:00,pcie=1\nhostpci1: 0000:05:00.0,pcie=1\n"),
+        "{guest}"
+    );
+    let used = plan.options.iter().filter(|used| used.option == "x-vga");
+    assert_eq!(used.count(), 1, "{}", diff(&plan));
+}
+
+#[test]
 fn a_mapping_names_what_the_device_is() {
     let plan = Host::on_lvm().set("mapping=gpu").plan();
     assert_eq!(
@@ -69,6 +83,25 @@ fn legacy_mode_of_intels_display_comes_with_its_arguments() {
         plan.text(GUEST),
         "args: -set device.hostpci0.x-igd-opregion=on -set device.hostpci0.x-igd-gms=0x2\nbios: seabios\n\
          hostpci0: 0000:00:02.0,legacy-igd=1\nmemory: 4096\nvga: none\n"
+    );
+}
+
+#[test]
+fn legacy_mode_gets_vga_where_another_card_was_to_do_without() {
+    let host = || {
+        integrated().file(
+            "etc/modprobe.d/vfio.conf",
+            "options vfio-pci ids=10de:1b81 disable_vga=1\n",
+        )
+    };
+    let of = |plan: Plan| plan.text("/etc/modprobe.d/vfio.conf");
+    assert_eq!(
+        of(settles(host().set("igd-legacy=yes"))),
+        "options vfio-pci ids=10de:1b81,8086:3e92 disable_vga=0\n"
+    );
+    assert_eq!(
+        of(settles(host())),
+        "options vfio-pci ids=10de:1b81,8086:3e92 disable_vga=1\n"
     );
 }
 
