@@ -5,6 +5,8 @@ mod control;
 mod host;
 mod inventory;
 mod lab;
+mod native;
 mod planned;
 mod round_trip;
+mod running;
 mod trouble;

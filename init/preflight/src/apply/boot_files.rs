@@ -116,6 +116,7 @@ impl Tools<'_> {
         self.told.push(told);
         let how = match ended {
             Ended::Status(0) => return Ok(()),
+            Ended::Interrupted => bail!("'{command}' was interrupted, and ended"),
             Ended::Status(code) => format!("ended with status {code}"),
             Ended::TooLong => format!(
                 "was still running after {} seconds, and was ended",
