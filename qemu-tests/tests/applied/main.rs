@@ -1,8 +1,10 @@
 //! An installed system that is changed by the stick: it starts by its own boot loader as it is meant to, and all
 //! of it is taken back.
 
+mod away;
 mod control;
 mod host;
+mod interrupted;
 mod inventory;
 mod lab;
 mod native;

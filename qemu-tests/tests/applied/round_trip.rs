@@ -81,7 +81,7 @@ impl Lab {
 
 /// For each disk of the stick's machine, completed writes and written sectors
 /// (Documentation/admin-guide/iostats.rst, fields 5 and 7).
-fn writes(shell: &mut StickShell) -> Vec<[String; 2]> {
+pub fn writes(shell: &mut StickShell) -> Vec<[String; 2]> {
     let said = asked(shell, "cat /sys/block/[sn]*/stat", A_CHANGE);
     let lines = said.text.lines();
     let counted = lines.map(|line| {

@@ -107,7 +107,8 @@ impl Trouble {
 }
 
 impl Lab {
-    fn apply(&self, phase: &str, machine: Machine, words: &str) -> Said {
+    /// What an apply on this machine says.
+    pub fn apply(&self, phase: &str, machine: Machine, words: &str) -> Said {
         let mut shell = self.shell(&format!("{phase}-apply"), machine);
         let command = format!("preflight apply {}{words} --yes", self.choice());
         let said = asked(&mut shell, &command, A_CHANGE);
