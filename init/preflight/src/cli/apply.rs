@@ -1,5 +1,6 @@
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs;
-use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ use plan::{Plan, Tree, diff};
 use storage::DataPlace;
 
 mod document;
+mod pages;
+mod question;
 mod result;
 mod words;
 
@@ -26,6 +29,7 @@ use crate::apply::{
 use crate::options;
 use crate::session::look::Look;
 use crate::systems::{OneSystem, Which};
+use pages::wrapped;
 use words::{asked, is_name, printable};
 
 /// Arguments of `preflight apply`.
@@ -80,6 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         arguments,
         data: options::parse(&command_line).0.data,
         given: arguments.plan.as_ref().map(given).transpose()?,
+        presented: RefCell::default(),
     };
     for _ in 0..TRIES {
         match run.once()? {
@@ -99,6 +104,8 @@ struct Run<'a> {
     arguments: &'a Arguments,
     data: DataPlace,
     given: Option<Plan>,
+    /// What the next question will be about.
+    presented: RefCell<String>,
 }
 
 fn given(path: &PathBuf) -> Result<Plan> {
@@ -147,7 +154,8 @@ impl Run<'_> {
             },
             (None, None) => bail!("there is nothing to plan"),
         };
-        self.print(&diff(&plan));
+        self.presented.take();
+        self.present(&diff(&plan));
         if plan.is_refused() {
             self.print_document(&plan, None, None, &[])?;
             self.say("Nothing was changed: see what stands against it, above.");
@@ -221,10 +229,6 @@ impl Run<'_> {
             })
     }
 
-    fn can_ask(&self) -> bool {
-        !self.arguments.yes && std::io::stdin().is_terminal()
-    }
-
     /// As it was given, or what somebody chooses now who named no card.
     fn wish(&self, judged: &Look, system: &OneSystem) -> Result<Option<Wish>> {
         let wish = &self.arguments.wish;
@@ -289,14 +293,6 @@ impl Run<'_> {
         })
     }
 
-    fn may_write(&self, question: &str) -> Result<bool> {
-        if self.arguments.yes {
-            return Ok(true);
-        }
-        let answer = asked(&format!("{question} Type yes: "))?;
-        Ok(answer.is_some_and(|answer| answer.trim() == "yes"))
-    }
-
     fn shown(&self, event: Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Doing { act, number, of } => self.say(&format!("{}/{of}: {act}", number + 1)),
@@ -308,9 +304,14 @@ impl Run<'_> {
 
     /// Words for a person, which are no part of a document.
     fn print(&self, text: &str) {
+        let text = printable(text);
+        let text = match self.can_ask() {
+            true => Cow::Owned(wrapped(&text)),
+            false => text,
+        };
         match self.arguments.format {
-            Format::Text => println!("{}", printable(text)),
-            Format::Json => eprintln!("{}", printable(text)),
+            Format::Text => println!("{text}"),
+            Format::Json => eprintln!("{text}"),
         }
     }
 

@@ -100,6 +100,6 @@ impl Run<'_> {
                 "  {other} changed too, and is not written: it is no plain file\n"
             ));
         }
-        self.print(&text);
+        self.present(&text);
     }
 }
