@@ -2,6 +2,7 @@
 //! of it is taken back.
 
 mod away;
+mod by_hand;
 mod control;
 mod host;
 mod interrupted;
