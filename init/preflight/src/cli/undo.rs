@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use apply::{
     ApplyError, Difference, Event, Place, PlaceId, Places, Receipt, ReceiptId, Recovered, Since,
     Unended,
@@ -47,7 +47,18 @@ fn esp(text: &str) -> Result<(String, PathBuf), String> {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match arguments.root.to_str().and_then(Which::parse) {
         Some(which) => on_disks(which, arguments),
-        None => undo_on(&places(arguments)?, arguments),
+        None => undo_on(&places(arguments)?, arguments).map_err(with_the_way),
+    }
+}
+
+/// An ESP that nobody has named can be.
+fn with_the_way(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(ApplyError::NoPlace(PlaceId::Esp(partition))) => anyhow!(
+            "{error}: mount /dev/disk/by-partuuid/{partition} somewhere with the option errors=continue, and say where \
+             with --esp {partition}=DIR"
+        ),
+        _ => error,
     }
 }
 
