@@ -16,7 +16,7 @@ fn left(shell: &mut StickShell) -> String {
 /// Runs an apply until it prints these words, and a little longer, and sends it a signal.
 fn ended(shell: &mut StickShell, apply: &str, words: &str, signal: &str) -> String {
     let command = format!(
-        "mkfifo /run/typed; sleep 100000 >/run/typed & {apply} </run/typed >/run/said 2>&1 & \
+        "mkfifo /run/typed; sleep 100000 >/run/typed 2>&1 & {apply} </run/typed >/run/said 2>&1 & \
          until grep -q '{words}' /run/said; do sleep 1; done; sleep 3; kill -{signal} $!; wait $!; \
          echo ended with $?; rm /run/typed; cat /run/said"
     );

@@ -186,18 +186,9 @@ impl Run<'_> {
             limit: Duration::from_secs(self.arguments.tool_limit),
             id: new_id()?,
         };
-        let rehearsed = match rehearse(&order, &mut |text| self.say(text)) {
-            Ok(Outcome::Done(rehearsed)) => *rehearsed,
-            Ok(Outcome::Begun(begun, targets)) => {
-                return self.end_what_was_begun(&begun, &targets);
-            }
-            Err(error) => {
-                if let Some(failed) = error.downcast_ref::<ToolFailed>() {
-                    let printed = serde_json::to_vec_pretty(&failed.told)?;
-                    self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
-                }
-                return Err(error);
-            }
+        let rehearsed = match self.rehearsed(order)? {
+            Outcome::Done(rehearsed) => *rehearsed,
+            Outcome::Begun(begun, targets) => return self.end_what_was_begun(&begun, &targets),
         };
         self.show(&rehearsed);
         if let Some(why) = self.objection(&rehearsed.wrong) {
@@ -227,6 +218,29 @@ impl Run<'_> {
                     self.way_back(&name)
                 )
             })
+    }
+
+    /// With the system's own tools, and where those fail without them, if that is wanted.
+    fn rehearsed(&self, order: Order) -> Result<Outcome> {
+        let say = &mut |text: &str| self.say(text);
+        let error = match rehearse(&order, say) {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+            return Err(error);
+        };
+        let printed = serde_json::to_vec_pretty(&failed.told)?;
+        self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
+        if !self.can_ask() {
+            return Err(error);
+        }
+        self.say(&format!("{error:#}"));
+        if !self.may_write("Try it without the system's own tools?")? {
+            bail!("nothing was written");
+        }
+        let native = true;
+        rehearse(&Order { native, ..order }, say)
     }
 
     /// As it was given, or what somebody chooses now who named no card.
