@@ -64,7 +64,14 @@ FORCE:
 $(PREFLIGHT): FORCE | setup
 	@cargo build --quiet --locked --release -p preflight $(REMAP)
 
-$(BUILDER) $(LAB) $(GOLDEN) &: FORCE | setup
+# A builder of another checkout is taken as it is.
+ifneq ($(origin BUILDER),command line)
+$(BUILDER): tools-profile
+endif
+$(LAB) $(GOLDEN): tools-profile
+
+.PHONY: tools-profile
+tools-profile: | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
 # Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too.
@@ -106,10 +113,10 @@ MUTANTS := cargo-mutants@27.1.0
 
 .PHONY: soak
 soak: TOOLS += $(MUTANTS)
-soak: tools image fuzz mutants ## all that takes long: make fuzz, make mutants, 100000 edits of files, all crash states, all installed systems changed, 200 random machines (COUNT=n, SEED=n)
+soak: tools image fuzz mutants ## all that takes long: make fuzz, make mutants, 100000 edits of files, all crash states, the tests of the lab that CI leaves out, 200 random machines (COUNT=n, SEED=n)
 	PROPTEST_CASES=100000 cargo nextest run --locked --no-fail-fast -p plan -E 'test(edit::properties)'
 	PREFLIGHT_LAB=complete cargo nextest run --locked --no-fail-fast -p qemu-tests \
-	  --run-ignored ignored-only -E 'binary(applied)'
+	  --run-ignored ignored-only -E 'kind(test)'
 	PREFLIGHT_LAB=complete PREFLIGHT_CRASH_STATES=all cargo nextest run --locked --no-fail-fast -p qemu-tests \
 	  -E 'test(in_every_crash_state_of_a_commit)'
 	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \
@@ -150,7 +157,7 @@ deny: tools
 reproducible: image ## build the image again in another folder and compare the bytes
 	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
 	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
-	$(MAKE) --no-print-directory -C "$$other" image >/dev/null; \
+	$(MAKE) --no-print-directory -C "$$other" image BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
 	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 

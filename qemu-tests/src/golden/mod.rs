@@ -106,6 +106,12 @@ impl Installed {
         self.golden
     }
 
+    /// The name of its entry in the cache: another one when anything that it is made of is another.
+    pub fn key(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// An empty qcow2 overlay over each disk, in `folder`; what a guest writes is in them.
     pub fn overlays(&self, folder: &Path, qemu: &Qemu) -> Result<Vec<PathBuf>> {
         let overlay = |disk: &PathBuf| {

@@ -1,5 +1,6 @@
 //! An installed system with a card, before and after it is changed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,8 +23,13 @@ pub const AUDIO: &str = "0000:02:00.1";
 
 /// Every file is hashed. On the reference machine, some ten times what is seen there.
 const TO_LIST: Duration = Duration::from_secs(900);
+/// Raised when an inventory lists something else.
+const INVENTORY: u32 = 1;
 /// GRUB says nothing while it loads kernels, which takes long on a busy machine.
 const SILENT: f64 = 4.0;
+
+/// In the cache.
+const FILES: &str = "files.json";
 
 /// A QEMU that takes cards in software, an installed system, a card, and a folder for what guests write.
 pub struct Lab {
@@ -118,6 +124,18 @@ impl Lab {
                 interrupt_remapping: true,
             })
             .card(Port::RootPort, Device::Card(self.card.clone()))
+    }
+
+    /// Every file on the disks as they were installed: listed once for as long as they are the same.
+    pub fn inventory_as_installed(&self) -> Inventory {
+        let name = format!("inventory-{}", self.installed.golden().name());
+        let inputs = format!("{INVENTORY} {}", self.installed.key());
+        let list = |folder: &Path| {
+            let inventory = self.inventory("before", &self.installed.disks);
+            fs::write(folder.join(FILES), serde_json::to_vec(&inventory)?)
+        };
+        let listed = Cache::open().unwrap().entry(&name, inputs, list).unwrap();
+        serde_json::from_slice(&fs::read(listed.join(FILES)).unwrap()).unwrap()
     }
 
     /// Every file on these disks, which stay as they are.

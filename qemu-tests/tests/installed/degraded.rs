@@ -29,6 +29,7 @@ fn each_half_is_enough(golden: Golden) {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn a_zfs_mirror() {
     each_half_is_enough(Golden::ZfsGrub);
 }

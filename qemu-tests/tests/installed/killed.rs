@@ -41,6 +41,7 @@ fn ext4_and_a_thin_pool_that_was_growing() {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn xfs() {
     let Some((_, found)) = look_at_killed(Golden::LvmXfsUefi, WRITE) else {
         return;
@@ -49,6 +50,7 @@ fn xfs() {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn btrfs() {
     let Some((_, found)) = look_at_killed(Golden::BtrfsMirror, WRITE) else {
         return;

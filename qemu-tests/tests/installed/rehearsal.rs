@@ -57,11 +57,13 @@ fn makes_an_initrd_with_what_is_configured(golden: Golden) {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn an_initrd_on_lvm_and_ext4_and_no_disk_is_written() {
     makes_an_initrd_with_what_is_configured(Golden::LvmExt4Bios);
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn an_initrd_on_a_zfs_mirror_and_no_disk_is_written() {
     makes_an_initrd_with_what_is_configured(Golden::ZfsSystemdBoot);
 }

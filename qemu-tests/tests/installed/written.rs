@@ -133,6 +133,7 @@ fn xfs_on_lvm_and_nothing_of_another_group_of_the_same_name() {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn a_zfs_mirror_with_two_esps_and_nothing_of_another_pool_of_the_same_name() {
     is_written_and_closed(Golden::ZfsSystemdBoot, Golden::ZfsGrub);
 }
@@ -162,6 +163,7 @@ fn a_pool_that_a_killed_writer_had_is_exported_by_another_process() {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn a_system_whose_pool_was_open_when_the_power_was_cut_boots_without_force() {
     let Some((lab, [installed])) = Lab::with([Golden::ZfsSystemdBoot]) else {
         return;

@@ -4,38 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// An archive in the new ASCII format, with its trailer.
+#[path = "../../../testing/initrd.rs"]
+mod made;
+
+use made::{archive_of, packed};
+
+/// An archive of plain files.
 pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let trailer: (&str, &[u8]) = ("TRAILER!!!", b"");
-    for (name, content) in files.iter().chain([&trailer]) {
-        let mode = if *name == trailer.0 { 0 } else { 0o100_644 };
-        let fields = [
-            1,
-            mode,
-            0,
-            0,
-            1,
-            0,
-            content.len(),
-            0,
-            0,
-            0,
-            0,
-            name.len() + 1,
-            0,
-        ];
-        bytes.extend(b"070701");
-        for field in fields {
-            bytes.extend(format!("{field:08x}").bytes());
-        }
-        bytes.extend(name.bytes());
-        bytes.push(0);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes.extend(*content);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-    }
-    bytes
+    let entries: Vec<_> = files
+        .iter()
+        .map(|(name, content)| (*name, 0o100_644, *content))
+        .collect();
+    archive_of(&entries)
 }
 
 fn parse(bytes: &[u8]) -> InitrdContent {
@@ -62,30 +42,6 @@ fn early() -> Vec<u8> {
     let mut bytes = archive(&[("kernel/x86/microcode/GenuineIntel.bin", b"microcode")]);
     bytes.resize(bytes.len().next_multiple_of(512), 0);
     bytes
-}
-
-fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
-    match compression {
-        Compression::None => bytes.to_vec(),
-        Compression::Gzip => {
-            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            writer.write_all(bytes).unwrap();
-            writer.finish().unwrap()
-        }
-        Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
-        Compression::Xz => {
-            let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 1);
-            writer.write_all(bytes).unwrap();
-            writer.finish().unwrap()
-        }
-        // The legacy frame, which is the one that the kernel unpacks.
-        Compression::Lz4 => {
-            let block = lz4_flex::block::compress(bytes);
-            let length = u32::try_from(block.len()).unwrap();
-            [&b"\x02\x21\x4c\x18"[..], &length.to_le_bytes(), &block].concat()
-        }
-        other => panic!("no writer for {other:?}"),
-    }
 }
 
 #[test]

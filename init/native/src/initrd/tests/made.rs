@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use proxmox::files::MemoryFiles;
 use proxmox::initrd::{Compression, Unpacking, visit};
+
+#[path = "../../../../testing/initrd.rs"]
+mod writers;
+
+use writers::archive_of;
+pub(super) use writers::packed;
 
 pub(super) const VERSION: &str = "6.8.12-2-pve";
 pub(super) const VFIO: &str = "options vfio-pci ids=10de:1b80\n";
@@ -11,16 +16,9 @@ pub(super) const DEP: &str = "kernel/drivers/vfio/vfio.ko.zst: kernel/drivers/io
     kernel/drivers/iommu/iommufd.ko.zst:\nkernel/fs/ext4.ko.zst:\n";
 pub(super) const INSIDE: &str = "kernel/fs/ext4.ko:\nkernel/drivers/iommu/iommufd.ko:\n";
 
-/// An archive with these entries: a link where the mode says so, else a folder or a file.
+/// An archive with these entries, up to where the kernel looks for the next one.
 pub(super) fn archive(entries: &[(&str, u32, &[u8])]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, mode, content) in entries {
-        let builder = cpio::newc::Builder::new(name).mode(*mode);
-        let mut writer = builder.write(bytes, u32::try_from(content.len()).unwrap());
-        writer.write_all(content).unwrap();
-        bytes = writer.finish().unwrap();
-    }
-    let mut bytes = cpio::newc::trailer(bytes).unwrap();
+    let mut bytes = archive_of(entries);
     bytes.resize(bytes.len().next_multiple_of(512), 0);
     bytes
 }
@@ -63,41 +61,6 @@ pub(super) fn by_initramfs_tools(compression: Compression) -> Vec<u8> {
     let mut early = archive(&[("kernel/x86/microcode/GenuineIntel.bin", FILE, b"microcode")]);
     early.extend(packed(compression, &plain));
     early
-}
-
-pub(super) fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
-    match compression {
-        Compression::Gzip => {
-            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            writer.write_all(bytes).unwrap();
-            writer.finish().unwrap()
-        }
-        Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
-        Compression::Xz => {
-            let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 1);
-            writer.write_all(bytes).unwrap();
-            writer.finish().unwrap()
-        }
-        // One block of literals, as LZ4 has it where nothing repeats.
-        Compression::Lz4 => {
-            let mut block = vec![0xf0];
-            let mut more = bytes.len() - 15;
-            while more >= 255 {
-                block.push(255);
-                more -= 255;
-            }
-            block.push(u8::try_from(more).unwrap());
-            block.extend(bytes);
-            let length = u32::try_from(block.len()).unwrap();
-            [
-                &0x184c_2102_u32.to_le_bytes()[..],
-                &length.to_le_bytes(),
-                &block,
-            ]
-            .concat()
-        }
-        _ => bytes.to_vec(),
-    }
 }
 
 pub(super) fn root() -> MemoryFiles {
