@@ -205,11 +205,7 @@ pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
     if !thorough {
         return;
     }
-    if golden == Golden::LvmExt4Bios {
-        takes_it_back(&lab.undo_while_it_runs("undo-running", &started));
-    } else {
-        takes_it_back(&lab.undo("undo-later", &started));
-    }
+    takes_it_back(&lab.undo("undo-later", &started));
     let later = lab.inventory("after-later", &started);
     is_the_same(&without_a_start(&before), &without_a_start(&later));
     for (phase, disks) in [("as-before", undone), ("as-before-later", started)] {

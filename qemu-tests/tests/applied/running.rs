@@ -3,14 +3,16 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use qemu_tests::golden::Golden;
 use qemu_tests::{Device, Machine, Said, preflight_of_image};
 
 use crate::lab::Lab;
+use crate::round_trip::{A_CHANGE, asked, is_the_same, takes_it_back, without_a_start};
 
 /// A disk is as many whole sectors of this.
 const SECTOR: u64 = 512;
-/// The program in the running system: nothing that an undo restores.
-const PROGRAM: &str = "/run/preflight-tool";
+/// The program in the running system, in memory. In /run nothing may be started.
+const PROGRAM: &str = "/dev/shm/preflight";
 
 impl Lab {
     /// Starts the system on these disks, has the change listed and taken back there, and presses the power button.
@@ -50,4 +52,23 @@ impl Lab {
         disk.set_len(length.next_multiple_of(SECTOR)).unwrap();
         machine.integrated(Device::VirtioBlock { image })
     }
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn what_the_stick_has_changed_is_taken_back_on_the_system_that_runs() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("running");
+    let mut shell = lab.stick("running-apply", &disks);
+    let command = format!("preflight apply {} --native --yes", lab.choice());
+    assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
+    shell.power_off().unwrap();
+
+    takes_it_back(&lab.undo_while_it_runs("running-undo", &disks));
+    let before = without_a_start(&lab.inventory_as_installed());
+    let after = without_a_start(&lab.inventory("running-after", &disks));
+    is_the_same(&before, &after);
+    lab.starts_as_before("running", &disks);
 }
