@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -10,9 +11,9 @@ use crate::{Images, initramfs};
 /// What `make image` carries by itself, and ZFS.
 const TOOLS: [&str; 4] = ["lvm", "mdadm", "btrfs", "zfs"];
 
-/// The image that `make image` has built, made again with ZFS: its init, and modules, tools and kernel as a host
-/// with ZFS has them. An error when there is no image, or when ZFS's modules are neither there nor to be built.
-pub fn image_with_zfs() -> Result<Images> {
+/// The program that the image of `make image` starts: a file that runs on any Linux of its architecture. An error when
+/// there is no image.
+pub fn preflight_of_image() -> Result<PathBuf> {
     let plain = Images::find().map_err(|why| anyhow!(why))?;
     let bytes = fs::read(&plain.initramfs)
         .with_context(|| format!("cannot read {}", plain.initramfs.display()))?;
@@ -27,6 +28,13 @@ pub fn image_with_zfs() -> Result<Images> {
     fs::write(fresh.path(), &init.bytes)?;
     fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o755))?;
     fresh.persist(&path)?;
+    Ok(path)
+}
+
+/// The image that `make image` has built, made again with ZFS: its init, and modules, tools and kernel as a host
+/// with ZFS has them. An error when there is no image, or when ZFS's modules are neither there nor to be built.
+pub fn image_with_zfs() -> Result<Images> {
+    let path = preflight_of_image()?;
     let mut recipe = Sources::fetch(Reads::Everything)?.recipe(&path);
     recipe.tools = TOOLS.map(str::to_owned).to_vec();
     made_once("product-zfs", recipe)

@@ -24,7 +24,7 @@ pub use files::SystemFiles;
 pub use options::{OPTIONS, PlanOption};
 pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
 pub use steps::refusal_ids;
-pub use verify::{Found, Mismatch, verify};
+pub use verify::{Found, Mismatch, UNVERIFIED, out_of_reach, verify};
 
 use hardware::Reading;
 

@@ -63,6 +63,25 @@ impl fmt::Display for Mismatch {
     }
 }
 
+/// What `--accept` takes for everything that cannot be verified. It is no refusal of a plan: what cannot be read is
+/// known when something is to be written.
+pub const UNVERIFIED: &str = "unverified";
+
+impl Mismatch {
+    /// Whether nobody can say what is there.
+    pub fn is_unverified(&self) -> bool {
+        matches!(self.found, Found::NotVerified(_))
+    }
+}
+
+/// What of the start cannot be read, and cannot be made anew either: known before anything is tried.
+pub fn out_of_reach(plan: &Plan, installation: &Installation) -> Vec<Mismatch> {
+    match boot::is_concerned(plan) {
+        true => boot::missing_esps(installation),
+        false => Vec::new(),
+    }
+}
+
 /// Says what does not agree with the plan; nothing where all of it does. What could not be read is never taken for
 /// right. Files on the stick are not looked at.
 pub fn verify(plan: &Plan, installation: &Installation, files: &SystemFiles) -> Vec<Mismatch> {

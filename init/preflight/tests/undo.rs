@@ -223,3 +223,37 @@ fn an_esp_that_lies_where_another_place_does_is_refused() {
     );
     assert_eq!(modules(&folder), "loop\nvfio\n");
 }
+
+#[test]
+fn an_esp_of_the_change_that_nobody_has_named_is_asked_for() {
+    let (folder, places, mut set, mut contents) = system();
+    let esp = tempfile::tempdir().unwrap();
+    let place = PlaceId::Esp("1234-02".to_owned());
+    let text = b"default old\n".to_vec();
+    set.files.push(FileChange {
+        place: place.clone(),
+        path: "/note.txt".to_owned(),
+        role: Role::Plain,
+        before: None,
+        after: Some(FileState {
+            digest: Digest::of(&text),
+            size: text.len() as u64,
+            attributes: None,
+        }),
+        between: None,
+    });
+    contents.add(text);
+    let root = Root::open(esp.path()).unwrap();
+    let durability = Durability::Synced;
+    let places = places.with(place, Place { root, durability });
+    apply(&places, set, &contents, &mut unwatched).unwrap();
+    assert!(esp.path().join("note.txt").exists());
+
+    let refused = undo(folder.path(), &["--yes"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let why = String::from_utf8(refused.stderr).unwrap();
+    for words in ["/dev/disk/by-partuuid/1234-02", "--esp 1234-02=DIR"] {
+        assert!(why.contains(words), "{why}");
+    }
+    assert_eq!(modules(&folder), "loop\nvfio\n");
+}

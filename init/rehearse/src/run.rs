@@ -1,5 +1,5 @@
 use std::io::{self, PipeReader, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -31,6 +31,8 @@ pub struct InRoot<'a> {
     pub root: &'a Root,
     /// What its programs find in /dev. Nothing in it may lead to a disk.
     pub devices: &'a [Device],
+    /// What can be read when somebody wants it to end before its time.
+    pub stop: Option<BorrowedFd<'a>>,
     /// The arguments with which this very program calls [`crate::enter`] with the one that follows them.
     pub entrance: &'a [&'a str],
 }
@@ -58,6 +60,8 @@ pub enum Ended {
     Status(i32),
     /// It was still running at its limit, and was ended with all that it had started.
     TooLong,
+    /// Somebody wanted it to end, and so it was.
+    Interrupted,
 }
 
 impl Told {
@@ -89,10 +93,14 @@ impl InRoot<'_> {
         let started = Instant::now();
         let (mut child, mut output) = self.start(words)?;
         let mut lines = Lines::default();
-        let followed = follow(&mut child, &mut output, started + limit, &mut lines, each);
+        let until = Until {
+            deadline: started + limit,
+            stop: self.stop,
+        };
+        let followed = follow(&mut child, &mut output, &until, &mut lines, each);
         let status = match followed {
-            Ok(Some(status)) => Ok(Ended::Status(code(status))),
-            Ok(None) => end(&mut child, &mut output).map(|()| Ended::TooLong),
+            Ok(Ok(status)) => Ok(Ended::Status(code(status))),
+            Ok(Err(ended)) => end(&mut child, &mut output).map(|()| ended),
             Err(error) => end(&mut child, &mut output).and(Err(error)),
         };
         let ended = status.map_err(Error::io("follow", Path::new("/proc/self/exe")))?;
@@ -133,34 +141,52 @@ impl InRoot<'_> {
     }
 }
 
-/// Takes in what the child prints until it has ended; nothing when it has not by the deadline.
+/// How long a program is followed.
+struct Until<'a> {
+    deadline: Instant,
+    stop: Option<BorrowedFd<'a>>,
+}
+
+/// Takes in what the child prints until it has ended; why it has to be ended, when it has not by then.
 fn follow(
     child: &mut Child,
     output: &mut PipeReader,
-    deadline: Instant,
+    until: &Until,
     lines: &mut Lines,
     each: &mut dyn FnMut(&str),
-) -> io::Result<Option<ExitStatus>> {
+) -> io::Result<Result<ExitStatus, Ended>> {
     let mut block = [0; 1 << 12];
     let mut is_open = true;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = until.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(None);
+            return Ok(Err(Ended::TooLong));
         }
         if !is_open {
             if let Some(status) = child.try_wait()? {
-                return Ok(Some(status));
+                return Ok(Ok(status));
             }
             thread::sleep(left.min(PAUSE));
             continue;
         }
-        let mut watched = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+        let ends = until.stop.into_iter().chain([output.as_fd()]);
+        let mut watched: Vec<PollFd> = ends
+            .map(|end| PollFd::new(end, PollFlags::POLLIN))
+            .collect();
         let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut watched, patience) {
             Ok(0) | Err(Errno::EINTR) => continue,
             Ok(_) => {}
             Err(errno) => return Err(errno.into()),
+        }
+        let is_ready = |end: &PollFd| end.any().unwrap_or(true);
+        let stops = until.stop.is_some() && watched.first().is_some_and(is_ready);
+        let has_output = watched.last().is_some_and(is_ready);
+        if stops {
+            return Ok(Err(Ended::Interrupted));
+        }
+        if !has_output {
+            continue;
         }
         match output.read(&mut block)? {
             0 => is_open = false,

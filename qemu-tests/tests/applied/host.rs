@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cards::Entry;
-use qemu_tests::Boot;
 use qemu_tests::golden::Console;
+use qemu_tests::{Boot, Machine};
 use serde_json::json;
 
 use crate::lab::{AUDIO, CARD, Lab};
@@ -35,8 +35,13 @@ impl Lab {
     /// Starts the system on these disks with the card in place, asks it these commands, which have no double
     /// quotes, and presses the power button.
     pub fn start(&self, phase: &str, disks: &[PathBuf], commands: &[String]) -> Host {
+        self.start_on(phase, self.machine(disks), commands)
+    }
+
+    /// The same on this machine.
+    pub fn start_on(&self, phase: &str, machine: Machine, commands: &[String]) -> Host {
         let began = Instant::now();
-        let boot = Boot::from_disk(&self.name(phase), self.machine(disks));
+        let boot = Boot::from_disk(&self.name(phase), machine);
         let mut run = boot.deadlines(self.patient()).start(&self.qemu).unwrap();
         let mut console = Console::log_in(&mut run, self.installed.golden(), TO_LOGIN).unwrap();
         let mut ask = |command: &str| {

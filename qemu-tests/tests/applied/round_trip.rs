@@ -61,13 +61,34 @@ impl Lab {
         format!("--root auto --device {CARD}{guest}")
     }
 
-    /// Takes the change on these disks back, and switches the machine off.
+    /// Takes the change on these disks back, when it was listed without a write to any disk, and switches the machine
+    /// off.
     pub fn undo(&self, phase: &str, disks: &[PathBuf]) -> Said {
         let mut shell = self.stick(phase, disks);
+        let before = writes(&mut shell);
+        let listed = asked(&mut shell, "preflight undo --root auto", A_CHANGE);
+        assert_eq!(listed.status, 0);
+        for words in ["To be put back from the receipt", "With --yes it is done."] {
+            assert!(listed.text.contains(words), "{}", listed.text);
+        }
+        assert_eq!(writes(&mut shell), before);
         let said = asked(&mut shell, "preflight undo --root auto --yes", A_CHANGE);
+        assert_ne!(writes(&mut shell), before);
         shell.power_off().unwrap();
         said
     }
+}
+
+/// For each disk of the stick's machine, completed writes and written sectors
+/// (Documentation/admin-guide/iostats.rst, fields 5 and 7).
+pub fn writes(shell: &mut StickShell) -> Vec<[String; 2]> {
+    let said = asked(shell, "cat /sys/block/[sn]*/stat", A_CHANGE);
+    let lines = said.text.lines();
+    let counted = lines.map(|line| {
+        let mut fields = line.split_whitespace().skip(4).step_by(2);
+        [(); 2].map(|()| fields.next().unwrap().to_owned())
+    });
+    counted.collect()
 }
 
 /// Asks the stick, and prints what it says.
@@ -99,7 +120,7 @@ fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
 }
 
 /// The card is vfio-pci's from the beginning, and nobody else's at any time.
-fn gives_the_card_away(host: &Host, files: &[Planned]) {
+pub fn gives_the_card_away(host: &Host, files: &[Planned]) {
     assert_eq!(
         host.drivers(),
         [Some("vfio-pci"); 2],
@@ -150,7 +171,7 @@ pub fn is_the_same(before: &Inventory, after: &Inventory) {
     );
 }
 
-fn without_a_start(inventory: &Inventory) -> Inventory {
+pub fn without_a_start(inventory: &Inventory) -> Inventory {
     inventory.clone().without(|path| {
         let written = |known: &str| match known.strip_suffix('/') {
             Some(_) => path.starts_with(known),

@@ -107,7 +107,8 @@ impl Trouble {
 }
 
 impl Lab {
-    fn apply(&self, phase: &str, machine: Machine, words: &str) -> Said {
+    /// What an apply on this machine says.
+    pub fn apply(&self, phase: &str, machine: Machine, words: &str) -> Said {
         let mut shell = self.shell(&format!("{phase}-apply"), machine);
         let command = format!("preflight apply {}{words} --yes", self.choice());
         let said = asked(&mut shell, &command, A_CHANGE);
@@ -116,7 +117,7 @@ impl Lab {
     }
 
     /// What starts from these disks is what was installed.
-    fn starts_as_before(&self, phase: &str, disks: &[PathBuf]) {
+    pub fn starts_as_before(&self, phase: &str, disks: &[PathBuf]) {
         let host = self.start(&format!("{phase}-after"), disks, &[]);
         assert_eq!(host.command_line, self.installed.manifest.command_line);
         assert_eq!(host.drivers()[1], Some("snd_hda_intel"));

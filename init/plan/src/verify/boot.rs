@@ -20,11 +20,16 @@ struct Start {
 
 const WANTED: &str = "what starts is given the plan's command line and initrds";
 
+/// Whether a plan changes anything that boot loaders read.
+pub(super) fn is_concerned(plan: &Plan) -> bool {
+    !plan.command_line.is_empty() || !plan.needs.initramfs.is_empty()
+}
+
 /// Every entry that the firmware can come to passes the words of the plan, and starts with an initrd that was
 /// looked at. Entries that update-grub and proxmox-boot-tool leave as they are count only where one of them is what
 /// starts next.
 pub(super) fn check(plan: &Plan, system: &Installation) -> Vec<Mismatch> {
-    if plan.command_line.is_empty() && plan.needs.initramfs.is_empty() {
+    if !is_concerned(plan) {
         return Vec::new();
     }
     let mut found = unread(system);
@@ -50,8 +55,8 @@ pub(super) fn check(plan: &Plan, system: &Installation) -> Vec<Mismatch> {
     found
 }
 
-/// ESPs that proxmox-boot-tool keeps and nobody gave, and files of boot loaders that could not be read.
-fn unread(system: &Installation) -> Vec<Mismatch> {
+/// ESPs that proxmox-boot-tool keeps and nobody gave.
+pub(super) fn missing_esps(system: &Installation) -> Vec<Mismatch> {
     let mut found = Vec::new();
     match &system.boot.proxmox_boot_tool {
         Reading::Known(ids) => {
@@ -64,7 +69,7 @@ fn unread(system: &Installation) -> Vec<Mismatch> {
                 esps.any(|known| known.eq_ignore_ascii_case(id))
             };
             found.extend(ids.iter().filter(|id| !seen(id)).map(|id| {
-                let why = "proxmox-boot-tool keeps it, and it was not read";
+                let why = "proxmox-boot-tool keeps it, and it is not on the disks that were read";
                 Mismatch::not_verified(&format!("ESP {id}"), WANTED, why)
             }));
         }
@@ -74,6 +79,12 @@ fn unread(system: &Installation) -> Vec<Mismatch> {
             found.push(Mismatch::not_verified(place, WANTED, why.to_string()));
         }
     }
+    found
+}
+
+/// What of the start was not read: ESPs, and files of boot loaders.
+fn unread(system: &Installation) -> Vec<Mismatch> {
+    let mut found = missing_esps(system);
     for trouble in &system.troubles {
         if let Trouble::Unread(what) | Trouble::HalfWritten(what) = trouble
             && ["/loader/", "/grub/", "/EFI/"]

@@ -120,9 +120,16 @@ fn an_esp_that_nobody_read_is_not_taken_for_right() {
     let mut done = Done::on_zfs();
     done.host.esps.pop();
     only(&done.verify(), &["ESP 5E6F-7A8B: cannot be verified"]);
+    let (installation, files) = done.host.read();
+    let reached = out_of_reach(&done.plan, &installation);
+    assert_eq!(verify(&done.plan, &installation, &files), reached);
+    assert!(reached.iter().all(Mismatch::is_unverified));
     done.host.esps.clear();
     let found = done.verify().join("\n");
     assert!(found.contains("the start: cannot be verified"), "{found}");
+    done.plan.command_line.clear();
+    done.plan.needs.initramfs.clear();
+    assert_eq!(out_of_reach(&done.plan, &installation), []);
 }
 
 #[test]

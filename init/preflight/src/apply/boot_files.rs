@@ -26,12 +26,13 @@ pub struct Tools<'a> {
     pub told: Vec<Told>,
 }
 
-/// A tool that did not do it, with all that the tools have printed.
+/// A tool that is not there or did not do it, with all that the tools have printed. What they do can be done without
+/// them.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
 pub struct ToolFailed {
     why: String,
-    /// The failed one is the last.
+    /// One that failed is the last.
     pub told: Vec<Told>,
 }
 
@@ -76,12 +77,14 @@ impl Tools<'_> {
                 }
                 Reading::Known(InitramfsTool::Dracut) => Tool::Dracut(kernel.clone()),
                 Reading::Known(InitramfsTool::Mkinitcpio) => {
-                    bail!(
-                        "its initrds are made by mkinitcpio, which Preflight does not run; --native changes them directly"
-                    )
+                    return Err(self.failed(
+                        "its initrds are made by mkinitcpio, which Preflight does not run; --native changes them directly",
+                    ));
                 }
                 Reading::Absent | Reading::Unknown(_) => {
-                    bail!("what makes its initrds was not found; --native changes them directly")
+                    return Err(self.failed(
+                        "what makes its initrds was not found; --native changes them directly",
+                    ));
                 }
             };
             self.run(&tool, say)?;
@@ -89,11 +92,11 @@ impl Tools<'_> {
         if let Some(menu) = menu {
             self.run(&Tool::UpdateGrub, say)?;
             let made = self.text()?;
-            let merged = same_change(&menu.made, &made, &menu.real).with_context(|| {
-                format!(
+            let merged = same_change(&menu.made, &made, &menu.real).ok_or_else(|| {
+                self.failed(&format!(
                     "{MENU} is not what update-grub makes of the settings as they are, so that it cannot be told what to \
                      change in it. Run update-grub on the system first, or --native changes the entries directly"
-                )
+                ))
             })?;
             edits::put(self.in_root.root, MENU, merged.as_bytes(), None)?;
         }
@@ -116,6 +119,7 @@ impl Tools<'_> {
         self.told.push(told);
         let how = match ended {
             Ended::Status(0) => return Ok(()),
+            Ended::Interrupted => bail!("'{command}' was interrupted, and ended"),
             Ended::Status(code) => format!("ended with status {code}"),
             Ended::TooLong => format!(
                 "was still running after {} seconds, and was ended",
@@ -126,10 +130,14 @@ impl Tools<'_> {
             "the system's own '{command}' {how}. Mend that first, or --native changes the boot files without it. The last that it printed:\n  {}",
             last.join("\n  ")
         );
-        Err(ToolFailed {
-            why,
+        Err(self.failed(&why))
+    }
+
+    fn failed(&self, why: &str) -> anyhow::Error {
+        let failed = ToolFailed {
+            why: why.to_owned(),
             told: self.told.clone(),
-        }
-        .into())
+        };
+        failed.into()
     }
 }

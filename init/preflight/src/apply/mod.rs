@@ -14,4 +14,4 @@ pub use edits::bytes;
 pub use id::new_id;
 pub use rehearsal::{Order, Outcome, Rehearsed, rehearse};
 pub use targets::Targets;
-pub use writing::{opened_for_writing, targets_of};
+pub use writing::{must_be_whole, opened_for_writing, targets_of};

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,10 +13,9 @@ use super::targets::{Subject, Targets};
 use super::writing::taken_away;
 use super::{edits, esps, native};
 use crate::cli::ENTER_ROOT;
-use crate::systems::{boot_entries, firmware_kind, look_options, module_loader};
-
-/// New contents until they are written.
-const KEPT: &str = "/run/preflight/apply";
+use crate::systems::{
+    Interrupts, boot_entries, firmware_kind, look_options, module_loader, own_folder,
+};
 
 /// What is to be rehearsed.
 pub struct Order<'a> {
@@ -69,12 +67,16 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
         purpose: Purpose::Rehearse,
         ..look_options(order.data)?
     };
-    // What an earlier try has left takes memory that this one needs.
-    let _ = std::fs::remove_dir_all(KEPT);
+    // What somebody interrupts is taken away all the same.
+    let held = Interrupts::hold_back().context("signals cannot be held back")?;
     let mut look = look_loading(options, module_loader())?;
-    let rehearsed = on_overlays(&mut look, order, say);
+    let rehearsed = on_overlays(&mut look, order, &held, say);
     let overflown = look.overflown();
     let ended = look.end();
+    if held.was_told() {
+        taken_away(&ended)?;
+        bail!("it was interrupted; nothing was written");
+    }
     // Whatever failed: that may be the cause.
     if let Some(trouble) = overflown.first() {
         bail!("nothing was written: the rehearsal does not count: {trouble}");
@@ -91,7 +93,12 @@ pub fn rehearse(order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
         .context("nothing was written")
 }
 
-fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Result<Outcome> {
+fn on_overlays(
+    look: &mut Look,
+    order: &Order,
+    held: &Interrupts,
+    say: &mut dyn FnMut(&str),
+) -> Result<Outcome> {
     let subject = Subject::open(look, order.root, order.installation)?;
     let (opened, targets) = (&subject.opened, &subject.targets);
     let places = targets.mounted(look)?;
@@ -106,6 +113,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
         in_root: InRoot {
             root: &opened.files,
             devices: &devices,
+            stop: Some(held.as_fd()),
             entrance: &[ENTER_ROOT],
         },
         limit: order.limit,
@@ -136,7 +144,7 @@ fn on_overlays(look: &mut Look, order: &Order, say: &mut dyn FnMut(&str)) -> Res
     let after = Snapshot::take(&places, &targets.folders)?;
     let mut collected = collect(order.id.clone(), &before, &after);
     all_is_there(order.plan, &collected.set)?;
-    let kept = Kept::copy(&collected.set, &places, Path::new(KEPT))?;
+    let kept = Kept::copy(&collected.set, &places, &own_folder())?;
     if let Some(merged) = merged {
         lead_over(&mut collected.set, &merged, &kept)?;
     }

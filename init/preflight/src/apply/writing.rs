@@ -4,7 +4,7 @@ use proxmox::Installation;
 use storage::{DataPlace, Ended, Look, LookOptions, RootCandidate, Trouble, look_loading};
 
 use super::targets::{Subject, Targets};
-use crate::systems::{Interrupts, look_options, module_loader};
+use crate::systems::{Interrupts, OneSystem, look_options, module_loader};
 
 /// What is done with the places while they can be written to.
 pub type Writer<'a, T> = &'a mut dyn FnMut(&Places) -> Result<T>;
@@ -76,6 +76,15 @@ fn concerns(trouble: &Trouble) -> bool {
 fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Result<T> {
     let places = targets.mounted(look)?;
     write(&places)
+}
+
+/// Fails where what the root stands on lacks members, so that nothing could be written: before anybody waits for a
+/// rehearsal.
+pub fn must_be_whole(system: &OneSystem, root: &RootCandidate) -> Result<()> {
+    match &system.found.look {
+        Some(look) => Ok(look.storage.is_whole(&root.file_system)?),
+        None => Ok(()),
+    }
 }
 
 /// Where the files of a system lie, and what is done with them while they can be read.

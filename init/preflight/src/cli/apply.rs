@@ -1,5 +1,6 @@
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs;
-use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,10 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use apply::{Applied, ApplyError, Event, Receipt, Unended};
 use clap::ValueEnum;
-use plan::{Mismatch, Plan, Tree, diff, text_diff};
+use plan::{Plan, Tree, diff};
 use storage::DataPlace;
 
 mod document;
+mod pages;
+mod question;
+mod result;
 mod words;
 
 use super::dialogue::choose;
@@ -19,12 +23,14 @@ use super::plan::on_the_disks;
 use super::undo::words_of_unended;
 use super::wish::Wish;
 use crate::apply::{
-    Order, Outcome, Rehearsed, Targets, ToolFailed, new_id, opened_for_writing, rehearse,
+    Order, Outcome, Rehearsed, Targets, ToolFailed, must_be_whole, new_id, opened_for_writing,
+    rehearse,
 };
 use crate::options;
 use crate::session::look::Look;
 use crate::systems::{OneSystem, Which};
-use words::{asked, described, is_name, printable};
+use pages::wrapped;
+use words::{asked, is_name, printable};
 
 /// Arguments of `preflight apply`.
 #[derive(clap::Args)]
@@ -35,7 +41,7 @@ pub struct Arguments {
     #[command(flatten)]
     wish: Wish,
     /// A plan that 'preflight plan --format json' made of this system, instead of a device
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["device", "from", "vm", "rom", "set", "accept"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["device", "from", "vm", "rom", "set"])]
     plan: Option<PathBuf>,
     /// Change initrds and boot entries directly, without running anything of the installed system
     #[arg(long)]
@@ -71,10 +77,14 @@ const TRIES: usize = 3;
 /// Rehearses, shows, asks, writes, and reads again. 0 done, 1 refused or not as planned, 2 an error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    if arguments.plan.is_some() && !arguments.wish.accepts_nothing_but(plan::UNVERIFIED) {
+        bail!("a plan has its own accepted refusals; make it again with --accept");
+    }
     let run = Run {
         arguments,
         data: options::parse(&command_line).0.data,
         given: arguments.plan.as_ref().map(given).transpose()?,
+        presented: RefCell::default(),
     };
     for _ in 0..TRIES {
         match run.once()? {
@@ -94,6 +104,8 @@ struct Run<'a> {
     arguments: &'a Arguments,
     data: DataPlace,
     given: Option<Plan>,
+    /// What the next question will be about.
+    presented: RefCell<String>,
 }
 
 fn given(path: &PathBuf) -> Result<Plan> {
@@ -142,7 +154,8 @@ impl Run<'_> {
             },
             (None, None) => bail!("there is nothing to plan"),
         };
-        self.print(&diff(&plan));
+        self.presented.take();
+        self.present(&diff(&plan));
         if plan.is_refused() {
             self.print_document(&plan, None, None, &[])?;
             self.say("Nothing was changed: see what stands against it, above.");
@@ -157,6 +170,13 @@ impl Run<'_> {
             return ended(0);
         }
         let root = system.root().context("the system is not on the disks")?;
+        must_be_whole(&system, root).context("nothing was written")?;
+        let out_of_reach = plan::out_of_reach(&plan, system.installation()?);
+        if let Some(why) = self.objection(&out_of_reach) {
+            self.print_document(&plan, None, None, &out_of_reach)?;
+            self.say(&format!("Nothing was written: {why}."));
+            return ended(1);
+        }
         let order = Order {
             root,
             installation: system.installation()?,
@@ -166,29 +186,18 @@ impl Run<'_> {
             limit: Duration::from_secs(self.arguments.tool_limit),
             id: new_id()?,
         };
-        let rehearsed = match rehearse(&order, &mut |text| self.say(text)) {
-            Ok(Outcome::Done(rehearsed)) => *rehearsed,
-            Ok(Outcome::Begun(begun, targets)) => {
-                return self.end_what_was_begun(&begun, &targets);
-            }
-            Err(error) => {
-                if let Some(failed) = error.downcast_ref::<ToolFailed>() {
-                    let printed = serde_json::to_vec_pretty(&failed.told)?;
-                    self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
-                }
-                return Err(error);
-            }
+        let rehearsed = match self.rehearsed(order)? {
+            Outcome::Done(rehearsed) => *rehearsed,
+            Outcome::Begun(begun, targets) => return self.end_what_was_begun(&begun, &targets),
         };
         self.show(&rehearsed);
-        if !rehearsed.wrong.is_empty() {
+        if let Some(why) = self.objection(&rehearsed.wrong) {
             self.finish(&plan, &rehearsed, None, &rehearsed.wrong)?;
-            self.say(
-                "Nothing was written: on the overlays it did not come out as planned, see above.",
-            );
+            self.say(&format!("Nothing was written: on the overlays {why}."));
             return ended(1);
         }
         if rehearsed.set.is_nothing() {
-            self.finish(&plan, &rehearsed, None, &[])?;
+            self.finish(&plan, &rehearsed, None, &rehearsed.wrong)?;
             self.say("Nothing has to be changed on the disks: they are as planned.");
             return ended(0);
         }
@@ -211,21 +220,27 @@ impl Run<'_> {
             })
     }
 
-    fn read_again(
-        &self,
-        plan: &Plan,
-        rehearsed: &Rehearsed,
-        receipt: Option<&Receipt>,
-    ) -> Result<Done> {
-        self.say("Reading everything again from the disks");
-        let again = on_the_disks(self.arguments.root)?;
-        let wrong = plan::verify(plan, again.installation()?, &again.files);
-        self.finish(plan, rehearsed, receipt, &wrong)?;
-        self.conclude(&again, &wrong, receipt)
-    }
-
-    fn can_ask(&self) -> bool {
-        !self.arguments.yes && std::io::stdin().is_terminal()
+    /// With the system's own tools, and where those fail without them, if that is wanted.
+    fn rehearsed(&self, order: Order) -> Result<Outcome> {
+        let say = &mut |text: &str| self.say(text);
+        let error = match rehearse(&order, say) {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+            return Err(error);
+        };
+        let printed = serde_json::to_vec_pretty(&failed.told)?;
+        self.save(&order.id, vec![("tools.json".to_owned(), printed)]);
+        if !self.can_ask() {
+            return Err(error);
+        }
+        self.say(&format!("{error:#}"));
+        if !self.may_write("Try it without the system's own tools?")? {
+            bail!("nothing was written");
+        }
+        let native = true;
+        rehearse(&Order { native, ..order }, say)
     }
 
     /// As it was given, or what somebody chooses now who named no card.
@@ -240,61 +255,6 @@ impl Run<'_> {
             self.say("Nothing was chosen, and nothing changed.");
         }
         Ok(chosen.map(|chosen| wish.with(chosen)))
-    }
-
-    fn conclude(
-        &self,
-        system: &OneSystem,
-        wrong: &[Mismatch],
-        receipt: Option<&Receipt>,
-    ) -> Result<Done> {
-        for mismatch in wrong {
-            self.say(&format!("Not as planned: {mismatch}"));
-        }
-        let name = receipt.map_or("", |receipt| receipt.set.id.as_str());
-        if !wrong.is_empty() {
-            self.say(&format!("'{}' takes it back.", self.way_back(name)));
-            return Ok(Done::Ended(ExitCode::from(1)));
-        }
-        for (method, next) in system.installation()?.next_boots() {
-            self.say(&format!(
-                "The next start ({method}): {}",
-                next.titles.join(" > ")
-            ));
-            self.say(&format!("  {}", next.command_line));
-        }
-        self.say(&format!(
-            "Done, and read again: it is as planned. To take it back: {}",
-            self.way_back(name)
-        ));
-        Ok(Done::Ended(ExitCode::SUCCESS))
-    }
-
-    fn way_back(&self, receipt: &str) -> String {
-        format!(
-            "preflight undo --root {} --receipt {receipt} --yes",
-            self.arguments.root
-        )
-    }
-
-    fn show(&self, rehearsed: &Rehearsed) {
-        let mut text = String::from("What came out on the overlays, and would be written:\n");
-        for file in rehearsed.set.files.iter().filter(|file| !file.is_same()) {
-            text.push_str(&format!("  {}\n", described(file)));
-        }
-        for menu in &rehearsed.menus {
-            let name = format!("{} on {}", menu.path, menu.place);
-            text.push_str(&text_diff(&menu.before, &menu.after, &name));
-        }
-        for other in &rehearsed.other {
-            text.push_str(&format!(
-                "  {other} changed too, and is not written: it is no plain file\n"
-            ));
-        }
-        for mismatch in &rehearsed.wrong {
-            text.push_str(&format!("Not as planned: {mismatch}\n"));
-        }
-        self.print(&text);
     }
 
     fn end_what_was_begun(&self, begun: &[Unended], targets: &Targets) -> Result<Done> {
@@ -347,14 +307,6 @@ impl Run<'_> {
         })
     }
 
-    fn may_write(&self, question: &str) -> Result<bool> {
-        if self.arguments.yes {
-            return Ok(true);
-        }
-        let answer = asked(&format!("{question} Type yes: "))?;
-        Ok(answer.is_some_and(|answer| answer.trim() == "yes"))
-    }
-
     fn shown(&self, event: Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Doing { act, number, of } => self.say(&format!("{}/{of}: {act}", number + 1)),
@@ -366,9 +318,14 @@ impl Run<'_> {
 
     /// Words for a person, which are no part of a document.
     fn print(&self, text: &str) {
+        let text = printable(text);
+        let text = match self.can_ask() {
+            true => Cow::Owned(wrapped(&text)),
+            false => text,
+        };
         match self.arguments.format {
-            Format::Text => println!("{}", printable(text)),
-            Format::Json => eprintln!("{}", printable(text)),
+            Format::Text => println!("{text}"),
+            Format::Json => eprintln!("{text}"),
         }
     }
 

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use apply::{
     ApplyError, Difference, Event, Place, PlaceId, Places, Receipt, ReceiptId, Recovered, Since,
     Unended,
@@ -10,7 +10,7 @@ use apply::{
 use storage::Root;
 
 use super::plan::on_the_disks;
-use crate::apply::{opened_for_writing, targets_of};
+use crate::apply::{must_be_whole, opened_for_writing, targets_of};
 use crate::options;
 use crate::systems::Which;
 
@@ -47,7 +47,18 @@ fn esp(text: &str) -> Result<(String, PathBuf), String> {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match arguments.root.to_str().and_then(Which::parse) {
         Some(which) => on_disks(which, arguments),
-        None => undo_on(&places(arguments)?, arguments),
+        None => undo_on(&places(arguments)?, arguments).map_err(with_the_way),
+    }
+}
+
+/// An ESP that nobody has named can be.
+fn with_the_way(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(ApplyError::NoPlace(PlaceId::Esp(partition))) => anyhow!(
+            "{error}: mount /dev/disk/by-partuuid/{partition} somewhere with the option errors=continue, and say where \
+             with --esp {partition}=DIR"
+        ),
+        _ => error,
     }
 }
 
@@ -61,17 +72,18 @@ fn on_disks(which: Which, arguments: &Arguments) -> Result<ExitCode> {
     println!("Looking at the disks");
     let system = on_the_disks(which)?;
     let root = system.root().context("the system is not on the disks")?;
-    let targets = targets_of(root, system.installation()?, &data, &mut |places| {
-        if arguments.yes {
-            Ok(ExitCode::SUCCESS)
-        } else {
-            undo_on(places, arguments)
-        }
-    });
-    let (targets, shown) = targets?;
-    if !arguments.yes {
-        return Ok(shown);
+    let (targets, survey) = targets_of(root, system.installation()?, &data, &mut |places| {
+        refused(survey(places, arguments))
+    })?;
+    let survey = match survey {
+        Ok(survey) => survey,
+        Err(code) => return Ok(code),
+    };
+    // Where nothing can or is to be done, no disk is opened for writing.
+    if !arguments.yes || survey.is_nothing() || survey.is_refused(arguments) {
+        return Ok(told(&survey, arguments));
     }
+    must_be_whole(&system, root)?;
     opened_for_writing(&targets, &data, &mut |places| undo_on(places, arguments))
 }
 
@@ -105,12 +117,25 @@ fn with(places: Places, id: PlaceId, root: Root) -> Result<Places> {
 /// Ends what was begun and not ended, and takes a change back, on these places. What will be done is listed first;
 /// without `--yes` that is all.
 pub fn undo_on(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
-    match attempt(places, arguments) {
+    let done = refused(survey(places, arguments).and_then(|survey| {
+        let code = told(&survey, arguments);
+        if !arguments.yes || survey.is_nothing() || survey.is_refused(arguments) {
+            return Ok(code);
+        }
+        perform(places, &survey, arguments).map(|()| ExitCode::SUCCESS)
+    }))?;
+    Ok(done.unwrap_or_else(|code| code))
+}
+
+/// A check that failed is told, and is an exit status; any other error stays one.
+fn refused<T>(done: Result<T>) -> Result<Result<T, ExitCode>> {
+    match done {
         Err(error) if error.downcast_ref().is_some_and(is_refusal) => {
             eprintln!("preflight: {error:#}");
-            Ok(ExitCode::from(1))
+            Ok(Err(ExitCode::from(1)))
         }
-        other => other,
+        Err(error) => Err(error),
+        Ok(done) => Ok(Ok(done)),
     }
 }
 
@@ -127,58 +152,89 @@ fn is_refusal(error: &ApplyError) -> bool {
     )
 }
 
-fn attempt(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
+/// What there is to do, as it was found.
+struct Survey {
+    unended: Vec<Unended>,
+    receipt: Option<Receipt>,
+    changed: Vec<Difference>,
+}
+
+impl Survey {
+    fn is_nothing(&self) -> bool {
+        self.receipt.is_none() && self.unended.is_empty()
+    }
+
+    fn is_refused(&self, arguments: &Arguments) -> bool {
+        !self.changed.is_empty() && !arguments.overwrite
+    }
+}
+
+fn survey(places: &Places, arguments: &Arguments) -> Result<Survey> {
+    let unended = apply::unended(places)?;
+    let receipt = chosen(places, arguments.receipt.as_ref(), &unended)?;
+    let mut changed: Vec<Difference> = Vec::new();
+    for one in &unended {
+        changed.extend(one.changed.iter().cloned());
+    }
+    if let (Some(receipt), true) = (&receipt, unended.is_empty()) {
+        changed.extend(apply::changed_since(places, &receipt.set.id)?);
+    }
+    Ok(Survey {
+        unended,
+        receipt,
+        changed,
+    })
+}
+
+/// Lists it. The exit status is that of a run that does no more.
+fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
+    for one in &survey.unended {
+        print!("{}", words_of_unended(one));
+    }
+    if let Some(receipt) = &survey.receipt {
+        println!("To be put back from the receipt {}:", receipt.set.id);
+        print!("{}", list(&receipt.set, Direction::Back));
+    }
+    if survey.is_nothing() {
+        println!("There is nothing to undo on {}.", arguments.root.display());
+        return ExitCode::SUCCESS;
+    }
+    if !survey.changed.is_empty() {
+        println!("Somebody changed these since:");
+        survey.changed.iter().for_each(|one| println!("  {one}"));
+        println!("With --overwrite they are overwritten; without, nothing is done.");
+    }
+    if !arguments.yes {
+        println!("With --yes it is done.");
+    } else if survey.is_refused(arguments) {
+        let why = ApplyError::Changed(survey.changed.clone());
+        eprintln!("preflight: {why}");
+    }
+    ExitCode::from(u8::from(survey.is_refused(arguments)))
+}
+
+fn perform(places: &Places, survey: &Survey, arguments: &Arguments) -> Result<()> {
     let since = if arguments.overwrite {
         Since::Overwrite
     } else {
         Since::Refuse
     };
-    let unended = apply::unended(places)?;
-    let receipt = chosen(places, arguments.receipt.as_ref(), &unended)?;
-    let mut changed: Vec<Difference> = Vec::new();
-    for one in &unended {
-        print!("{}", words_of_unended(one));
-        changed.extend(one.changed.iter().cloned());
-    }
-    if let Some(receipt) = &receipt {
-        println!("To be put back from the receipt {}:", receipt.set.id);
-        print!("{}", list(&receipt.set, Direction::Back));
-        if unended.is_empty() {
-            changed.extend(apply::changed_since(places, &receipt.set.id)?);
-        }
-    } else if unended.is_empty() {
-        println!("There is nothing to undo on {}.", arguments.root.display());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !changed.is_empty() {
-        println!("Somebody changed these since:");
-        changed.iter().for_each(|one| println!("  {one}"));
-        println!("With --overwrite they are overwritten; without, nothing is done.");
-    }
-    if !arguments.yes {
-        println!("With --yes it is done.");
-        let is_refused = !changed.is_empty() && !arguments.overwrite;
-        return Ok(ExitCode::from(u8::from(is_refused)));
-    }
-    if !changed.is_empty() && since == Since::Refuse {
-        return Err(ApplyError::Changed(changed).into());
-    }
     let recovered = apply::recover_over(places, since, &mut shown)?;
     for (id, how) in &recovered {
         println!("{id}: {}", said(how));
     }
-    let as_shown = unended.iter().map(|one| (&one.id, &one.ends));
+    let as_shown = survey.unended.iter().map(|one| (&one.id, &one.ends));
     if !recovered.iter().map(|(id, how)| (id, how)).eq(as_shown) {
         bail!("this did not end as it was listed, so nothing is undone; look again without --yes");
     }
-    if let Some(receipt) = receipt {
+    if let Some(receipt) = &survey.receipt {
         apply::undo(places, &receipt.set.id, since, &mut shown)?;
         println!(
             "{} is undone: every file was read again and is as before.",
             receipt.set.id
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What is undone when all that was begun has ended. Where that takes something back itself, nothing else is unless

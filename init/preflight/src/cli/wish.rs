@@ -5,7 +5,7 @@ use assess::Options;
 use hardware::{Machine, Names, Source};
 use option_rom::Rom;
 use pci::Address;
-use plan::{Choice, Plan, RomFile, Subject, refusal_ids, sha256};
+use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, sha256};
 
 use super::dialogue::Chosen;
 use crate::session::look::{self, Basis, Look};
@@ -49,6 +49,16 @@ impl Wish {
             return Ok(());
         }
         bail!("name the card with --device ADDRESS; 'preflight assess' has the addresses")
+    }
+
+    /// Whether something is taken as said, by its id.
+    pub fn accepts(&self, id: &str) -> bool {
+        self.accept.iter().any(|accepted| accepted == id)
+    }
+
+    /// Whether nothing else is.
+    pub fn accepts_nothing_but(&self, id: &str) -> bool {
+        self.accept.iter().all(|accepted| accepted == id)
     }
 
     /// The same with what was chosen.
@@ -118,11 +128,11 @@ impl Wish {
         for setting in &self.set {
             choice.set(setting)?;
         }
-        if let Some(unknown) = self
-            .accept
-            .iter()
-            .find(|id| !refusal_ids().any(|known| known == id.as_str()))
-        {
+        if let Some(unknown) = self.accept.iter().find(|id| {
+            !refusal_ids()
+                .chain([UNVERIFIED])
+                .any(|known| known == id.as_str())
+        }) {
             bail!("there is no refusal '{unknown}'; docs/plan.md has them all");
         }
         choice.rom = self

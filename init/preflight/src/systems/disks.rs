@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use storage::{DataPlace, Look, LookOptions, RootCandidate, Stick, Trouble, look_loading};
 
 use super::opened::{Esp, OpenedSystem, esps};
-use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules};
+use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules, left_over};
 
 /// How to look at the disks.
 #[derive(Clone, Debug)]
@@ -92,6 +92,8 @@ fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
 
 /// A look at everything but the place where results go.
 pub fn look_options(data: &DataPlace) -> Result<LookOptions> {
+    // It takes memory that this look may need.
+    left_over::clear();
     // Without an answer it would be covered like any other disk, and nothing could be saved any more.
     let found = storage::find_stick(Path::new("/sys"), data)
         .context("it is not clear where results go, so no disk is touched")?;

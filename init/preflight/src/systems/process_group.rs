@@ -35,6 +35,16 @@ impl Interrupts {
             signals,
         })
     }
+
+    /// What can be read as soon as there was one.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pending.as_fd()
+    }
+
+    /// Whether there was one since they are held back, or since this was asked.
+    pub fn was_told(&self) -> bool {
+        matches!(self.pending.read_signal(), Ok(Some(_)))
+    }
 }
 
 impl Drop for Interrupts {
@@ -212,6 +222,17 @@ mod tests {
         assert!(is_alive(folder.path()));
         group.kill(Duration::from_secs(5));
         assert!(!is_alive(folder.path()));
+    }
+
+    #[test]
+    fn a_signal_is_told_once_and_can_be_waited_for() {
+        let interrupts = Interrupts::hold_back().unwrap();
+        assert!(!interrupts.was_told());
+        raise(Signal::SIGINT).unwrap();
+        let mut ends = [PollFd::new(interrupts.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ends, PollTimeout::ZERO), Ok(1));
+        assert!(interrupts.was_told());
+        assert!(!interrupts.was_told());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum CannotWrite {
     /// What is written to one part would not be in the others.
     #[error(
         "{what} lacks {missing} of its members, and what is written to the others would not be on it: plug in the \
-         missing disks"
+         missing disks, or take them out of it on the running system"
     )]
     Incomplete {
         /// The volume group or file system.
@@ -65,6 +65,23 @@ impl Storage {
             wanted.file_systems.insert(id.clone());
         }
         Ok(wanted)
+    }
+
+    /// Fails where a file system cannot be written to because of members that are not there, and knows of pools too
+    /// what [`Storage::wanted`] leaves to whoever opens them.
+    pub fn is_whole(&self, id: &FileSystemId) -> Result<(), CannotWrite> {
+        self.below(id)?;
+        let FileSystemId::DataSet { pool: guid, .. } = id else {
+            return Ok(());
+        };
+        let mut pools = self.pools.iter().filter(|pool| pool.guid == *guid);
+        match pools.find(|pool| pool.missing > 0) {
+            Some(pool) => Err(CannotWrite::Incomplete {
+                what: format!("pool {} ({guid})", pool.name),
+                missing: pool.missing,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// All volumes below a file system, when they are whole.
@@ -134,6 +151,7 @@ fn leaves(volumes: &BTreeSet<VolumeId>) -> impl Iterator<Item = &VolumeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pool;
     use crate::lvm::VolumeGroup;
     use crate::model::{Content, FileSystem, Signature, Volume};
 
@@ -254,6 +272,27 @@ mod tests {
         storage.file_systems[3].missing = 1;
         let error = storage.wanted([&mirror], None).unwrap_err();
         assert!(matches!(error, CannotWrite::Incomplete { missing: 1, .. }));
+        assert_eq!(storage.is_whole(&mirror), Err(error));
+    }
+
+    #[test]
+    fn a_pool_that_lacks_a_member_is_told_before_it_is_opened() {
+        let mut storage = storage();
+        let set = FileSystemId::DataSet {
+            pool: 7,
+            name: "rpool/ROOT/pve-1".to_owned(),
+        };
+        let on = [partition("a", 3), partition("b", 3)];
+        storage.file_systems.push(file_system(set.clone(), &on));
+        storage.pools.push(Pool {
+            name: "rpool".to_owned(),
+            guid: 7,
+            ..Pool::default()
+        });
+        assert_eq!(storage.is_whole(&set), Ok(()));
+        storage.pools[0].missing = 1;
+        let error = storage.is_whole(&set).unwrap_err().to_string();
+        assert!(error.starts_with("pool rpool (7) lacks 1"), "{error}");
     }
 
     #[test]

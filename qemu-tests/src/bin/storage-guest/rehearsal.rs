@@ -34,6 +34,7 @@ pub fn rehearsed(request: &RehearseRequest) -> anyhow::Result<RehearseAnswer> {
     let root = look.open_root(0).map_err(|trouble| anyhow!("{trouble}"))?;
     let devices = rehearse::devices(&look);
     let in_root = InRoot {
+        stop: None,
         root: &root,
         devices: &devices,
         entrance: &[ENTRANCE],

@@ -1,0 +1,71 @@
+//! A person at the console of the stick, who gives a card away by the menu.
+
+use std::time::Duration;
+
+use qemu_tests::golden::Golden;
+use qemu_tests::{Boot, Images, Milestone, Outcome, Run, Stick};
+
+use crate::lab::Lab;
+use crate::round_trip::A_CHANGE;
+
+/// On the reference machine, some ten times what is seen there.
+const AN_ANSWER: Duration = Duration::from_secs(200);
+/// Of the screen that a person has at least.
+const COLUMNS: usize = 80;
+
+const MENU: &str = "a  give a card to a guest";
+const ANSWER: &str = "Your answer: ";
+
+/// Waits until these words were printed so often.
+fn printed(run: &mut Run, words: &str, times: usize, patience: Duration) {
+    let patience = run.deadlines().of(patience);
+    let seen = |run: &mut Run| {
+        let count = run.serial().spoken().matches(words).count();
+        (count >= times).then_some(Ok::<(), Outcome>(()))
+    };
+    run.wait(&format!("'{words}', {times} times"), patience, seen)
+        .unwrap();
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_when_told() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("by-hand");
+    let stick = Stick::new(lab.folder()).unwrap();
+    let machine = lab.stick_machine(&disks).stick(&stick);
+    let boot = Boot::new(&lab.name("by-hand"), &Images::find().unwrap(), machine);
+    let mut run = boot.deadlines(lab.patient()).start(&lab.qemu).unwrap();
+    run.wait_milestone(Milestone::Settled).unwrap();
+    printed(&mut run, MENU, 1, A_CHANGE);
+    run.type_text("a").unwrap();
+    printed(&mut run, "Its number, or nothing for none: ", 1, AN_ANSWER);
+    run.type_text("1\r").unwrap();
+    printed(&mut run, "leave all guests as they are: ", 1, AN_ANSWER);
+    run.type_text("102\r").unwrap();
+    printed(&mut run, ANSWER, 1, A_CHANGE);
+    run.type_text("y\r").unwrap();
+    printed(&mut run, ANSWER, 2, AN_ANSWER);
+    run.type_text("show\r").unwrap();
+    printed(&mut run, "-- page 1 of ", 1, AN_ANSWER);
+    run.type_text("\r").unwrap();
+    printed(&mut run, "-- page 2 of ", 1, AN_ANSWER);
+    run.type_text("q\r").unwrap();
+    printed(&mut run, ANSWER, 3, AN_ANSWER);
+    run.type_text("no\r").unwrap();
+    printed(&mut run, "Nothing was written.", 1, AN_ANSWER);
+    printed(&mut run, MENU, 2, AN_ANSWER);
+
+    let spoken = run.serial().spoken();
+    let (_, dialogue) = spoken.split_once(MENU).unwrap();
+    println!("{dialogue}");
+    let reasons = dialogue.lines().filter(|line| line.starts_with('#'));
+    assert!(reasons.clone().count() > 3, "{dialogue}");
+    for line in reasons {
+        assert!(line.trim_end().chars().count() < COLUMNS, "{line}");
+    }
+    run.type_text("p").unwrap();
+    run.wait_end().unwrap();
+}

@@ -1,0 +1,74 @@
+//! A change that is taken back on the system that it is in force on, by the same program.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use qemu_tests::golden::Golden;
+use qemu_tests::{Device, Machine, Said, preflight_of_image};
+
+use crate::lab::Lab;
+use crate::round_trip::{A_CHANGE, asked, is_the_same, takes_it_back, without_a_start};
+
+/// A disk is as many whole sectors of this.
+const SECTOR: u64 = 512;
+/// The program in the running system, in memory. In /run nothing may be started.
+const PROGRAM: &str = "/dev/shm/preflight";
+
+impl Lab {
+    /// Starts the system on these disks, has the change listed and taken back there, and presses the power button.
+    pub fn undo_while_it_runs(&self, phase: &str, disks: &[PathBuf]) -> Said {
+        let program = preflight_of_image().unwrap();
+        let length = fs::metadata(&program).unwrap().len();
+        let machine = self.carrying(&program, self.machine(disks));
+        let commands = [
+            format!(
+                "head -c {length} /dev/vda >{PROGRAM}; chmod 755 {PROGRAM}; {PROGRAM} --version"
+            ),
+            format!("{PROGRAM} undo 2>&1; echo status $?"),
+            format!("{PROGRAM} undo --yes 2>&1; echo status $?"),
+        ];
+        let host = self.start_on(phase, machine, &commands);
+        let [version, listed, done] = host.answers.as_slice() else {
+            panic!("{:?}", host.answers);
+        };
+        assert!(version.starts_with("preflight "), "{version}");
+        assert!(
+            listed.contains("To be put back from the receipt") && listed.ends_with("status 0"),
+            "{listed}"
+        );
+        let (text, status) = done.rsplit_once("status ").unwrap();
+        Said {
+            status: status.parse().unwrap(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// The machine with a virtio disk that holds this file from its beginning.
+    fn carrying(&self, file: &Path, machine: Machine) -> Machine {
+        let image = self.folder().join("carried.img");
+        fs::copy(file, &image).unwrap();
+        let disk = File::options().write(true).open(&image).unwrap();
+        let length = disk.metadata().unwrap().len();
+        disk.set_len(length.next_multiple_of(SECTOR)).unwrap();
+        machine.integrated(Device::VirtioBlock { image })
+    }
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn what_the_stick_has_changed_is_taken_back_on_the_system_that_runs() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("running");
+    let mut shell = lab.stick("running-apply", &disks);
+    let command = format!("preflight apply {} --native --yes", lab.choice());
+    assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
+    shell.power_off().unwrap();
+
+    takes_it_back(&lab.undo_while_it_runs("running-undo", &disks));
+    let before = without_a_start(&lab.inventory_as_installed());
+    let after = without_a_start(&lab.inventory("running-after", &disks));
+    is_the_same(&before, &after);
+    lab.starts_as_before("running", &disks);
+}
