@@ -1,12 +1,14 @@
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::LogError;
 use super::log::WriteLog;
+use super::sparse;
 use crate::device::Argument;
+use crate::golden::Bus;
 use crate::{Device, Machine};
 
 /// Disks begin at multiples of this in the common image.
@@ -38,6 +40,7 @@ pub struct Recording {
     log: PathBuf,
     disks: Vec<Window>,
     marks: Option<Window>,
+    bus: Option<Bus>,
 }
 
 impl Recording {
@@ -46,18 +49,15 @@ impl Recording {
     /// in `folder`.
     pub fn new(folder: &Path, name: &str, images: &[&Path]) -> io::Result<Self> {
         let common = folder.join(format!("{name}.common"));
-        let mut copy = File::create(&common)?;
+        let copy = File::create(&common)?;
         let mut disks = Vec::new();
         let mut end = 0_u64;
         for image in images {
-            let mut file = File::open(image).map_err(|error| at(image, &error))?;
-            let length = file.metadata()?.len();
+            let length = sparse::copy(image, &copy, end)?;
             if length == 0 || !length.is_multiple_of(SECTOR) {
                 let error = io::Error::other(format!("{length} bytes are not whole sectors"));
                 return Err(at(image, &error));
             }
-            copy.seek(SeekFrom::Start(end))?;
-            io::copy(&mut file, &mut copy)?;
             disks.push(Window {
                 offset: end,
                 length,
@@ -75,7 +75,14 @@ impl Recording {
             log,
             disks,
             marks: None,
+            bus: None,
         })
+    }
+
+    /// With its disks on this bus in place of virtio: a system finds them where it has its own.
+    pub fn at(mut self, bus: Bus) -> Self {
+        self.bus = Some(bus);
+        self
     }
 
     /// With one more disk, `NAME-marks`, for the guest to say how far it is: what it writes there is a
@@ -149,10 +156,27 @@ impl Recording {
             "driver": "raw", "node-name": node, "file": common,
             "offset": window.offset, "size": window.length,
         })));
-        arguments.push(Argument::device(json!({
-            "driver": "virtio-blk-pci", "id": id, "bus": bus, "addr": addr,
-            "drive": node, "serial": node, "share-rw": true,
-        })));
+        let mut disk = json!({"drive": node, "serial": node, "share-rw": true});
+        let mut device = json!({"id": id, "bus": bus, "addr": addr});
+        match self.bus {
+            Some(Bus::Sata) => {
+                device["driver"] = json!("ahci");
+                arguments.push(Argument::device(device));
+                disk["driver"] = json!("ide-hd");
+                disk["bus"] = json!(format!("{id}.0"));
+            }
+            other => {
+                let driver = match other {
+                    None => "virtio-blk-pci",
+                    Some(_) => "nvme",
+                };
+                disk["driver"] = json!(driver);
+                for property in ["id", "bus", "addr"] {
+                    disk[property] = device[property].take();
+                }
+            }
+        }
+        arguments.push(Argument::device(disk));
         arguments
     }
 }
