@@ -66,7 +66,7 @@ mod tests {
             counts.iter().all(|count| (2..=3).contains(count)),
             "{counts:?}"
         );
-        assert_eq!(of_epochs(&epochs, usize::MAX).len(), epochs.len());
+        assert_eq!(of_epochs(epochs, usize::MAX).len(), epochs.len());
     }
 
     proptest! {

@@ -6,5 +6,6 @@ mod host;
 mod inventory;
 mod lab;
 mod planned;
+mod power;
 mod round_trip;
 mod trouble;
