@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use super::states::CrashState;
 
-/// Chooses at most `most` states, by their numbers in order, such that every stretch between two flushes gets as
+/// Chooses at most `most` of all states, by their numbers in order, such that every stretch between two flushes gets as
 /// many of them as any other, as far as it has so many; the first and the last state are among them.
-pub fn sample<'a>(states: impl Iterator<Item = CrashState<'a>>, most: usize) -> Vec<usize> {
-    of_epochs(&states.map(|state| state.flushed).collect::<Vec<_>>(), most)
+pub fn sample(states: &[CrashState<'_>], most: usize) -> Vec<usize> {
+    let epochs = states.iter().map(|state| state.flushed);
+    of_epochs(&epochs.collect::<Vec<_>>(), most)
 }
 
 /// The same for states of which each is given by the stretch it is in.

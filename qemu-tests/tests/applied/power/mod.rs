@@ -86,15 +86,11 @@ impl Cuts {
     /// Looks at so many states: each loader reads what is wholly old or wholly new, as far as one selector reaches;
     /// a kernel recovers every file system, and each file in it is old or new. Gives their classes.
     pub fn judge(&self, lab: &Lab, most: usize) -> Vec<Class<'_>> {
-        let chosen = sample(self.replay.states(BOUNDS), most);
-        let total = self.replay.states(BOUNDS).count();
-        let states: Vec<CrashState<'_>> = self
-            .replay
-            .states(BOUNDS)
-            .enumerate()
-            .filter(|(number, _)| chosen.binary_search(number).is_ok())
-            .map(|(_, state)| state)
-            .collect();
+        let all: Vec<CrashState<'_>> = self.replay.states(BOUNDS).collect();
+        let total = all.len();
+        let chosen = sample(&all, most).into_iter();
+        let states: Vec<CrashState<'_>> = chosen.map(|number| all[number].clone()).collect();
+        drop(all);
         assert_eq!(states.len(), most.min(total), "of {total}");
         let views = self.views(lab, &states);
         let (old, new) = (&views[0], &views[views.len() - 1]);

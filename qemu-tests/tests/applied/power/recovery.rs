@@ -7,7 +7,7 @@ use std::time::Duration;
 use qemu_tests::golden::Golden;
 use qemu_tests::probe::Answer;
 use qemu_tests::storage_guest::Request;
-use qemu_tests::{Boot, Device, Machine, Milestone, Slot};
+use qemu_tests::{Boot, Device, Machine, Milestone, Port, Slot};
 
 use crate::lab::{Lab, guest_image};
 
@@ -113,7 +113,7 @@ impl Lab {
         let images = guest_image(&requests, self.folder()).unwrap();
         let slots = states.iter().flatten().map(|image| {
             let image = image.clone();
-            Slot::device(Device::VirtioBlock { image })
+            Slot::port(Port::RootPort, Device::VirtioBlock { image })
         });
         let machine = Machine::q35()
             .processor("max")
