@@ -10,8 +10,9 @@ SHELL := /bin/bash
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
 #             pciutils that of our configuration space parser, acpica-tools of our ACPI tables;
-#             strace shows which files a look opens; mmdebstrap makes the roots of installed systems
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap
+#             strace shows which files a look opens; mmdebstrap makes the roots of installed systems;
+#             grub-common reads disks with GRUB's own drivers
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap grub-common
 # Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 

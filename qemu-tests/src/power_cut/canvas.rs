@@ -1,11 +1,11 @@
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::choice::Pick;
-use super::recording::at;
 use super::replay::Replay;
+use super::sparse;
 use super::states::CrashState;
 
 /// One disk of a recording as a raw image that shows one crash state after the other. From one to the next
@@ -85,6 +85,12 @@ impl<'a> Canvas<'a> {
 
 fn fresh(replay: &Replay, disk: usize, path: &Path) -> io::Result<File> {
     let image = &replay.disks[disk].image;
-    fs::copy(image, path).map_err(|error| at(image, &error))?;
-    File::options().read(true).write(true).open(path)
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    file.set_len(sparse::copy(image, &file, 0)?)?;
+    Ok(file)
 }

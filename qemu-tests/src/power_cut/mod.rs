@@ -2,20 +2,25 @@
 //!
 //! A [`Recording`] is a set of disks whose writes and flushes QEMU logs in one common order. A [`Replay`]
 //! of the log gives the [`CrashState`]s: what was flushed is there; of what was not flushed, anything can
-//! be there. A [`Canvas`] shows one state after the other as a raw image.
+//! be there. A [`Canvas`] shows one state after the other as a raw image; [`Served`] gives guests many at once.
 //!
-//! Two limits. QEMU logs a write when it has completed, so one that completes while a flush runs counts
-//! as flushed though the flush need not have covered it. And a flush has no disk in the log: with several
-//! disks it counts for all of them.
+//! A limit: QEMU logs a write when it has completed, so one that completes while a flush runs counts as flushed
+//! though the flush need not have covered it. A flush has no disk in the common log; with several disks each has a
+//! log of its own beside it, which says whose a flush was.
 
 mod canvas;
 mod choice;
 mod error;
 pub mod ext4;
 mod failing;
+mod flushes;
 mod log;
+mod network_disk;
 mod recording;
 mod replay;
+mod sample;
+mod served;
+mod sparse;
 mod states;
 
 pub use canvas::Canvas;
@@ -25,4 +30,6 @@ pub use failing::{FailingDisk, Fault};
 pub use log::{Operation, WriteLog};
 pub use recording::{Recording, Window};
 pub use replay::Replay;
+pub use sample::sample;
+pub use served::Served;
 pub use states::{CrashState, States};

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use sha2::{Digest, Sha256};
 
 use super::choice::Bounds;
+use super::flushes::{Covered, Event, assigned};
 use super::log::{Operation, WriteLog};
 use super::recording::{Recording, Window, at};
 use super::states::{CrashState, States};
@@ -15,6 +16,8 @@ use super::states::{CrashState, States};
 pub(super) struct Write {
     /// Number of the disk.
     pub disk: usize,
+    /// Number among the writes to that disk.
+    pub on_disk: usize,
     /// First sector in the common image.
     pub first: u64,
     /// Where its bytes are in the log.
@@ -36,7 +39,8 @@ impl Write {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Write(usize),
-    Flush,
+    /// What it covers: everything, or a part.
+    Flush(Option<Covered>),
     Mark,
 }
 
@@ -54,10 +58,33 @@ impl Replay {
     /// The writes that were recorded. Call it when QEMU has ended.
     pub fn of(recording: &Recording) -> io::Result<Self> {
         let log = recording.log().map_err(io::Error::other)?;
-        Self::new(log, recording.disks(), recording.marks())
+        let flushes = recording.flushes().map_err(io::Error::other)?;
+        let mut replay = Self::new(log, recording.disks(), recording.marks())?;
+        if let Some(own) = flushes {
+            replay.assign(&own);
+        }
+        Ok(replay)
     }
 
-    /// The writes of `log` to `disks`, with those to `marks` as marks.
+    /// Lets each flush cover only what the disks' own logs say.
+    fn assign(&mut self, own: &[Vec<usize>]) {
+        let events = self.steps.iter().map(|step| match step {
+            Step::Write(write) => Event::Write(self.writes[*write].disk),
+            // The disk for marks comes last.
+            Step::Mark => Event::Write(own.len() - 1),
+            Step::Flush(_) => Event::Flush,
+        });
+        let assigned = assigned(&events.collect::<Vec<_>>(), own);
+        let flushes = self.steps.iter_mut().filter_map(|step| match step {
+            Step::Flush(covered) => Some(covered),
+            _ => None,
+        });
+        for (flush, covered) in flushes.zip(assigned) {
+            *flush = Some(covered.unwrap_or(Covered { disk: 0, writes: 0 }));
+        }
+    }
+
+    /// The writes of `log` to `disks`, with those to `marks` as marks. Every flush is one of all disks.
     pub fn new(log: WriteLog, disks: &[Window], marks: Option<&Window>) -> io::Result<Self> {
         let bases: Vec<File> = disks
             .iter()
@@ -70,10 +97,11 @@ impl Replay {
             marks: Vec::new(),
             log,
         };
+        let mut counts = vec![0; disks.len()];
         for operation in replay.log.operations() {
             let step = match operation {
                 Operation::Discard { .. } => continue,
-                Operation::Flush => Step::Flush,
+                Operation::Flush => Step::Flush(None),
                 Operation::Mark(text) => {
                     replay.marks.push(text.clone());
                     Step::Mark
@@ -100,11 +128,13 @@ impl Replay {
                         let (window, base) = (&disks[disk], &bases[disk]);
                         let write = Write {
                             disk,
+                            on_disk: counts[disk],
                             first: offset / sector as u64,
                             data: data.clone(),
                             prints: prints(replay.log.data(data), sector, *offset, window, base)?,
                             durable: *durable,
                         };
+                        counts[disk] += 1;
                         replay.writes.push(write);
                         Step::Write(replay.writes.len() - 1)
                     }
@@ -136,7 +166,7 @@ impl Replay {
         let last = self
             .steps
             .iter()
-            .rposition(|step| matches!(step, Step::Flush));
+            .rposition(|step| matches!(step, Step::Flush(_)));
         let (before, after) = self.steps.split_at(last.unwrap_or(0));
         let count = |steps: &[Step]| {
             let writes = steps.iter().filter(|step| matches!(step, Step::Write(_)));

@@ -15,8 +15,9 @@ const MODULES: &str = "[guest]\nvirtio_pci\nvirtio_console\nvirtio_blk\next4\nxf
     raid1\naesni_intel?\nxts\necb?\ncbc?\nessiv?\nalgif_skcipher\nsha256_ssse3?\n";
 
 const TOOLS: [&str; 4] = ["lvm", "mdadm", "btrfs", "cryptsetup"];
-const MAKERS: [(&str, &str); 3] = [
+const MAKERS: [(&str, &str); 4] = [
     ("/sbin/mke2fs", "/bin/mke2fs"),
+    ("/sbin/e2fsck", "/bin/e2fsck"),
     ("/sbin/mkfs.xfs", "/bin/mkfs.xfs"),
     ("/sbin/mkfs.btrfs", "/bin/mkfs.btrfs"),
 ];

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use cards::profiles::nvidia_gtx650;
@@ -134,6 +135,16 @@ impl Lab {
         disks.iter().enumerate().map(overlay).collect()
     }
 
+    /// A raw copy of this disk, beside it.
+    pub fn raw(&self, disk: &Path) -> PathBuf {
+        let path = disk.with_extension("img");
+        let mut command: Command = self.qemu.tool("qemu-img");
+        command.args(["convert", "-f", "qcow2", "-O", "raw"]);
+        let output = command.arg(disk).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        path
+    }
+
     /// The machine that the system was installed on, with an IOMMU and the card.
     pub fn machine(&self, disks: &[PathBuf]) -> Machine {
         let machine = self.installed.machine(disks, self.folder.path()).unwrap();
@@ -173,7 +184,8 @@ impl Lab {
     }
 }
 
-fn guest_image(requests: &[Request], folder: &Path) -> anyhow::Result<Images> {
+/// A guest that carries out these requests.
+pub fn guest_image(requests: &[Request], folder: &Path) -> anyhow::Result<Images> {
     let init = Path::new(env!("CARGO_BIN_EXE_storage-guest"));
     storage_guest::image(init, Reads::Everything, requests, folder)
 }

@@ -10,6 +10,7 @@ mod inventory;
 mod lab;
 mod native;
 mod planned;
+mod power;
 mod round_trip;
 mod running;
 mod trouble;

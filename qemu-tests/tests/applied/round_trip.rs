@@ -11,6 +11,7 @@ use qemu_tests::{Boot, Images, Machine, Said, Stick, StickShell, image_with_zfs}
 use crate::host::Host;
 use crate::lab::{CARD, Lab};
 use crate::planned::{Planned, planned};
+use crate::power::Recorded;
 
 /// On the reference machine, some ten times what is seen there.
 const A_ROM: Duration = Duration::from_secs(120);
@@ -18,6 +19,9 @@ const A_ROM: Duration = Duration::from_secs(120);
 pub const A_CHANGE: Duration = Duration::from_secs(1200);
 /// An initrd is made in memory, and a quarter of it is for the overlays; MiB.
 const MEMORY: u32 = 3072;
+
+/// So many power cuts are looked at in every run.
+const CRASH_STATES: usize = 30;
 
 /// What a start and an end of the system write by themselves.
 const WRITTEN_BY_A_START: [&str; 6] = [
@@ -99,9 +103,9 @@ pub fn asked(shell: &mut StickShell, command: &str, patience: Duration) -> Said 
     said
 }
 
-/// Gives the card away on these disks; what is planned, as it is shown before it is done.
-fn apply(lab: &Lab, disks: &[PathBuf], with_rom: bool) -> Vec<Planned> {
-    let mut shell = lab.stick("apply", disks);
+/// Gives the card away on this machine; what is planned, as it is shown before it is done.
+fn apply(lab: &Lab, machine: Machine, with_rom: bool) -> Vec<Planned> {
+    let mut shell = lab.shell("apply", machine);
     let mut choice = lab.choice();
     if with_rom {
         let read =
@@ -162,6 +166,7 @@ pub fn takes_it_back(undo: &Said) {
     assert!(undo.text.contains(" is undone: "), "{}", undo.text);
 }
 
+/// Each file is there and as it was.
 pub fn is_the_same(before: &Inventory, after: &Inventory) {
     let difference = before.difference(after);
     assert!(
@@ -185,7 +190,12 @@ pub fn without_a_start(inventory: &Inventory) -> Inventory {
 pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
     let Some(lab) = Lab::with(golden) else { return };
     let disks = lab.disks("applied");
-    let files = apply(&lab, &disks, with_rom);
+    let files = apply(&lab, lab.stick_machine(&disks), with_rom);
+    goes_on(&lab, &disks, &files, with_rom, thorough);
+}
+
+/// What follows when these disks are changed as planned.
+fn goes_on(lab: &Lab, disks: &[PathBuf], files: &[Planned], with_rom: bool, thorough: bool) {
     assert!(files.len() > 1, "{files:?}");
     assert_eq!(
         files.iter().any(|file| file.sha256.is_some()),
@@ -193,12 +203,12 @@ pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
         "{files:?}"
     );
 
-    let started = lab.copy("started", &disks);
+    let started = lab.copy("started", disks);
     let questions: Vec<String> = files.iter().map(Planned::shown_by).collect();
-    gives_the_card_away(&lab.start("given-away", &started, &questions), &files);
+    gives_the_card_away(&lab.start("given-away", &started, &questions), files);
 
     // Both stand on what was applied, which therefore stays as it is.
-    let undone = lab.copy("undone", &disks);
+    let undone = lab.copy("undone", disks);
     takes_it_back(&lab.undo("undo", &undone));
     let before = lab.inventory_as_installed();
     is_the_same(&before, &lab.inventory("after", &undone));
@@ -216,8 +226,15 @@ pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
 }
 
 #[test]
-fn lvm_and_ext4_give_a_card_with_its_rom_to_a_guest_and_take_it_back() {
-    round_trip(Golden::LvmExt4Bios, true, false);
+fn lvm_and_ext4_give_a_card_with_its_rom_to_a_guest_and_take_it_back_and_power_cuts_tear_nothing() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let recorded = Recorded::of(&lab);
+    let files = apply(&lab, recorded.machine(&lab), true);
+    let cuts = recorded.cuts(&lab);
+    assert!(cuts.judge(&lab, CRASH_STATES).len() >= 3);
+    goes_on(&lab, &cuts.complete(&lab), &files, true, false);
 }
 
 #[test]

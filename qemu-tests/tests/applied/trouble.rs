@@ -1,7 +1,6 @@
 //! What goes wrong on the way: it is said, and the system starts as before.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use qemu_tests::golden::{self, Golden};
 use qemu_tests::power_cut::FailingDisk;
@@ -121,16 +120,6 @@ impl Lab {
         let host = self.start(&format!("{phase}-after"), disks, &[]);
         assert_eq!(host.command_line, self.installed.manifest.command_line);
         assert_eq!(host.drivers()[1], Some("snd_hda_intel"));
-    }
-
-    /// A raw copy of this disk.
-    fn raw(&self, disk: &Path) -> PathBuf {
-        let path = disk.with_extension("img");
-        let mut command: Command = self.qemu.tool("qemu-img");
-        command.args(["convert", "-f", "qcow2", "-O", "raw"]);
-        let output = command.arg(disk).arg(&path).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        path
     }
 }
 

@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+
+use super::states::CrashState;
+
+/// Chooses at most `most` of all states, by their numbers in order, such that every stretch between two flushes gets as
+/// many of them as any other, as far as it has so many; the first and the last state are among them.
+pub fn sample(states: &[CrashState<'_>], most: usize) -> Vec<usize> {
+    let epochs = states.iter().map(|state| state.flushed);
+    of_epochs(&epochs.collect::<Vec<_>>(), most)
+}
+
+/// The same for states of which each is given by the stretch it is in.
+fn of_epochs(epochs: &[usize], most: usize) -> Vec<usize> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, epoch) in epochs.iter().enumerate() {
+        members.entry(*epoch).or_default().push(number);
+    }
+    let last = epochs.len().saturating_sub(1);
+    let mut chosen: Vec<usize> = epochs.first().map(|_| 0).into_iter().collect();
+    if last > 0 {
+        chosen.push(last);
+    }
+    let mut left = most.saturating_sub(chosen.len());
+    // Each round takes one state of every stretch that has one left, from another place in each.
+    for round in 0.. {
+        let of_round = members.values().enumerate().filter_map(|(epoch, members)| {
+            let at = (round < members.len()).then(|| (epoch * 7 + round) % members.len())?;
+            members.get(at).copied()
+        });
+        let of_round: Vec<usize> = of_round.collect();
+        if of_round.is_empty() || left == 0 {
+            break;
+        }
+        let fresh: Vec<usize> = of_round
+            .into_iter()
+            .filter(|number| !chosen.contains(number))
+            .collect();
+        let taken = fresh.len().min(left);
+        chosen.extend((0..taken).map(|index| fresh[(index * 2 + 1) * fresh.len() / (taken * 2)]));
+        left -= taken;
+    }
+    chosen.sort_unstable();
+    chosen.truncate(most);
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_long_stretch_gets_no_more_than_the_others() {
+        let mut epochs = vec![0; 100];
+        epochs.extend([1; 4].into_iter().chain([2; 4]).chain([3; 4]));
+        let chosen = of_epochs(&epochs, 10);
+        let (chosen, epochs) = (&chosen, &epochs);
+        let of = |epoch: usize| {
+            chosen
+                .iter()
+                .filter(move |number| epochs[**number] == epoch)
+                .count()
+        };
+        let counts = [0, 1, 2, 3].map(of);
+        assert!(
+            counts.iter().all(|count| (2..=3).contains(count)),
+            "{counts:?}"
+        );
+        assert_eq!(of_epochs(epochs, usize::MAX).len(), epochs.len());
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_as_wanted_are_chosen_each_once_with_the_first_and_the_last(
+            steps in proptest::collection::vec(0..2_usize, 1..60), most in 2..70_usize,
+        ) {
+            let mut epoch = 0;
+            let epochs: Vec<usize> = steps.iter().map(|step| { epoch += step; epoch }).collect();
+            let chosen = of_epochs(&epochs, most);
+            prop_assert_eq!(chosen.len(), most.min(epochs.len()));
+            prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(chosen.contains(&0) && chosen.contains(&(epochs.len() - 1)));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The power goes while a change is written: what every boot loader then reads, what a kernel recovers, and what
+//! becomes of it.
+
+mod loader;
+mod recovery;
+mod ways;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use qemu_tests::Machine;
+use qemu_tests::power_cut::{Bounds, Canvas, CrashState, Recording, Replay, Served, sample};
+
+use crate::lab::Lab;
+use loader::{Loader, View};
+use recovery::{DISKS, Progress, Recovered};
+
+/// How many of the states between two flushes there are to choose from.
+const BOUNDS: Bounds = Bounds {
+    every_subset: 3,
+    of_a_kind: 4,
+    drawn: 4,
+    atomic: 4096,
+};
+
+/// The disks of an installed system, with every write and flush recorded in one order.
+pub struct Recorded {
+    recording: Recording,
+}
+
+/// A recorded change, to be cut anywhere.
+pub struct Cuts {
+    replay: Arc<Replay>,
+    served: Served,
+}
+
+/// States that are the same to whoever meets them.
+pub struct Class<'a> {
+    /// Of each selector whether it is old or new, by a letter, and how far the change has come.
+    name: String,
+    first: CrashState<'a>,
+    /// What starts: the new system.
+    starts_new: bool,
+    states: usize,
+}
+
+impl Recorded {
+    /// The disks as they were installed.
+    pub fn of(lab: &Lab) -> Self {
+        let overlays = lab.disks("base");
+        let raw: Vec<PathBuf> = overlays.iter().map(|disk| lab.raw(disk)).collect();
+        let raw: Vec<&Path> = raw.iter().map(PathBuf::as_path).collect();
+        let recording = Recording::new(lab.folder(), "commit", &raw).unwrap();
+        Self {
+            recording: recording.at(lab.installed.golden().bus()),
+        }
+    }
+
+    /// The machine of the system with these disks, and enough memory for a rehearsal.
+    pub fn machine(&self, lab: &Lab) -> Machine {
+        self.recording.on(lab.stick_machine(&[]))
+    }
+
+    /// What was recorded, when the guest has ended.
+    pub fn cuts(self, lab: &Lab) -> Cuts {
+        let replay = Arc::new(Replay::of(&self.recording).unwrap());
+        let served = Served::new(&replay, lab.folder()).unwrap();
+        Cuts { replay, served }
+    }
+}
+
+impl Cuts {
+    /// Disks as they are in a state.
+    pub fn disks(&self, lab: &Lab, name: &str, state: &CrashState<'_>) -> Vec<PathBuf> {
+        self.served
+            .overlays(&lab.qemu, state, lab.folder(), name)
+            .unwrap()
+    }
+
+    /// Disks as they are when the power did not go.
+    pub fn complete(&self, lab: &Lab) -> Vec<PathBuf> {
+        self.disks(lab, "applied", &self.replay.complete())
+    }
+
+    /// Looks at so many states: each loader reads what is wholly old or wholly new, as far as one selector reaches;
+    /// a kernel recovers every file system, and each file in it is old or new. Gives their classes.
+    pub fn judge(&self, lab: &Lab, most: usize) -> Vec<Class<'_>> {
+        let all: Vec<CrashState<'_>> = self.replay.states(BOUNDS).collect();
+        let total = all.len();
+        let chosen = sample(&all, most).into_iter();
+        let states: Vec<CrashState<'_>> = chosen.map(|number| all[number].clone()).collect();
+        drop(all);
+        assert_eq!(states.len(), most.min(total), "of {total}");
+        let views = self.views(lab, &states);
+        let (old, new) = (&views[0], &views[views.len() - 1]);
+        let letters: Vec<_> = views.iter().map(|view| letters(view, old, new)).collect();
+        let mut complaints: Vec<String> = Vec::new();
+        for (state, letters) in states.iter().zip(&letters) {
+            let wrong = letters.as_ref().err();
+            complaints.extend(wrong.map(|why| format!("{state}: a loader reads {why}")));
+        }
+        let recovered = self.recovered(lab, &states);
+        complaints.extend(torn(&states, &recovered));
+        assert!(
+            complaints.is_empty(),
+            "{} complaints about {} states:\n{}",
+            complaints.len(),
+            states.len(),
+            complaints[..complaints.len().min(5)].join("\n")
+        );
+        let mut classes: BTreeMap<String, Class<'_>> = BTreeMap::new();
+        for ((state, letters), recovered) in states.iter().zip(letters).zip(recovered) {
+            let (Ok(letters), Ok(recovered)) = (letters, recovered) else {
+                continue;
+            };
+            let name = format!("{letters}-{:?}", recovered.progress);
+            let class = classes.entry(name.clone()).or_insert_with(|| Class {
+                name,
+                first: state.clone(),
+                starts_new: letters.starts_with('n'),
+                states: 0,
+            });
+            class.states += 1;
+        }
+        println!(
+            "{} of {total} states, {} classes:",
+            states.len(),
+            classes.len()
+        );
+        for class in classes.values() {
+            println!(
+                "  {}: {} states, the first: {}",
+                class.name, class.states, class.first
+            );
+        }
+        classes.into_values().collect()
+    }
+
+    /// What the loaders read in each state.
+    fn views(&self, lab: &Lab, states: &[CrashState<'_>]) -> Vec<Vec<View>> {
+        let count = lab.installed.disks.len();
+        let canvas = |disk| {
+            let path = lab.folder().join(format!("canvas-{disk}"));
+            Canvas::new(&self.replay, disk, &path).unwrap()
+        };
+        let mut canvases: Vec<Canvas<'_>> = (0..count).map(canvas).collect();
+        let loaders = Loader::all(&lab.installed.manifest);
+        assert!(!loaders.is_empty());
+        let look = |state: &CrashState<'_>| {
+            for canvas in &mut canvases {
+                canvas.show(state).unwrap();
+            }
+            let images: Vec<&Path> = canvases.iter().map(Canvas::path).collect();
+            loaders.iter().map(|loader| loader.view(&images)).collect()
+        };
+        states.iter().map(look).collect()
+    }
+
+    /// What a kernel recovers of each state.
+    fn recovered(&self, lab: &Lab, states: &[CrashState<'_>]) -> Vec<Result<Recovered, String>> {
+        let mut all = Vec::new();
+        for (round, states) in states.chunks(DISKS / lab.installed.disks.len()).enumerate() {
+            let disks = states.iter().enumerate().map(|(number, state)| {
+                self.disks(lab, &format!("recovered-{round}-{number}"), state)
+            });
+            all.extend(lab.recover(&format!("recover-{round}"), &disks.collect::<Vec<_>>()));
+        }
+        all
+    }
+}
+
+/// A letter for each selector that differs before and after, or what is neither.
+fn letters(views: &[View], old: &[View], new: &[View]) -> Result<String, String> {
+    let mut letters = String::new();
+    for ((view, old), new) in views.iter().zip(old).zip(new) {
+        let mut names: Vec<&String> = [view, old, new].into_iter().flat_map(View::keys).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let [is, was, will] = [view, old, new].map(|views| views.get(name));
+            match (is == was, is == will) {
+                (true, true) => {}
+                (true, false) => letters.push('o'),
+                (false, true) => letters.push('n'),
+                (false, false) => return Err(format!("{name}: {is:?}")),
+            }
+        }
+    }
+    Ok(letters)
+}
+
+/// What is wrong in recovered states: files that are neither old nor new, or do not fit how far the change has come.
+fn torn(states: &[CrashState<'_>], recovered: &[Result<Recovered, String>]) -> Vec<String> {
+    let (Some(Ok(old)), Some(Ok(new))) = (recovered.first(), recovered.last()) else {
+        return vec!["neither the first state nor the last is recovered".to_owned()];
+    };
+    assert_eq!(
+        (old.progress, new.progress),
+        (Progress::Nothing, Progress::Done)
+    );
+    let mut wrong = Vec::new();
+    for (state, recovered) in states.iter().zip(recovered) {
+        let recovered = match recovered {
+            Ok(recovered) => recovered,
+            Err(why) => {
+                wrong.push(format!("{state}: not recovered: {why}"));
+                continue;
+            }
+        };
+        let known = [recovered, old, new].map(|state| state.files.keys());
+        let mut names: Vec<&String> = known.into_iter().flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let [is, was, will] = [recovered, old, new].map(|state| state.files.get(name));
+            let fits = match recovered.progress {
+                Progress::Nothing => is == was,
+                Progress::Begun => is == was || is == will,
+                Progress::Done => is == will,
+            };
+            if !fits {
+                let progress = recovered.progress;
+                wrong.push(format!(
+                    "{state}: {progress:?}, and {name} is {is:?}, {was:?} before and {will:?} after"
+                ));
+            }
+        }
+    }
+    wrong
+}

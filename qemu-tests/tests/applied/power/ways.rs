@@ -1,0 +1,112 @@
+//! What becomes of a state: it starts, it is taken back, and the change is made again.
+
+use qemu_tests::golden::Golden;
+use qemu_tests::storage_guest::Inventory;
+
+use super::{Class, Cuts, Recorded};
+use crate::lab::Lab;
+use crate::round_trip::{A_CHANGE, asked, is_the_same};
+
+/// States that are looked at in `make soak`.
+const STATES: usize = 300;
+
+/// What is not the same bytes when a change is made again: times are in them, and names of receipts.
+const OF_ITS_TIME: [&str; 4] = [
+    "/initrd.img-",
+    "/var/lib/initramfs-tools/",
+    "/var/lib/pve-cluster/config.db",
+    "/var/lib/preflight",
+];
+
+/// The change as it is described: which files, with which modes and owners, and the bytes where they are not of
+/// their time.
+fn described(inventory: &Inventory) -> Inventory {
+    let mut described = inventory.clone();
+    described
+        .files
+        .retain(|name, _| !name.contains("/var/lib/preflight"));
+    for (name, what) in &mut described.files {
+        let of_its_time = OF_ITS_TIME.iter().any(|part| name.contains(part));
+        let words: Vec<&str> = what.split(' ').collect();
+        if let [kind, mode, owner, length, _, digest] = words.as_slice() {
+            *what = match of_its_time {
+                true => format!("{kind} {mode} {owner}"),
+                false => format!("{kind} {mode} {owner} {length} {digest}"),
+            };
+        }
+    }
+    described
+}
+
+impl Class<'_> {
+    /// It starts by its own firmware, it is taken back, and the change is made again.
+    fn goes_every_way(&self, lab: &Lab, cuts: &Cuts, before: &Inventory, after: &Inventory) {
+        println!("class {}", self.name);
+        let phase = |way: &str| format!("cut-{way}-{}", self.name);
+        let disks = |way: &str| cuts.disks(lab, &phase(way), &self.first);
+
+        let host = lab.start(&phase("started"), &disks("started"), &[]);
+        let is_new = host
+            .command_line
+            .split_whitespace()
+            .any(|word| word == "iommu=pt");
+        assert_eq!(
+            is_new, self.starts_new,
+            "{}: {}",
+            self.name, host.command_line
+        );
+
+        let undone = disks("undone");
+        let said = lab.undo(&phase("undo"), &undone);
+        assert_eq!(said.status, 0, "{}", self.name);
+        is_the_same(before, &lab.inventory(&phase("after-undo"), &undone));
+
+        let again = disks("again");
+        let mut shell = lab.stick(&phase("again"), &again);
+        let command = format!("preflight apply {} --yes", lab.choice());
+        let said = asked(&mut shell, &command, A_CHANGE);
+        assert_eq!(said.status, 0, "{}", self.name);
+        shell.power_off().unwrap();
+        let again = lab.inventory(&phase("after-again"), &again);
+        is_the_same(&described(after), &described(&again));
+    }
+}
+
+/// The whole of it with one system.
+fn every_state_is_old_or_new(golden: Golden) {
+    let Some(lab) = Lab::with(golden) else { return };
+    let recorded = Recorded::of(&lab);
+    let mut shell = lab.shell("cut-apply", recorded.machine(&lab));
+    let command = format!(
+    "preflight apply {} --yes",
+    lab.choice() + std::env::var("J_NATIVE").as_deref().unwrap_or("")
+    );
+    assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
+    shell.power_off().unwrap();
+    let cuts = recorded.cuts(&lab);
+    let classes = cuts.judge(&lab, STATES);
+    assert!(classes.len() >= 3);
+    let before = lab.inventory("cut-before", &lab.installed.disks);
+    let after = lab.inventory("cut-after", &cuts.complete(&lab));
+    for class in &classes {
+        class.goes_every_way(&lab, &cuts, &before, &after);
+    }
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn on_lvm_and_ext4_every_crash_state_is_old_or_new_and_goes_on_from_there() {
+    every_state_is_old_or_new(Golden::LvmExt4Bios);
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn on_a_zfs_mirror_with_two_esps_every_crash_state_is_old_or_new_and_goes_on_from_there() {
+    every_state_is_old_or_new(Golden::ZfsSystemdBoot);
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn on_a_btrfs_mirror_every_crash_state_is_old_or_new_and_goes_on_from_there() {
+    every_state_is_old_or_new(Golden::BtrfsMirror);
+}
