@@ -3,8 +3,11 @@
 //! Nothing here needs root, and nothing here changes the machine's own package state.
 
 pub mod apt;
+pub mod boot_menu;
 pub mod cache;
 pub mod elf;
+pub mod fat;
+pub mod gpt;
 pub mod image;
 pub mod initramfs;
 pub mod io;
