@@ -28,6 +28,34 @@ pub struct BootMenu {
     pub entries: Vec<MenuEntry>,
 }
 
+/// How a build of GRUB for UEFI calls what starts a kernel by its EFI stub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EfiCommands {
+    /// `linuxefi` and `initrdefi`: Debian's GRUB 2.06, whose `linux` takes another way.
+    OfTheirOwn,
+    /// `linux` and `initrd`: GRUB 2.12, which knows no other way.
+    Plain,
+}
+
+impl EfiCommands {
+    /// Those of this program. Commands stand in it by their names.
+    pub fn of(grub: &[u8]) -> Self {
+        let name = b"\0linuxefi\0";
+        if grub.windows(name.len()).any(|bytes| bytes == name) {
+            Self::OfTheirOwn
+        } else {
+            Self::Plain
+        }
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OfTheirOwn => ("linuxefi", "initrdefi"),
+            Self::Plain => ("linux", "initrd"),
+        }
+    }
+}
+
 /// A menu that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum MenuError {
@@ -88,8 +116,9 @@ impl BootMenu {
     }
 
     /// The configuration file for GRUB, see [`GRUB_CONFIG`].
-    pub fn grub_config(&self) -> Result<String, MenuError> {
-        let mut text = GRUB_HEAD.to_owned();
+    pub fn grub_config(&self, on_efi: EfiCommands) -> Result<String, MenuError> {
+        let (kernel, ramdisk) = on_efi.names();
+        let mut text = format!("set efi_kernel={kernel}\nset efi_ramdisk={ramdisk}\n\n{GRUB_HEAD}");
         for entry in &self.entries {
             let words = entry.options.iter().map(|word| quoted(word));
             let options = words.collect::<Result<Vec<_>, _>>()?.join(" ");
@@ -146,7 +175,7 @@ mod tests {
     #[test]
     fn added_options_stand_last_in_every_entry() {
         let menu = BootMenu::standard(&["preflight.end=poweroff".to_owned()]).unwrap();
-        let config = menu.grub_config().unwrap();
+        let config = menu.grub_config(EfiCommands::Plain).unwrap();
         let lines = config
             .lines()
             .filter(|line| line.contains("$kernel /boot/vmlinuz"));
@@ -174,7 +203,8 @@ mod tests {
 
     #[test]
     fn nothing_is_remembered_between_boots() {
-        let config = BootMenu::standard(&[]).unwrap().grub_config().unwrap();
+        let config = BootMenu::standard(&[]).unwrap();
+        let config = config.grub_config(EfiCommands::OfTheirOwn).unwrap();
         for word in ["save_env", "load_env", "savedefault", "saved_entry"] {
             assert!(!config.contains(word), "{word}");
         }

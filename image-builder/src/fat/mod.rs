@@ -1,10 +1,16 @@
 //! FAT file systems as bytes, the same for the same content.
 
-use std::io::{self, Cursor, Write};
+mod clock;
+mod names;
+mod writer;
 
-use fatfs::{
-    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
-};
+use std::io::{self, Cursor};
+use std::ops::Range;
+
+use fatfs::{FatType, FormatVolumeOptions};
+
+use clock::stamp;
+use writer::{Folder, Writer};
 
 /// What stands in a file system besides its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +32,35 @@ pub enum Kind {
     Fat16,
     /// From 65,525 clusters: 34 MiB.
     Fat32,
+}
+
+impl Kind {
+    fn format(self) -> FatType {
+        match self {
+            Self::Fat16 => FatType::Fat16,
+            Self::Fat32 => FatType::Fat32,
+        }
+    }
+
+    fn clusters(self) -> Range<u32> {
+        match self {
+            Self::Fat16 => 4085..65_525,
+            Self::Fat32 => 65_525..0x0fff_fff5,
+        }
+    }
+
+    /// Bytes of a cluster, as few as the number of clusters allows; a FAT32 of more than 260 MiB has larger ones,
+    /// for small tables.
+    fn cluster(self, length: usize) -> u32 {
+        let sizes = [512, 1024, 2048, 4096, 8192, 16_384];
+        let most = match self {
+            Self::Fat16 => 65_525,
+            Self::Fat32 => 260 << 11,
+        };
+        let size = sizes.into_iter().find(|size| length / size < most);
+        size.and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(32_768)
+    }
 }
 
 /// A file for a file system.
@@ -71,92 +106,34 @@ pub fn file_system(volume: &Volume, length: u64, files: &[NewFile]) -> io::Resul
     for (place, letter) in label.iter_mut().zip(volume.label.bytes()) {
         *place = letter;
     }
-    let kind = match volume.kind {
-        Kind::Fat16 => FatType::Fat16,
-        Kind::Fat32 => FatType::Fat32,
-    };
     let format = FormatVolumeOptions::new()
-        .fat_type(kind)
+        .fat_type(volume.kind.format())
+        .bytes_per_cluster(volume.kind.cluster(length))
         .volume_id(volume.id)
         .volume_label(label);
     fatfs::format_volume(Cursor::new(&mut bytes), format)?;
-    // The library wants a clock that lives as long as the program; this one has four bytes.
-    let clock: &'static StoppedClock = Box::leak(Box::new(StoppedClock(volume.modified)));
-    let options = FsOptions::new().time_provider(clock);
-    let system = FileSystem::new(Cursor::new(&mut bytes), options)?;
-    let root = system.root_dir();
+    let mut root = Folder::default();
     for file in files {
-        for (end, _) in file.path.match_indices('/') {
-            root.create_dir(file.path.get(..end).unwrap_or_default())?;
-        }
-        let mut place = root.create_file(&file.path)?;
-        place.write_all(&file.content)?;
-        place.flush()?;
+        root.add(&file.path, &file.content)?;
     }
-    drop(root);
-    system.unmount()?;
+    let writer = Writer::new(&mut bytes, stamp(volume.modified))?;
+    // The number of clusters, and nothing else, tells the kinds of FAT apart.
+    if !volume.kind.clusters().contains(&writer.clusters()) {
+        let why = format!("{length} bytes do not make a {:?}", volume.kind);
+        return Err(io::Error::other(why));
+    }
+    writer.write(&root)?;
     Ok(bytes)
-}
-
-#[derive(Debug)]
-struct StoppedClock(u32);
-
-impl TimeProvider for StoppedClock {
-    fn get_current_date(&self) -> Date {
-        self.get_current_date_time().date
-    }
-
-    fn get_current_date_time(&self) -> DateTime {
-        date_time(self.0)
-    }
-}
-
-/// Coordinated universal time as FAT writes it; never before 1980.
-fn date_time(seconds: u32) -> DateTime {
-    const SECONDS_PER_DAY: u32 = 86_400;
-    const FIRST: u32 = 3652 * SECONDS_PER_DAY;
-    let seconds = seconds.max(FIRST);
-    let mut days = seconds / SECONDS_PER_DAY;
-    let mut year = 1970;
-    while days >= days_in(year) {
-        days -= days_in(year);
-        year += 1;
-    }
-    let february = if days_in(year) == 366 { 29 } else { 28 };
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let rest = seconds % SECONDS_PER_DAY;
-    let small = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    DateTime {
-        date: Date {
-            year,
-            month,
-            day: small(days + 1),
-        },
-        time: Time {
-            hour: small(rest / 3600),
-            min: small(rest / 60 % 60),
-            sec: small(rest % 60),
-            millis: 0,
-        },
-    }
-}
-
-/// Between 1970 and 2106 the only century, 2000, has a leap day.
-fn days_in(year: u16) -> u32 {
-    let leap = year.is_multiple_of(4) && year != 2100;
-    if leap { 366 } else { 365 }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Read;
+    use std::process::Command;
+
+    use fatfs::{FileSystem, FsOptions};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -204,6 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn a_length_that_makes_another_kind_of_fat_is_refused() {
+        let wide = Volume {
+            kind: Kind::Fat32,
+            ..VOLUME
+        };
+        assert!(file_system(&VOLUME, 2 << 20, &[]).is_err());
+        assert!(file_system(&wide, 32 << 20, &[]).is_err());
+        for length in [4 << 20, 40 << 20, 300 << 20] {
+            let bytes = file_system(&VOLUME, length, &[]).unwrap();
+            assert_eq!(complaint(&bytes), None, "{length}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_an_error() {
         let files = [NewFile::new("large", vec![1; 5 << 20])];
         assert!(file_system(&VOLUME, 4 << 20, &files).is_err());
@@ -228,17 +219,67 @@ mod tests {
         }
     }
 
-    #[test]
-    fn days_are_counted_through_leap_years_and_start_in_1980() {
-        let date = |seconds| {
-            let date = date_time(seconds).date;
-            (date.year, date.month, date.day)
+    /// What fsck.fat says about a file system that it does not like, or that there is no fsck.fat to ask.
+    fn complaint(bytes: &[u8]) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        let checked = Command::new("fsck.fat")
+            .arg("-nv")
+            .arg(file.path())
+            .output();
+        let Ok(checked) = checked else {
+            assert!(std::env::var_os("CI").is_none(), "CI has fsck.fat");
+            eprintln!("skipped: there is no fsck.fat (package dosfstools) to ask");
+            return None;
         };
-        assert_eq!(date(0), (1980, 1, 1));
-        assert_eq!(date(951_782_400), (2000, 2, 29));
-        assert_eq!(date(951_868_800), (2000, 3, 1));
-        assert_eq!(date(u32::MAX), (2106, 2, 7));
-        let time = date_time(1_700_000_000).time;
-        assert_eq!((time.hour, time.min, time.sec), (22, 13, 20));
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        (!checked.status.success()).then_some(said)
+    }
+
+    fn read_back(bytes: &[u8], files: &[NewFile]) {
+        let mut bytes = bytes.to_vec();
+        let system = FileSystem::new(Cursor::new(&mut bytes), FsOptions::new()).unwrap();
+        for file in files {
+            let mut content = Vec::new();
+            let mut place = system.root_dir().open_file(&file.path).unwrap();
+            place.read_to_end(&mut content).unwrap();
+            assert!(content == file.content, "{}", file.path);
+        }
+    }
+
+    #[test]
+    fn fsck_has_nothing_against_folders_in_folders_and_long_names() {
+        let many: Vec<_> = (0..200)
+            .map(|n| NewFile::new(format!("a folder/another.one/File number {n}"), [1]))
+            .chain((0..40).map(|n| NewFile::new(format!("in the root {n}"), [])))
+            .collect();
+        for (kind, length) in [(Kind::Fat16, 4 << 20), (Kind::Fat32, 36 << 20)] {
+            let bytes = file_system(&Volume { kind, ..VOLUME }, length, &many).unwrap();
+            assert_eq!(complaint(&bytes), None);
+            read_back(&bytes, &many);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_files_come_back_from_a_clean_file_system(
+            files in proptest::collection::btree_map(
+                "[a-z]{1,3}(/[A-Za-z0-9_ -]{0,20}[a-z]\\.[a-z]{1,5}){0,1}",
+                proptest::collection::vec(any::<u8>(), 0..3000),
+                0..12,
+            )
+        ) {
+            let files: Vec<_> = files
+                .into_iter()
+                .map(|(path, content)| NewFile::new(format!("top{path}"), content))
+                .collect();
+            // Two paths may differ in case alone, or one may be the other's folder.
+            if let Ok(bytes) = file_system(&VOLUME, 4 << 20, &files) {
+                prop_assert_eq!(complaint(&bytes), None);
+                read_back(&bytes, &files);
+            }
+        }
     }
 }
