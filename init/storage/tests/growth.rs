@@ -14,7 +14,7 @@ use std::process::Command;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use gptman::{GPT, GPTPartitionEntry};
-use storage::{Growth, PARTITION_TYPE, grow_disk, partition_table};
+use storage::{Growth, PARTITION_TYPE, partition_table};
 
 const MIB: u64 = 1 << 20;
 const IMAGE: u64 = 12 * MIB;
@@ -63,6 +63,20 @@ fn stick(length: u64, files: &[&str]) -> Stick {
         _folder: folder,
         path,
     }
+}
+
+/// Grows the disk; what is noted is what the table says afterwards.
+fn grow_disk(path: &Path) -> Growth {
+    let mut noted = None;
+    let growth = storage::grow_disk(path, &mut |old, new| {
+        noted = Some((old.to_owned(), new.to_owned()));
+        Ok(())
+    });
+    if let Some((old, new)) = noted {
+        assert_eq!(old, "02020202-0202-0202-0202-020202020202");
+        assert_eq!(partition_table(path).unwrap()[1].uuid, Some(new));
+    }
+    growth.unwrap()
 }
 
 fn fat(files: &[&str]) -> Vec<u8> {
@@ -128,7 +142,7 @@ fn boot_files_are_whole(path: &Path) {
 fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_fault() {
     for length in [100 * MIB, 300 * MIB + 512 * 7] {
         let stick = stick(length, &["System Volume Information"]);
-        let Growth::Grown(bytes) = grow_disk(&stick.path).unwrap() else {
+        let Growth::Grown(bytes) = grow_disk(&stick.path) else {
             panic!("not grown");
         };
         let (range, complaint) = data_partition(&stick.path);
@@ -147,7 +161,7 @@ fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_faul
         // Two sticks from one image are told apart from now on.
         let id = partition_table(&stick.path).unwrap()[1].uuid.clone();
         assert_ne!(id.as_deref(), Some("02020202-0202-0202-0202-020202020202"));
-        assert_eq!(grow_disk(&stick.path).unwrap(), Growth::NotNeeded);
+        assert_eq!(grow_disk(&stick.path), Growth::NotNeeded);
     }
 }
 
@@ -155,7 +169,7 @@ fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_faul
 fn saved_reports_stay_where_they_are() {
     let stick = stick(100 * MIB, &["LAB-0001-1"]);
     let before = fs::read(&stick.path).unwrap();
-    assert_eq!(grow_disk(&stick.path).unwrap(), Growth::InUse);
+    assert_eq!(grow_disk(&stick.path), Growth::InUse);
     assert!(before == fs::read(&stick.path).unwrap());
 }
 
@@ -169,7 +183,7 @@ fn a_disk_that_is_no_larger_copy_of_an_image_is_left_as_it_is() {
     table.write_into(&mut file).unwrap();
     for stick in [stick(IMAGE, &[]), stick(20 * MIB, &[]), moved] {
         let before = fs::read(&stick.path).unwrap();
-        assert_eq!(grow_disk(&stick.path).unwrap(), Growth::NotNeeded);
+        assert_eq!(grow_disk(&stick.path), Growth::NotNeeded);
         assert!(before == fs::read(&stick.path).unwrap());
     }
 }

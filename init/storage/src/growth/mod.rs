@@ -8,10 +8,11 @@ mod window;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
+use crate::stick::note_successor;
 use crate::{Error, PARTITION_TYPE, Stick, VOLUME_LABEL, partition_table};
 use table::{HEAD, Ids, SECTOR, Span, Table};
 use window::Window;
@@ -37,30 +38,53 @@ pub enum Growth {
     InUse,
 }
 
+/// Whether [`grow`] would find something to do. Nothing is written.
+pub fn can_grow(stick: &Stick) -> Result<bool, Error> {
+    let path = node(stick);
+    let disk = File::open(&path).map_err(Error::io("open", &path))?;
+    Ok(read_table(&disk, &path)?.is_some())
+}
+
 /// Gives the place for results the rest of the disk, when the disk is a copy of an image that was made smaller than
 /// it. `stick` has been recognised as the boot stick, and nothing of it is mounted.
 pub fn grow(stick: &Stick) -> Result<Growth, Error> {
-    grow_disk(&Path::new("/dev").join(&stick.disk))
+    grow_disk(&node(stick), &mut note_successor)
 }
 
-/// The same with the disk or image at this path.
-pub fn grow_disk(path: &Path) -> Result<Growth, Error> {
-    let data = partition_table(path)?
-        .into_iter()
-        .find(|entry| entry.kind == PARTITION_TYPE);
-    let Some(data) = data else {
-        return Ok(Growth::NotNeeded);
+fn node(stick: &Stick) -> PathBuf {
+    Path::new("/dev").join(&stick.disk)
+}
+
+/// The table, and the PARTUUID of the place for results, of a disk whose place can grow.
+fn read_table(disk: &File, path: &Path) -> Result<Option<(Table, String)>, Error> {
+    let entries = partition_table(path)?.into_iter();
+    let mut ours = entries.filter(|entry| entry.kind == PARTITION_TYPE);
+    let Some(data) = ours.next() else {
+        return Ok(None);
     };
+    let sectors = length(disk).map_err(Error::io("measure", path))? / SECTOR;
+    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap_or_default()];
+    if sectors < HEAD {
+        return Ok(None);
+    }
+    disk.read_exact_at(&mut head, 0)
+        .map_err(Error::io("read", path))?;
+    let table = Table::read(&head, sectors, data.number);
+    Ok(table.zip(data.uuid))
+}
+
+/// The same with the disk or image at this path. `note` hears the PARTUUID of the old place and that of the new one
+/// before any table names it.
+pub fn grow_disk(
+    path: &Path,
+    note: &mut dyn FnMut(&str, &str) -> Result<(), Error>,
+) -> Result<Growth, Error> {
     let disk = OpenOptions::new()
         .read(true)
         .write(true)
         .open(path)
         .map_err(Error::io("open", path))?;
-    let sectors = length(&disk).map_err(Error::io("measure", path))? / SECTOR;
-    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap_or_default()];
-    disk.read_exact_at(&mut head, 0)
-        .map_err(Error::io("read", path))?;
-    let Some(table) = Table::read(&head, sectors, data.number) else {
+    let Some((table, old_id)) = read_table(&disk, path)? else {
         return Ok(Growth::NotNeeded);
     };
     let (Some(old), Some(new)) = (table.place(), table.new_place()) else {
@@ -79,6 +103,7 @@ pub fn grow_disk(path: &Path) -> Result<Growth, Error> {
     format(&disk, new, u32::from_le_bytes([a, b, c, d]))
         .and_then(|()| disk.sync_all())
         .map_err(Error::io("make a file system on", path))?;
+    note(&old_id, &written(&partition))?;
     for write in table.writes(&ids).unwrap_or_default() {
         disk.write_all_at(&write.bytes, write.sector * SECTOR)
             .and_then(|()| disk.sync_all())
@@ -129,6 +154,20 @@ fn format(disk: &File, place: Span, id: u32) -> io::Result<()> {
     fatfs::format_volume(window(disk, place), options)
 }
 
+/// A GUID that is on disk in these bytes, as it is written: the first three fields are little-endian.
+fn written(bytes: &[u8; 16]) -> String {
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = String::new();
+    for (place, index) in order.into_iter().enumerate() {
+        if [4, 6, 8, 10].contains(&place) {
+            text.push('-');
+        }
+        let byte = bytes.get(index).copied().unwrap_or_default();
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
 const RANDOM: &str = "/dev/urandom";
 
 /// Two random GUIDs, version 4 (RFC 9562), as on disk.
@@ -143,3 +182,6 @@ fn random() -> io::Result<[[u8; 16]; 2]> {
     }
     Ok(ids)
 }
+
+#[cfg(test)]
+mod tests;
