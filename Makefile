@@ -10,9 +10,9 @@ SHELL := /bin/bash
 #   image:    pci.ids is carried in it
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
 #             pciutils that of our configuration space parser, acpica-tools of our ACPI tables;
-#             strace shows which files a look opens; mmdebstrap makes the roots of installed systems;
-#             grub-common reads disks with GRUB's own drivers
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap grub-common
+#             gdisk checks our partition tables; strace shows which files a look opens; mmdebstrap makes the roots of
+#             installed systems; grub-common reads disks with GRUB's own drivers
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap gdisk grub-common
 # Only for `make bench`: the peers that build images run in a Debian of their own.
 BENCH_PACKAGES := debootstrap
 
@@ -89,6 +89,12 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
+.PHONY: usb
+usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB stick with any tool
+
+$(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER)
+	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img
@@ -155,11 +161,11 @@ deny: tools
 	cargo deny --log-level error --offline --locked check licenses bans sources
 
 .PHONY: reproducible
-reproducible: image ## build the image again in another folder and compare the bytes
+reproducible: usb ## build the images again in another folder and compare the bytes
 	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
 	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
-	$(MAKE) --no-print-directory -C "$$other" image BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
-	for file in initramfs.img vmlinuz; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
+	$(MAKE) --no-print-directory -C "$$other" usb BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
+	for file in initramfs.img vmlinuz preflight.img; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
 .PHONY: golden
@@ -169,7 +175,7 @@ golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
 # In CI a test that cannot run is a failure, not a skip. Installed systems are there before the tests start,
 # so that no test's time is that of a build; who is not root is told which tests were left out.
 .PHONY: test
-test: check deny image reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
+test: check deny usb reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench

@@ -1,7 +1,8 @@
 //! File access whose errors name the path.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Something about a file or folder could not be done.
@@ -40,6 +41,31 @@ pub fn read(path: &Path) -> Result<Vec<u8>, IoError> {
 /// Writes a whole file.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), IoError> {
     fs::write(path, content).at("write", path)
+}
+
+/// Makes a file that appears only when `fill` has written all of it; gives its length. The folders above it are
+/// made.
+pub fn put_in_place<E: From<IoError>>(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<u64, E> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    create_folder(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).at("make a file in", folder)?;
+    fill(file.as_file_mut())?;
+    let length = file.as_file().metadata().at("read", path)?.len();
+    // A temporary file is for its maker alone; this one is for everybody.
+    let everybody = Permissions::from_mode(0o644);
+    file.as_file()
+        .set_permissions(everybody)
+        .at("set the permissions of", path)?;
+    file.persist(path)
+        .map_err(|error| error.error)
+        .at("put in place", path)?;
+    Ok(length)
 }
 
 /// Makes a folder and the folders above it.

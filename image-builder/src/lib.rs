@@ -3,8 +3,12 @@
 //! Nothing here needs root, and nothing here changes the machine's own package state.
 
 pub mod apt;
+pub mod boot_menu;
 pub mod cache;
 pub mod elf;
+pub mod fat;
+pub mod gpt;
+pub mod grub;
 pub mod image;
 pub mod initramfs;
 pub mod io;
@@ -12,3 +16,4 @@ pub mod licenses;
 pub mod modules;
 pub mod package;
 pub mod tools;
+pub mod usb;

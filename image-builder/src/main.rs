@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{fetch, initramfs};
+use command::{fetch, initramfs, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -20,12 +20,14 @@ struct Arguments {
 enum Command {
     Fetch(fetch::Arguments),
     Initramfs(Box<initramfs::Arguments>),
+    Usb(usb::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Initramfs(arguments) => initramfs::run(*arguments),
+        Command::Usb(arguments) => usb::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

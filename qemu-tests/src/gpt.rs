@@ -1,5 +1,6 @@
 use std::fs::OpenOptions;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use gptman::{GPT, GPTPartitionEntry};
@@ -72,6 +73,28 @@ pub(crate) fn write_disk(path: &Path, kind: Guid, name: &str, contents: &[u8]) -
         at += block.len() as u64;
     }
     file.sync_all()
+}
+
+/// The bytes of the partition of this name.
+pub(crate) fn partition_named<D: Read + Seek>(
+    disk: &mut D,
+    name: &str,
+) -> io::Result<Range<usize>> {
+    let table = GPT::find_from(disk).map_err(io::Error::other)?;
+    let named = |(_, entry): &(u32, &GPTPartitionEntry)| {
+        entry.is_used() && entry.partition_name.as_str() == name
+    };
+    let (number, _) = table.iter().find(named).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("there is no partition {name}"),
+        )
+    })?;
+    let place = table
+        .get_partition_byte_range(number)
+        .map_err(io::Error::other)?;
+    let number = |byte: u64| usize::try_from(byte).map_err(io::Error::other);
+    Ok(number(*place.start())?..number(*place.end())? + 1)
 }
 
 #[cfg(test)]

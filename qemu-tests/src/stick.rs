@@ -13,6 +13,7 @@ use crate::gpt;
 const LENGTH: usize = 40 << 20;
 
 const FILE: &str = "stick.img";
+const NAME: &str = "PREFLIGHT";
 const LABEL: [u8; 11] = *b"PREFLIGHT  ";
 
 /// A stick that went wrong before the guest saw it, or right.
@@ -28,7 +29,7 @@ pub enum State {
     OfSomebodyElse,
 }
 
-/// A USB stick: a raw image with a GPT and one FAT16 partition labelled `PREFLIGHT`.
+/// A USB stick: a raw image with a GPT and a FAT partition named `PREFLIGHT`, which the files are on.
 #[derive(Debug)]
 pub struct Stick {
     path: PathBuf,
@@ -45,6 +46,14 @@ pub struct File {
 }
 
 impl Stick {
+    /// The stick that was built as this image.
+    pub fn of_image(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            state: State::Good,
+        }
+    }
+
     /// A good stick in `folder`.
     pub fn new(folder: &Path) -> io::Result<Self> {
         Self::in_state(folder, State::Good)
@@ -74,7 +83,7 @@ impl Stick {
         if state == State::Full {
             fill(&mut volume)?;
         }
-        gpt::write_disk(&path, kind, "PREFLIGHT", &volume)?;
+        gpt::write_disk(&path, kind, NAME, &volume)?;
         Ok(Self { path, state })
     }
 
@@ -139,8 +148,8 @@ impl Stick {
 
     fn volume(&self) -> io::Result<Vec<u8>> {
         let disk = fs::read(&self.path)?;
-        let start = usize::try_from(gpt::START).map_err(io::Error::other)?;
-        disk.get(start..start + LENGTH)
+        let place = gpt::partition_named(&mut Cursor::new(&disk), NAME)?;
+        disk.get(place)
             .map(<[u8]>::to_vec)
             .ok_or_else(|| io::Error::other(format!("{} is cut", self.path.display())))
     }

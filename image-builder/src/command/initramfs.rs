@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,6 +9,9 @@ use image_builder::cache::Cache;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, Recipe};
 use image_builder::tools::Tool;
+
+use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::source_date_epoch;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
 
@@ -76,12 +78,6 @@ enum LevelName {
     Small,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let (format, output) = (arguments.format, arguments.output.clone());
@@ -99,7 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         }
     };
-    writeln!(io::stdout(), "{text}").context("cannot write to standard output")
+    print(&text)
 }
 
 fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
@@ -161,16 +157,6 @@ fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(tree))
 }
 
-/// <https://reproducible-builds.org/specs/source-date-epoch/>
-fn source_date_epoch() -> anyhow::Result<u32> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text
-            .parse()
-            .with_context(|| format!("SOURCE_DATE_EPOCH is '{text}', not seconds since 1970")),
-        Err(_) => Ok(0),
-    }
-}
-
 fn binary(text: &str, system: &Path) -> anyhow::Result<Binary> {
     let (path, destination) = match text.split_once(':') {
         Some((path, destination)) => (path, Some(destination.to_owned())),
@@ -184,19 +170,6 @@ fn binary(text: &str, system: &Path) -> anyhow::Result<Binary> {
         path.to_owned()
     };
     Ok(Binary { path, destination })
-}
-
-/// One line that is written over, and only where somebody watches.
-fn progress(doing: &str) {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{doing} ...");
-    }
-}
-
-fn clear_progress() {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
 }
 
 fn summary(built: &Built, seconds: f64) -> String {
@@ -228,10 +201,4 @@ fn table(built: &Built) -> String {
         }
     }
     text
-}
-
-/// Megabytes with two decimals, rounded up so that nothing reads as 0.00.
-fn megabytes(bytes: usize) -> String {
-    let hundredths = bytes.div_ceil(10_000);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }

@@ -1,4 +1,18 @@
-//! One file for each subcommand.
+//! One file for each subcommand, and what they share.
 
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
+mod output;
+pub(crate) mod usb;
+
+use anyhow::Context;
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn source_date_epoch() -> anyhow::Result<u32> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("SOURCE_DATE_EPOCH is '{text}', not seconds since 1970")),
+        Err(_) => Ok(0),
+    }
+}

@@ -4,9 +4,7 @@ mod content;
 mod error;
 mod recipe;
 
-use std::fs::Permissions;
 use std::io::BufWriter;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -55,7 +53,10 @@ pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<
         io::write(path, kernel.image()?)?;
     }
     progress("compressing");
-    let bytes = write(&image, recipe, output)?;
+    let bytes = io::put_in_place(output, |file| {
+        write_archive(&image, recipe.level, recipe.modified, BufWriter::new(file))
+            .at("write", output)
+    })?;
     let sizes = sizes(&image);
     Ok(Built {
         schema: "preflight.image/1",
@@ -66,27 +67,6 @@ pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<
         unpacked: sizes.iter().map(|size| size.bytes).sum(),
         sizes,
     })
-}
-
-fn write(image: &Image, recipe: &Recipe, output: &Path) -> Result<u64, BuildError> {
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    io::create_folder(folder)?;
-    let file = tempfile::NamedTempFile::new_in(folder).at("make a file in", folder)?;
-    write_archive(image, recipe.level, recipe.modified, BufWriter::new(&file))
-        .at("write", output)?;
-    let length = file.as_file().metadata().at("read", output)?.len();
-    // A temporary file is for its maker alone; this one is for everybody.
-    let everybody = Permissions::from_mode(0o644);
-    file.as_file()
-        .set_permissions(everybody)
-        .at("set the permissions of", output)?;
-    file.persist(output)
-        .map_err(|error| error.error)
-        .at("put in place", output)?;
-    Ok(length)
 }
 
 /// The manifest goes in last: it lists everything else.

@@ -1,0 +1,76 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use image_builder::cache::Cache;
+use image_builder::grub::Packages;
+use image_builder::usb::{self, Built, Recipe};
+
+use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::source_date_epoch;
+
+/// Build the stick: a disk image that starts on BIOS, on UEFI, and with Secure Boot on.
+///
+/// Write it to a stick with any tool. The same inputs give the same bytes. SOURCE_DATE_EPOCH sets the time of
+/// all files; without it they are from 1980, the first year that FAT knows. Neither root nor a loop device is
+/// needed. Debian's GRUB and shim come from the mirror that this machine's apt uses.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The kernel (bzImage), as `initramfs --kernel-out` writes it
+    #[arg(long)]
+    kernel: PathBuf,
+    /// The initramfs that goes with it
+    #[arg(long)]
+    initramfs: PathBuf,
+    /// One more word for the kernel's command line, in every entry of the boot menu
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    kernel_option: Vec<String>,
+    /// The file to write
+    #[arg(short, long)]
+    output: PathBuf,
+    /// How to print what was built
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let recipe = Recipe {
+        kernel: arguments.kernel,
+        initramfs: arguments.initramfs,
+        kernel_options: arguments.kernel_option,
+        modified: source_date_epoch()?,
+    };
+    progress("fetching boot loaders");
+    let packages = Packages::fetch(&Cache::open()?)?;
+    let output = &arguments.output;
+    let built = usb::build(&recipe, &packages, output, &progress)?;
+    clear_progress();
+    print(&match arguments.format {
+        Format::Json => serde_json::to_string_pretty(&built)?,
+        Format::Text => {
+            let seconds = start.elapsed().as_secs_f64();
+            format!("{}: {}", output.display(), text(&built, seconds))
+        }
+    })
+}
+
+fn text(built: &Built, seconds: f64) -> String {
+    let size = |bytes: u64| megabytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut text = format!("{} MB, built in {seconds:.1} s\n", size(built.bytes));
+    for partition in &built.partitions {
+        let size = size(partition.length);
+        text.push_str(&format!(
+            "\n  {:14}  {size:>6} MB  {}",
+            partition.name, partition.id
+        ));
+    }
+    text.push('\n');
+    for file in &built.files {
+        text.push_str(&format!(
+            "\n  {:30}  {:>6} MB",
+            file.path,
+            megabytes(file.bytes)
+        ));
+    }
+    text
+}

@@ -1,0 +1,94 @@
+use std::path::{Path, PathBuf};
+
+use super::{BiosBoot, GrubError, core_image};
+use crate::apt::{self, Request};
+use crate::boot_menu::{EfiCommands, GRUB_CONFIG};
+use crate::cache::Cache;
+use crate::fat::NewFile;
+use crate::io;
+
+const BIOS_PACKAGE: &str = "grub-pc-bin";
+const EFI_PACKAGES: [&str; 3] = [
+    "shim-signed",
+    "shim-helpers-amd64-signed",
+    "grub-efi-amd64-signed",
+];
+
+const SIGNED_GRUB: &str = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
+
+/// What firmware and shim look for on a removable medium. Without MokManager, shim cannot ask a person about
+/// keys and stops.
+const EFI_FILES: [(&str, &str); 3] = [
+    ("EFI/BOOT/BOOTX64.EFI", "usr/lib/shim/shimx64.efi.signed"),
+    ("EFI/BOOT/grubx64.efi", SIGNED_GRUB),
+    ("EFI/BOOT/mmx64.efi", "usr/lib/shim/mmx64.efi.signed"),
+];
+
+/// Where Debian's signed GRUB looks for its configuration: on the medium that it was started from.
+const SIGNED_GRUB_CONFIG: &str = "EFI/debian/grub.cfg";
+
+/// Debian's boot loaders, unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packages {
+    /// GRUB for BIOS with its tools and all that they depend on.
+    bios: PathBuf,
+    /// shim and GRUB for UEFI, signed.
+    efi: PathBuf,
+}
+
+impl Packages {
+    /// From the mirror that the machine's apt uses; the cache keeps them.
+    pub fn fetch(cache: &Cache) -> Result<Self, GrubError> {
+        let bios = Request::new([BIOS_PACKAGE]).with_dependencies();
+        Ok(Self {
+            bios: apt::cached_tree(cache, &bios)?,
+            efi: apt::cached_tree(cache, &Request::new(EFI_PACKAGES))?,
+        })
+    }
+
+    /// Where GRUB for BIOS and its tools lie unpacked.
+    pub fn bios_root(&self) -> &Path {
+        &self.bios
+    }
+
+    /// GRUB for a BIOS that starts a disk whose BIOS boot partition starts at the byte `core_start`; it reads
+    /// its configuration from the partition of this number.
+    pub fn bios_boot(&self, core_start: u64, partition: u32) -> Result<BiosBoot, GrubError> {
+        let folder = GRUB_CONFIG.trim_end_matches("/grub.cfg");
+        let core = core_image::make(&self.bios, &format!("(,gpt{partition})/{folder}"))?;
+        let boot = io::read(&self.bios.join("usr/lib/grub/i386-pc/boot.img"))?;
+        BiosBoot::placed(&boot, &core, core_start)
+    }
+
+    /// The files that UEFI firmware, shim and GRUB read before the boot menu.
+    pub fn efi_files(&self) -> Result<Vec<NewFile>, GrubError> {
+        let read =
+            |(path, from): (&str, &str)| Ok(NewFile::new(path, io::read(&self.efi.join(from))?));
+        let mut files: Vec<NewFile> = EFI_FILES
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, GrubError>>()?;
+        let menu = format!("configfile /{GRUB_CONFIG}\n");
+        files.push(NewFile::new(SIGNED_GRUB_CONFIG, menu));
+        Ok(files)
+    }
+
+    /// The commands of the signed GRUB.
+    pub fn efi_commands(&self) -> Result<EfiCommands, GrubError> {
+        Ok(EfiCommands::of(&io::read(&self.efi.join(SIGNED_GRUB))?))
+    }
+
+    /// The copyright files of the packages.
+    pub fn licenses(&self) -> Result<Vec<NewFile>, GrubError> {
+        let packages = EFI_PACKAGES.map(|name| (&self.efi, name));
+        let packages = [(&self.bios, BIOS_PACKAGE)].into_iter().chain(packages);
+        let read = |(root, name): (&PathBuf, &str)| {
+            let path = root.join("usr/share/doc").join(name).join("copyright");
+            Ok(NewFile::new(
+                format!("licenses/{name}.txt"),
+                io::read(&path)?,
+            ))
+        };
+        packages.map(read).collect()
+    }
+}

@@ -1,0 +1,70 @@
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::{Recipe, UsbError};
+use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
+use crate::fat::NewFile;
+use crate::grub::Packages;
+use crate::io;
+
+/// The setup header's magic number (the kernel's boot.rst) and where it stands.
+const MAGIC: &[u8] = b"HdrS";
+const MAGIC_AT: usize = 0x202;
+
+/// What goes onto the EFI system partition, in the order in which a start reads it.
+pub(super) struct Content {
+    pub(super) files: Vec<NewFile>,
+    /// Of all of it and of the time: what the identities of the stick follow from.
+    pub(super) digest: [u8; 32],
+}
+
+impl Content {
+    pub(super) fn collect(recipe: &Recipe, packages: &Packages) -> Result<Self, UsbError> {
+        let mut files = packages.efi_files()?;
+        let menu = BootMenu::standard(&recipe.kernel_options)?;
+        let menu = menu.grub_config(packages.efi_commands()?)?;
+        files.push(NewFile::new(GRUB_CONFIG, menu));
+        let kernel = io::read(&recipe.kernel)?;
+        if kernel.get(MAGIC_AT..MAGIC_AT + MAGIC.len()) != Some(MAGIC) {
+            let path = recipe.kernel.display().to_string();
+            return Err(UsbError::NoKernel { path });
+        }
+        files.push(NewFile::new(KERNEL, kernel));
+        files.push(NewFile::new(INITRAMFS, io::read(&recipe.initramfs)?));
+        files.extend(packages.licenses()?);
+        let digest = digest(&files, recipe.modified);
+        Ok(Self { files, digest })
+    }
+
+    /// The serial number of one of the file systems.
+    pub(super) fn volume_id(&self, name: &str) -> u32 {
+        let hash = Sha256::new()
+            .chain_update(self.digest)
+            .chain_update(name)
+            .finalize();
+        let bytes = hash.iter().take(4);
+        bytes.fold(0, |number, byte| number << 8 | u32::from(*byte))
+    }
+}
+
+fn digest(files: &[NewFile], modified: u32) -> [u8; 32] {
+    let mut digest = Sha256::new().chain_update(modified.to_le_bytes());
+    for file in files {
+        digest.update((file.path.len() as u64).to_le_bytes());
+        digest.update(&file.path);
+        digest.update((file.content.len() as u64).to_le_bytes());
+        digest.update(&file.content);
+    }
+    digest.finalize().into()
+}
+
+/// In hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! A machine that starts from a medium, and what must have come of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image_builder::cache::Cache;
+use image_builder::grub::Packages;
+use image_builder::usb::{self, Recipe};
+use qemu_tests::{
+    Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
+    baseline, same_from_capture,
+};
+use tempfile::TempDir;
+
+/// Firmware and GRUB say nothing while they read a kernel.
+const SILENT: f64 = 4.0;
+
+/// On the reference machine, some ten times what is seen there.
+const TO_THE_MENU: Duration = Duration::from_secs(60);
+
+/// What the lab adds to every entry of the menu: see `Boot` of the lab for why.
+const OPTIONS: [&str; 4] = [
+    "preflight.end=poweroff",
+    "no_timer_check",
+    "panic=-1",
+    "oops=panic",
+];
+
+pub struct Lab {
+    pub qemu: Qemu,
+    images: Images,
+    packages: Packages,
+    deadlines: Deadlines,
+    folder: TempDir,
+}
+
+impl Lab {
+    /// The lab, or nothing and the reason printed.
+    pub fn open() -> Option<Self> {
+        let opened = || -> anyhow::Result<Self> {
+            let images = Images::find().map_err(anyhow::Error::msg)?;
+            let qemu = Qemu::obtain()?;
+            let packages = Packages::fetch(&Cache::open()?)?;
+            let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));
+            let deadlines = baseline::deadlines(&qemu, &images.kernel, init)?;
+            Ok(Self {
+                qemu,
+                images,
+                packages,
+                deadlines: Deadlines::scaled(deadlines.factor().max(SILENT)),
+                folder: tempfile::tempdir()?,
+            })
+        };
+        opened()
+            .map_err(|why| qemu_tests::skip(&format!("{why:#}")))
+            .ok()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn kernel(&self) -> &Path {
+        &self.images.kernel
+    }
+
+    /// The stick as `image-builder usb` makes it, with the options of the lab and these.
+    pub fn stick(&self, options: &[&str]) -> Stick {
+        self.stick_with_kernel(self.kernel(), options)
+    }
+
+    /// The same with another kernel.
+    pub fn stick_with_kernel(&self, kernel: &Path, options: &[&str]) -> Stick {
+        let output: PathBuf = self.folder().join("preflight.img");
+        let words = OPTIONS.iter().chain(options);
+        let recipe = Recipe {
+            kernel: kernel.to_owned(),
+            initramfs: self.images.initramfs.clone(),
+            kernel_options: words.map(|&word| word.to_owned()).collect(),
+            modified: 1_700_000_000,
+        };
+        usb::build(&recipe, &self.packages, &output, &|_| {}).unwrap();
+        Stick::of_image(&output)
+    }
+
+    /// Starts the machine from what its firmware finds.
+    pub fn start(&self, name: &str, machine: Machine) -> Run {
+        let boot = Boot::from_disk(name, machine).deadlines(self.deadlines);
+        boot.start(&self.qemu).unwrap()
+    }
+
+    /// Waits for the boot menu on the serial line, and there presses these keys and Enter.
+    pub fn choose(&self, run: &mut Run, keys: &str) {
+        run.wait_text("Rescue: the installed system", TO_THE_MENU)
+            .unwrap();
+        run.type_text(&format!("{keys}\r")).unwrap();
+    }
+
+    /// Waits until the report was made and the machine has switched itself off.
+    pub fn finish(&self, run: &mut Run) -> Seen {
+        run.wait_milestone(Milestone::Shown).unwrap();
+        let result = run.result().unwrap();
+        run.wait_end().unwrap();
+        Seen { result }
+    }
+}
+
+/// What came of a look.
+pub struct Seen {
+    pub result: RunResult,
+}
+
+impl Seen {
+    /// The command line that GRUB gave the kernel has this word, and those that every entry has.
+    pub fn was_started_with(&self, option: &str) {
+        let line = self.result.assessment["kernel"]["command_line"].as_str();
+        let words: Vec<&str> = line.unwrap().split(' ').collect();
+        for word in [option, "console=ttyS0,115200", "console=tty0"] {
+            assert!(words.contains(&word), "{words:?}");
+        }
+    }
+
+    /// The kernel's log as it was saved.
+    pub fn kernel_log(&self, stick: &Stick) -> String {
+        let saved = self.result.saved.as_ref().unwrap();
+        let log = stick.file(&format!("{}/kernel.log", saved.folder)).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+/// A machine with a card to judge and this stick.
+pub fn machine(stick: &Stick) -> Machine {
+    Machine::q35()
+        .display(Device::StandardVga)
+        .card(Port::RootPort, Device::E1000e { rom: None })
+        .stick(stick)
+}
+
+/// The assessment was made and lies on the stick, whole, on a clean file system, and says the same as the machine
+/// did.
+pub fn is_saved_on(stick: &Stick, result: &RunResult) {
+    assert_eq!(result.save_error, None);
+    let saved = result.saved.as_ref().unwrap();
+    let json = stick
+        .file(&format!("{}/report.json", saved.folder))
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json, result.assessment);
+    assert_eq!(json["schema"], "preflight.assessment/1");
+    assert_eq!(stick.complaint().unwrap(), None);
+    same_from_capture(result, stick).unwrap();
+}

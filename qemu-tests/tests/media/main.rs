@@ -1,0 +1,4 @@
+//! The media that a person boots from, started by real firmware.
+
+mod lab;
+mod usb;
