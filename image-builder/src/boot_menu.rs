@@ -133,7 +133,7 @@ impl BootMenu {
             let words = entry.options.iter().map(|word| quoted(word));
             let options = words.collect::<Result<Vec<_>, _>>()?.join(" ");
             text.push_str(&format!(
-                "\nmenuentry {} --id {} {{\n    $kernel /{KERNEL} {options}\n    $ramdisk /{INITRAMFS}\n}}\n",
+                "\nmenuentry {} --id {} {{\n    $kernel /{KERNEL} $stick {options}\n    $ramdisk /{INITRAMFS}\n}}\n",
                 quoted(&entry.title)?,
                 entry.id,
             ));

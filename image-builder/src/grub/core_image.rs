@@ -7,7 +7,7 @@ use super::GrubError;
 use crate::io::{self, Context};
 
 /// What the core is made of: nothing is loaded later, so that no module has to lie on the medium.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 19] = [
     "biosdisk",
     "part_gpt",
     "fat",
@@ -17,6 +17,7 @@ const MODULES: [&str; 18] = [
     "serial",
     "terminal",
     "probe",
+    "regexp",
     "test",
     "true",
     "echo",

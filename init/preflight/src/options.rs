@@ -169,9 +169,19 @@ const TABLE: &[Entry] = &[
         name: "data",
         values: &[Value {
             word: "stick",
-            set: |options| options.data = DataPlace::Stick,
+            // GRUB may have said which stick.
+            set: |options| {
+                if !options.data.is_stick() {
+                    options.data = DataPlace::Stick;
+                }
+            },
         }],
         free: Some(("PARTUUID=...", set_data)),
+    },
+    Entry {
+        name: "stick",
+        values: &[],
+        free: Some(("a PARTUUID", set_stick)),
     },
     Entry {
         name: "prom",
@@ -220,17 +230,28 @@ const TABLE: &[Entry] = &[
 ];
 
 fn set_data(value: &str, options: &mut Options) -> bool {
-    let Some(uuid) = value.strip_prefix("PARTUUID=") else {
-        return false;
-    };
-    let sound = !uuid.is_empty()
-        && uuid
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if sound {
-        options.data = DataPlace::PartUuid(uuid.to_lowercase());
+    let uuid = value.strip_prefix("PARTUUID=").and_then(part_uuid);
+    let sound = uuid.is_some();
+    if let Some(uuid) = uuid {
+        options.data = DataPlace::PartUuid(uuid);
     }
     sound
+}
+
+/// A place that a person names counts more than the stick.
+fn set_stick(value: &str, options: &mut Options) -> bool {
+    let uuid = part_uuid(value);
+    let sound = uuid.is_some();
+    if let Some(uuid) = uuid.filter(|_| options.data.is_stick()) {
+        options.data = DataPlace::BootedStick(uuid);
+    }
+    sound
+}
+
+fn part_uuid(text: &str) -> Option<String> {
+    let digits = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    let sound = !text.is_empty() && text.bytes().all(digits);
+    sound.then(|| text.to_lowercase())
 }
 
 /// Reads the options out of a kernel command line. What is not understood keeps its default and is named
@@ -297,6 +318,22 @@ mod tests {
                 fault: Some(Fault::SlowSave),
             }
         );
+    }
+
+    #[test]
+    fn the_stick_that_grub_has_seen_counts_until_a_person_names_another_place() {
+        let data = |line: &str| parse(line).0.data;
+        let booted = DataPlace::BootedStick("ab-01".to_owned());
+        assert_eq!(data("preflight.stick=AB-01"), booted);
+        assert_eq!(data("preflight.stick=AB-01 preflight.data=stick"), booted);
+        let named = DataPlace::PartUuid("cd-02".to_owned());
+        for line in [
+            "preflight.stick=ab-01 preflight.data=PARTUUID=cd-02",
+            "preflight.data=PARTUUID=cd-02 preflight.stick=ab-01",
+        ] {
+            assert_eq!(data(line), named, "{line}");
+        }
+        assert_eq!(parse("preflight.stick=").1.len(), 1);
     }
 
     #[test]

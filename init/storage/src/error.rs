@@ -40,6 +40,16 @@ pub enum Error {
         /// Another one.
         second: PathBuf,
     },
+    /// Two sticks are plugged in, and nothing says which one was booted.
+    #[error(
+        "{first} and {second} are both on Preflight sticks, and it is not known which one was booted; unplug the other"
+    )]
+    TwoSticks {
+        /// The results partition of one.
+        first: PathBuf,
+        /// That of another.
+        second: PathBuf,
+    },
     /// Two looks would take each other's overlays and mounts away.
     #[error("another Preflight is at the disks, as {path} says; wait until it ends")]
     Busy {

@@ -8,6 +8,7 @@
 mod btrfs;
 mod disks;
 mod error;
+mod growth;
 mod held;
 mod look;
 mod lvm;
@@ -18,6 +19,7 @@ mod partition_table;
 mod program;
 mod raid;
 mod read_only;
+mod reread;
 mod results;
 mod root;
 mod signature;
@@ -28,6 +30,7 @@ mod zfs;
 
 pub use disks::{Disk, Partition, Transport, disk_named, disks};
 pub use error::Error;
+pub use growth::{Growth, can_grow, grow, grow_disk};
 pub use look::{
     DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, Purpose, look, look_loading,
 };
@@ -40,6 +43,7 @@ pub use overlay::OverlayState;
 pub use partition_table::{PartitionEntry, file_system_label, partition_table};
 pub use program::PROGRAM_PATIENCE;
 pub use read_only::{is_read_only, set_read_only};
+pub use reread::reread_partitions;
 pub use results::ResultsMount;
 pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};

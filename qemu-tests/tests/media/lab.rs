@@ -1,19 +1,23 @@
 //! A machine that starts from a medium, and what must have come of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
 use image_builder::netboot;
 use image_builder::usb::{self, Recipe};
 use qemu_tests::{
-    Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, RunResult, Stick, baseline,
-    same_from_capture,
+    Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
+    baseline, same_from_capture,
 };
 use tempfile::TempDir;
 
 /// Firmware and GRUB say nothing while they read a kernel.
 const SILENT: f64 = 4.0;
+
+/// On the reference machine, some ten times what is seen there.
+const TO_THE_MENU: Duration = Duration::from_secs(60);
 
 /// What the lab adds to every entry of the menu: see `Boot` of the lab for why.
 const OPTIONS: [&str; 4] = [
@@ -57,12 +61,21 @@ impl Lab {
         self.folder.path()
     }
 
+    pub fn kernel(&self) -> &Path {
+        &self.images.kernel
+    }
+
     /// The stick as `image-builder usb` makes it, with the options of the lab and these.
     pub fn stick(&self, options: &[&str]) -> Stick {
+        self.stick_with_kernel(self.kernel(), options)
+    }
+
+    /// The same with another kernel.
+    pub fn stick_with_kernel(&self, kernel: &Path, options: &[&str]) -> Stick {
         let output: PathBuf = self.folder().join("preflight.img");
         let words = OPTIONS.iter().chain(options);
         let recipe = Recipe {
-            kernel: self.images.kernel.clone(),
+            kernel: kernel.to_owned(),
             initramfs: self.images.initramfs.clone(),
             kernel_options: words.map(|&word| word.to_owned()).collect(),
             modified: 1_700_000_000,
@@ -83,14 +96,48 @@ impl Lab {
         output
     }
 
-    /// Starts the machine from what its firmware finds, and waits until it has switched itself off.
-    pub fn look(&self, name: &str, machine: Machine) -> (RunResult, String) {
+    /// Starts the machine from what its firmware finds.
+    pub fn start(&self, name: &str, machine: Machine) -> Run {
         let boot = Boot::from_disk(name, machine).deadlines(self.deadlines);
-        let mut run = boot.start(&self.qemu).unwrap();
+        boot.start(&self.qemu).unwrap()
+    }
+
+    /// Waits for the boot menu on the serial line, and there presses these keys and Enter.
+    pub fn choose(&self, run: &mut Run, keys: &str) {
+        run.wait_text("Rescue: the installed system", TO_THE_MENU)
+            .unwrap();
+        run.type_text(&format!("{keys}\r")).unwrap();
+    }
+
+    /// Waits until the report was made and the machine has switched itself off.
+    pub fn finish(&self, run: &mut Run) -> Seen {
         run.wait_milestone(Milestone::Shown).unwrap();
         let result = run.result().unwrap();
         run.wait_end().unwrap();
-        (result, run.serial().spoken())
+        Seen { result }
+    }
+}
+
+/// What came of a look.
+pub struct Seen {
+    pub result: RunResult,
+}
+
+impl Seen {
+    /// The command line that GRUB gave the kernel has this word, and those that every entry has.
+    pub fn was_started_with(&self, option: &str) {
+        let line = self.result.assessment["kernel"]["command_line"].as_str();
+        let words: Vec<&str> = line.unwrap().split(' ').collect();
+        for word in [option, "console=ttyS0,115200", "console=tty0"] {
+            assert!(words.contains(&word), "{words:?}");
+        }
+    }
+
+    /// The kernel's log as it was saved.
+    pub fn kernel_log(&self, stick: &Stick) -> String {
+        let saved = self.result.saved.as_ref().unwrap();
+        let log = stick.file(&format!("{}/kernel.log", saved.folder)).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
 

@@ -217,7 +217,7 @@ impl Keeper {
             if self.devices.state().guarded.remove(&disk.name) {
                 nodes().for_each(|node| self.set_read_only(&node, false));
             }
-            if self.data != DataPlace::Stick {
+            if !self.data.is_stick() {
                 let others = disk.partitions.iter().map(Partition::node);
                 others
                     .filter(|node| *node != chosen.partition)
@@ -237,10 +237,10 @@ impl Keeper {
 
     /// The partition for the results, when this disk has it and no other one could be meant.
     fn chosen_on(&self, disk: &Disk) -> Option<Stick> {
-        let may_be_chosen = disk.transport == Transport::Usb || self.data != DataPlace::Stick;
+        let may_be_chosen = disk.transport == Transport::Usb || !self.data.is_stick();
         let here = storage::stick_on(disk, &self.data).filter(|_| may_be_chosen)?;
         match storage::find_stick(Path::new("/sys"), &self.data) {
-            Err(storage::Error::NotUnique { .. }) => None,
+            Err(storage::Error::NotUnique { .. } | storage::Error::TwoSticks { .. }) => None,
             _ => Some(here),
         }
     }

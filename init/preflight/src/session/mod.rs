@@ -5,6 +5,7 @@ pub mod capture;
 mod coldplug;
 mod devices;
 mod fault;
+mod grow;
 pub mod look;
 mod menu;
 mod panic;

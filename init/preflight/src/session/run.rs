@@ -241,6 +241,7 @@ impl Session {
             files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
             files.push(("systems.json".to_owned(), json.into_bytes()));
         }
+        self.grow_stick();
         let saved = self.save(source, look, files);
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
@@ -296,6 +297,22 @@ impl Session {
         files.push(("kernel.log".to_owned(), log.into_bytes()));
         let slow = self.fault() == Some(Fault::SlowSave);
         save::save(&self.options.data, &look.machine.board, &files, slow)
+    }
+
+    fn grow_stick(&mut self) {
+        match super::grow::grow(&self.options.data) {
+            Ok(Some(bytes)) => {
+                let megabytes = bytes / 1_000_000;
+                self.say(&format!(
+                    "The stick's place for results now takes the rest of the stick: {megabytes} MB."
+                ));
+            }
+            Ok(None) => {}
+            // Saving says more about a stick that cannot be found or told from another.
+            Err(error) => {
+                tracing::warn!("the stick's place for results was not made larger: {error:#}")
+            }
+        }
     }
 
     fn send_result(&mut self, assessment: Option<&Assessment>, saved: &anyhow::Result<Saved>) {

@@ -155,7 +155,7 @@ fn sums(files: &[SavedFile]) -> String {
 
 fn missing_text(place: &DataPlace) -> String {
     match place {
-        DataPlace::Stick => "no Preflight stick was found: there is no USB disk with a partition of \
+        DataPlace::Stick | DataPlace::BootedStick(_) => "no Preflight stick was found: there is no USB disk with a partition of \
                              Preflight's type and a FAT file system labelled PREFLIGHT (for a CD or \
                              network boot, name a place with preflight.data=PARTUUID=...)"
             .to_owned(),

@@ -108,7 +108,7 @@ pub fn look_options(data: &DataPlace) -> Result<LookOptions> {
 fn left_alone(found: Option<Stick>, data: &DataPlace) -> (Option<String>, Option<PathBuf>) {
     match (found, data) {
         (None, _) => (None, None),
-        (Some(stick), DataPlace::Stick) => (Some(stick.disk), None),
+        (Some(stick), DataPlace::Stick | DataPlace::BootedStick(_)) => (Some(stick.disk), None),
         (Some(stick), DataPlace::PartUuid(_)) => (None, Some(stick.partition)),
     }
 }

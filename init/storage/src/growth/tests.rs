@@ -1,0 +1,107 @@
+//! The power goes between any two sectors that are written.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use gptman::{GPT, GPTHeader, GPTPartitionEntry};
+
+use super::table::{HEAD, Ids, SECTOR, Span, Table, Write};
+use crate::partition_table;
+
+const IMAGE: u64 = 12 << 20;
+const DISK: u64 = 100 << 20;
+const IDS: Ids = Ids {
+    disk: [0xd; 16],
+    partition: [0xe; 16],
+};
+
+fn disk() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut disk = file.reopen().unwrap();
+    disk.set_len(IMAGE).unwrap();
+    GPT::write_protective_mbr_into(&mut disk, SECTOR).unwrap();
+    let mut table = GPT::new_from(&mut disk, SECTOR, [7; 16]).unwrap();
+    for (number, kind, first, last) in [(1, 0xb, 2048, 4095), (2, 0xc, 4096, 20479)] {
+        table[number] = GPTPartitionEntry {
+            partition_type_guid: [kind; 16],
+            unique_partition_guid: [kind; 16],
+            starting_lba: first,
+            ending_lba: last,
+            attribute_bits: 0,
+            partition_name: "part".into(),
+        };
+    }
+    table.write_into(&mut disk).unwrap();
+    disk.set_len(DISK).unwrap();
+    file
+}
+
+fn table_of(disk: &File) -> Option<Table> {
+    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap()];
+    disk.read_exact_at(&mut head, 0).unwrap();
+    Table::read(&head, DISK / SECTOR, 2)
+}
+
+/// Every write in pieces of one sector, which is what a disk does at once.
+fn sectors(writes: &[Write]) -> Vec<Write> {
+    let pieces = writes.iter().flat_map(|write| {
+        let parts = write.bytes.chunks(512).enumerate();
+        parts.map(|(index, bytes)| Write {
+            sector: write.sector + index as u64,
+            bytes: bytes.to_vec(),
+        })
+    });
+    pieces.collect()
+}
+
+#[test]
+fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_one() {
+    let file = disk();
+    let disk = OpenOptions::new()
+        .write(true)
+        .read(true)
+        .open(file.path())
+        .unwrap();
+    let table = table_of(&disk).unwrap();
+    let (old, new) = (table.place().unwrap(), table.new_place().unwrap());
+    let second_of_image = IMAGE / SECTOR - 1;
+    assert!(new.first > second_of_image, "{new:?}");
+    let writes = sectors(&table.writes(&IDS).unwrap());
+    let mut seen = Vec::new();
+    for write in &writes {
+        let inside = |span: Span| (span.first..span.first + span.sectors).contains(&write.sector);
+        assert!(!inside(old) && !inside(new) && !(2048..4096).contains(&write.sector));
+        disk.write_all_at(&write.bytes, write.sector * SECTOR)
+            .unwrap();
+
+        // Without a look at the second table, which a kernel takes only when it is told to.
+        let mut reader = &disk;
+        std::io::Seek::seek(&mut reader, std::io::SeekFrom::Start(SECTOR)).unwrap();
+        let header = GPTHeader::read_from(&mut reader).unwrap();
+        let entries = header.read_partitions(&mut reader, SECTOR).unwrap();
+        let mut checked = header.clone();
+        checked.update_partition_entry_array_crc32(&entries);
+        assert_eq!(
+            checked.partition_entry_array_crc32,
+            header.partition_entry_array_crc32
+        );
+        assert_eq!(
+            (entries[0].starting_lba, entries[0].ending_lba),
+            (2048, 4095)
+        );
+        let place = entries[1].starting_lba;
+        assert!(place == old.first || place == new.first);
+        assert_eq!(partition_table(file.path()).unwrap().len(), 2);
+        if seen.last() != Some(&place) {
+            seen.push(place);
+        }
+        // As long as the old place counts, another start begins again.
+        assert_eq!(place == old.first, table_of(&disk).is_some());
+    }
+    assert_eq!(seen, [old.first, new.first]);
+    let mut whole = file.reopen().unwrap();
+    let end = GPT::read_from(&mut whole, SECTOR).unwrap();
+    assert_eq!(end.header.backup_lba, DISK / SECTOR - 1);
+    assert_eq!(end.header.disk_guid, IDS.disk);
+    assert_eq!(end[2].unique_partition_guid, IDS.partition);
+}
