@@ -1,4 +1,8 @@
-//! The boot menu: its entries as values, and the way they are written for GRUB.
+//! The boot menu: its entries as values, and the way they are written for GRUB and iPXE.
+
+mod ipxe;
+
+pub use ipxe::{INITRAMFS_FILE, KERNEL_FILE};
 
 const MENU: &str = include_str!("../../boot-assets/boot-menu.list");
 const GRUB_HEAD: &str = include_str!("../../boot-assets/grub.cfg");
@@ -71,6 +75,12 @@ pub enum MenuError {
          character"
     )]
     Word(String),
+    /// It means something else to iPXE.
+    #[error(
+        "'{0}' cannot stand in a script for iPXE: a word there is not empty, begins with no #, has no ${{ and no \
+         white space, and is none of && || ;"
+    )]
+    Ipxe(String),
 }
 
 impl BootMenu {

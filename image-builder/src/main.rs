@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{fetch, initramfs, usb};
+use command::{fetch, initramfs, inspect, netboot, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -20,6 +20,8 @@ struct Arguments {
 enum Command {
     Fetch(fetch::Arguments),
     Initramfs(Box<initramfs::Arguments>),
+    Inspect(inspect::Arguments),
+    Netboot(netboot::Arguments),
     Usb(usb::Arguments),
 }
 
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Initramfs(arguments) => initramfs::run(*arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Netboot(arguments) => netboot::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),
     };
     match result {

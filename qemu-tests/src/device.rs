@@ -28,6 +28,14 @@ pub enum Device {
     ConventionalNic,
     /// A virtio network card of the 1.0 specification, 1af4:1041, without a ROM.
     VirtioNic,
+    /// A virtio network card that firmware boots from before anything else: iPXE in its ROM is offered this file
+    /// by DHCP, and gets it and what lies beside it by TFTP.
+    NetworkBoot {
+        /// The folder that is served.
+        folder: PathBuf,
+        /// Name of the file in it.
+        file: String,
+    },
     /// High-definition audio, 8086:293e, conventional PCI.
     Audio,
     /// A USB 3 controller, 1b36:000d.
@@ -180,6 +188,15 @@ impl Argument {
         }
     }
 
+    fn boot_server(id: &str, folder: &Path, file: &str) -> Self {
+        Self {
+            option: "-netdev",
+            value: json!({
+                "type": "user", "id": id, "restrict": true, "tftp": folder, "bootfile": file,
+            }),
+        }
+    }
+
     pub(crate) fn words(&self) -> [String; 2] {
         [self.option.to_owned(), self.value.to_string()]
     }
@@ -231,6 +248,11 @@ impl Device {
                     "driver": "virtio-net-pci", "netdev": net, "romfile": "",
                     "disable-legacy": "on",
                 }),
+            ),
+            Self::NetworkBoot { folder, file } => (
+                vec![Argument::boot_server(&net, folder, file)],
+                // The machine's other cards have no ROM; this one keeps the one that QEMU gives it.
+                json!({"driver": "virtio-net-pci", "netdev": net, "bootindex": 0}),
             ),
             Self::Audio => (vec![], json!({"driver": "ich9-intel-hda"})),
             Self::UsbController => (vec![], json!({"driver": "qemu-xhci"})),

@@ -2,6 +2,8 @@
 
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
+pub(crate) mod inspect;
+pub(crate) mod netboot;
 mod output;
 pub(crate) mod usb;
 

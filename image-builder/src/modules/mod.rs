@@ -11,7 +11,7 @@ mod modinfo;
 mod name;
 mod pattern;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use builtin::Builtin;
 pub use closure::{Carried, Cause, Modules};

@@ -16,6 +16,8 @@ pub struct ModInfo {
     pub weakdeps: Vec<String>,
     /// The release of the kernel that it was built for (the first word of `vermagic`).
     pub release: Option<String>,
+    /// Its licence, as MODULE_LICENSE has it: `GPL`, `Dual MIT/GPL`.
+    pub license: Option<String>,
 }
 
 /// The file is no kernel module.
@@ -38,6 +40,7 @@ impl ModInfo {
                 "alias" => info.aliases.push(value.to_owned()),
                 "softdep" => info.softdeps.push(value.to_owned()),
                 "weakdep" => info.weakdeps.push(value.to_owned()),
+                "license" => info.license = Some(value.to_owned()),
                 "vermagic" => info.release = value.split_whitespace().next().map(str::to_owned),
                 _ => {}
             }
@@ -103,6 +106,7 @@ mod tests {
         assert_eq!(info.aliases, ["fs-btrfs", "devname:btrfs-control"]);
         assert_eq!(info.softdeps, ["pre: crc32c post: zstd"]);
         assert_eq!(info.release.as_deref(), Some("6.1.0-13-amd64"));
+        assert_eq!(info.license.as_deref(), Some("GPL"));
         assert_eq!(info.wanted().collect::<Vec<_>>(), ["crc32c", "zstd", "lz4"]);
     }
 

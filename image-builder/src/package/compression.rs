@@ -42,6 +42,11 @@ impl Compression {
 
     /// The plain bytes.
     pub fn decompress(self, stored: Vec<u8>) -> io::Result<Vec<u8>> {
+        self.decompress_at_most(stored, LIMIT)
+    }
+
+    /// The plain bytes, as many as `limit` allows.
+    pub fn decompress_at_most(self, stored: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
         if self == Self::None {
             return Ok(stored);
         }
@@ -51,7 +56,7 @@ impl Compression {
             Self::Xz => Box::new(XzDecoder::new_multi_decoder(stored.as_slice())),
             other => other.reader(stored.as_slice())?,
         };
-        reader.by_ref().take(LIMIT).read_to_end(&mut plain)?;
+        reader.by_ref().take(limit).read_to_end(&mut plain)?;
         Ok(plain)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
+use image_builder::netboot;
 use image_builder::usb::{self, Recipe};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
@@ -81,6 +82,18 @@ impl Lab {
         };
         usb::build(&recipe, &self.packages, &output, &|_| {}).unwrap();
         Stick::of_image(&output)
+    }
+
+    /// A folder to be served, as `image-builder netboot` makes it, with the options of the lab.
+    pub fn netboot(&self) -> PathBuf {
+        let output = self.folder().join("netboot");
+        let recipe = netboot::Recipe {
+            kernel: self.images.kernel.clone(),
+            initramfs: self.images.initramfs.clone(),
+            kernel_options: OPTIONS.map(str::to_owned).to_vec(),
+        };
+        netboot::build(&recipe, &output).unwrap();
+        output
     }
 
     /// Starts the machine from what its firmware finds.

@@ -1,4 +1,5 @@
 //! The media that a person boots from, started by real firmware.
 
 mod lab;
+mod netboot;
 mod usb;

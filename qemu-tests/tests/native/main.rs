@@ -1,5 +1,6 @@
 //! Initrds that Debian's own tools made, with files put behind them, unpacked and run by a real kernel.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
+use image_builder::inspect::{Content, Maker, recognize};
 use proxmox::files::MemoryFiles;
 use proxmox::initrd::{InitramfsTool, InitrdContent, Unpacking};
 use qemu_tests::initramfs::{self, Entry};
@@ -133,6 +135,38 @@ fn read(initrd: &[u8], tool: InitramfsTool) -> InitrdContent {
     content
 }
 
+/// What `image-builder inspect` says about it agrees with what installed systems' initrds are read by.
+fn is_inspected(initrd: &[u8], maker: Maker, release: &str) {
+    let Some(Content::Initramfs(seen)) = recognize(initrd) else {
+        panic!("not taken for an initramfs");
+    };
+    assert_eq!((&seen.broken, seen.maker), (&None, Some(maker)));
+    let releases: Vec<_> = seen.releases.iter().map(|seen| &seen.release).collect();
+    assert_eq!(releases, [release]);
+    let read = InitrdContent::parse(initrd, &mut Unpacking::default());
+    let entries: usize = seen.segments.iter().map(|segment| segment.entries).sum();
+    // There, the trailer of each archive counts, too.
+    assert!(entries < read.entries && read.entries <= entries + 2 * seen.segments.len());
+    assert_eq!(seen.segments.len(), read.parts.len());
+    let names: BTreeSet<_> = seen
+        .modules
+        .iter()
+        .map(|module| module.name.as_str())
+        .collect();
+    for module in &read.modules {
+        assert!(names.contains(module.as_str()), "{module}");
+    }
+    let unknown: Vec<_> = seen
+        .modules
+        .iter()
+        .filter(|module| module.license.is_none())
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    for program in ["sh", "kmod", "mount"] {
+        assert!(seen.programs.contains(program), "{program}");
+    }
+}
+
 #[test]
 fn an_initrd_of_mkinitramfs_runs_the_script_and_loads_vfio_pci_with_the_option_from_behind_it() {
     let Some(lab) = Lab::open() else { return };
@@ -140,6 +174,9 @@ fn an_initrd_of_mkinitramfs_runs_the_script_and_loads_vfio_pci_with_the_option_f
     let content = read(&before, InitramfsTool::InitramfsTools);
     assert!(!content.modules.contains("vfio_pci"));
     let after = native::initrd::update(&before, &lab.release(), &lab.root()).unwrap();
+    for initrd in [&before, &after] {
+        is_inspected(initrd, Maker::InitramfsTools, &lab.release());
+    }
     let content = read(&after, InitramfsTool::InitramfsTools);
     assert!(content.modules.contains("vfio_pci"));
     assert_eq!(content.files["etc/modprobe.d/preflight-vfio.conf"], OPTIONS);
@@ -163,6 +200,9 @@ fn an_initrd_of_dracut_loads_vfio_pci_with_the_option_from_behind_it() {
             .contains_key("etc/modprobe.d/preflight-vfio.conf")
     );
     let after = native::initrd::update(&before, &lab.release(), &lab.root()).unwrap();
+    for initrd in [&before, &after] {
+        is_inspected(initrd, Maker::Dracut, &lab.release());
+    }
     let content = read(&after, InitramfsTool::Dracut);
     assert!(content.modules.contains("vfio_pci"));
     lab.boot("native-dracut", &after, &[LOADED], &[]);

@@ -1,0 +1,180 @@
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fat::{self as made, Kind, NewFile, Volume};
+use crate::gpt::{self, Partition};
+
+const MIB: u64 = 1 << 20;
+
+fn files() -> Vec<NewFile> {
+    let mut kernel = vec![0x5a; 60_000];
+    kernel[0x202..0x206].copy_from_slice(b"HdrS");
+    vec![
+        NewFile::new("EFI/debian/grub.cfg", "configfile\n"),
+        NewFile::new("boot/a file with a long name.txt", vec![3; 5000]),
+        NewFile::new("boot/vmlinuz", kernel),
+    ]
+}
+
+fn disk(kind: Kind, files: &[NewFile]) -> Vec<u8> {
+    let length = match kind {
+        Kind::Fat16 => 4 * MIB,
+        Kind::Fat32 => 36 * MIB,
+    };
+    let mut disk = Cursor::new(vec![0; usize::try_from(length + 2 * MIB).unwrap()]);
+    let partition = Partition {
+        kind: EFI_SYSTEM,
+        id: Guid(1),
+        name: "boot",
+        start: MIB,
+        length,
+    };
+    gpt::write(&mut disk, Guid(2), &[partition]).unwrap();
+    let volume = Volume {
+        kind,
+        label: "PREFLIGHT",
+        id: 0x1234_5678,
+        modified: 0,
+    };
+    let system = made::file_system(&volume, length, files).unwrap();
+    let mut disk = disk.into_inner();
+    disk[MIB as usize..][..system.len()].copy_from_slice(&system);
+    disk
+}
+
+fn seen(bytes: &[u8]) -> Option<Disk> {
+    read(&Source::Bytes(bytes))
+}
+
+#[test]
+fn files_of_both_kinds_of_fat_come_back_with_their_names_and_digests() {
+    for kind in [Kind::Fat16, Kind::Fat32] {
+        let disk = seen(&disk(kind, &files())).unwrap();
+        assert_eq!(
+            (&disk.primary, &disk.backup),
+            (&TableCopy::Whole, &TableCopy::Whole)
+        );
+        let partition = &disk.partitions[0];
+        assert_eq!(
+            (partition.number, partition.kind.as_str()),
+            (1, "EFI system")
+        );
+        assert_eq!((partition.start, partition.name.as_str()), (MIB, "boot"));
+        let fat = partition.fat.as_ref().unwrap();
+        assert_eq!(
+            (fat.label.as_deref(), fat.id.as_str()),
+            (Some("PREFLIGHT"), "1234-5678")
+        );
+        assert_eq!(fat.broken, None);
+        assert_eq!(fat.files.len(), 3);
+        for (seen, made) in fat.files.iter().zip(files()) {
+            assert_eq!(seen.path, made.path);
+            assert_eq!(seen.sha256.as_deref(), Some(sha256(&made.content).as_str()));
+        }
+        assert!(matches!(fat.files[2].content, Some(Content::Kernel(_))));
+    }
+}
+
+#[test]
+fn a_disk_whose_first_table_is_damaged_is_read_by_the_last_one_and_says_so() {
+    let mut bytes = disk(Kind::Fat16, &files());
+    bytes[1024 + 32] ^= 1;
+    let disk = seen(&bytes).unwrap();
+    let TableCopy::Damaged(why) = &disk.primary else {
+        panic!("{disk:?}");
+    };
+    assert!(why.contains("checksum of its entries"), "{why}");
+    assert_eq!(disk.backup, TableCopy::Whole);
+    assert_eq!(disk.partitions[0].start, MIB);
+}
+
+#[test]
+fn a_disk_that_was_cut_misses_its_last_table() {
+    let mut bytes = disk(Kind::Fat16, &files());
+    bytes.truncate(bytes.len() - 512);
+    let disk = seen(&bytes).unwrap();
+    assert_eq!(disk.primary, TableCopy::Whole);
+    assert!(matches!(disk.backup, TableCopy::Damaged(_)));
+}
+
+#[test]
+fn what_has_no_partition_table_is_no_disk() {
+    assert_eq!(seen(&vec![0; 1 << 20]), None);
+    assert_eq!(seen(&[]), None);
+}
+
+#[test]
+fn boot_code_is_none_where_the_first_sector_has_none_and_grubs_where_it_names_its_core() {
+    let mut bytes = disk(Kind::Fat16, &[]);
+    assert_eq!(seen(&bytes).unwrap().boot_code, None);
+    bytes[0x180..0x185].copy_from_slice(b"GRUB ");
+    bytes[0x5c..0x64].copy_from_slice(&2048_u64.to_le_bytes());
+    let grub = BootCode::Grub {
+        core: MIB,
+        partition: None,
+    };
+    assert_eq!(seen(&bytes).unwrap().boot_code, Some(grub));
+}
+
+/// What makes an entry one of a folder.
+const FOLDER: u8 = 0x10;
+
+/// Where the first table of clusters begins: behind one sector, or thirty-two.
+fn table_start(bytes: &[u8]) -> usize {
+    let start = MIB as usize;
+    start + 512 * usize::from(u16::from_le_bytes([bytes[start + 14], bytes[start + 15]]))
+}
+
+#[test]
+fn folders_and_files_whose_clusters_go_in_a_circle_are_left() {
+    let mut bytes = disk(Kind::Fat16, &files());
+    let table = table_start(&bytes);
+    // Every cluster is followed by the second, which is that of the folder EFI, and that holds nothing but itself.
+    for entry in bytes[table + 4..table + 4096].chunks_exact_mut(2) {
+        entry.copy_from_slice(&2_u16.to_le_bytes());
+    }
+    let folder = bytes
+        .windows(11)
+        .position(|name| name == b".          ")
+        .unwrap();
+    for entry in bytes[folder..folder + 512].chunks_exact_mut(32) {
+        entry.fill(0);
+        entry[..11].copy_from_slice(b"AGAIN      ");
+        entry[11] = FOLDER;
+        entry[26] = 2;
+    }
+    let fat = seen(&bytes).unwrap().partitions[0].fat.clone().unwrap();
+    assert!(fat.broken.is_some());
+}
+
+#[test]
+fn a_file_whose_clusters_end_early_is_unreadable_and_the_others_are_not() {
+    let mut bytes = disk(
+        Kind::Fat16,
+        &[NewFile::new("a", vec![1; 5000]), NewFile::new("b", [2])],
+    );
+    let table = table_start(&bytes);
+    bytes[table + 4..table + 6].copy_from_slice(&0xffff_u16.to_le_bytes());
+    let fat = seen(&bytes).unwrap().partitions[0].fat.clone().unwrap();
+    let readable: Vec<_> = fat.files.iter().map(|file| file.sha256.is_some()).collect();
+    assert_eq!(readable, [false, true]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn damage_to_tables_boot_sectors_and_folders_does_not_panic(
+        damage in proptest::collection::vec((0usize..5, 0usize..4096, any::<u8>()), 1..12),
+    ) {
+        let mut bytes = disk(Kind::Fat16, &files());
+        let start = MIB as usize;
+        let places = [0, bytes.len() - 4096, start, table_start(&bytes), start + 16_384];
+        for (place, offset, byte) in damage {
+            let offset = if place == 2 { offset % 64 } else { offset };
+            bytes[places[place] + offset] = byte;
+        }
+        seen(&bytes);
+    }
+}
