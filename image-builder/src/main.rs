@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{fetch, initramfs, usb};
+use command::{fetch, initramfs, iso, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -20,6 +20,7 @@ struct Arguments {
 enum Command {
     Fetch(fetch::Arguments),
     Initramfs(Box<initramfs::Arguments>),
+    Iso(iso::Arguments),
     Usb(usb::Arguments),
 }
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Initramfs(arguments) => initramfs::run(*arguments),
+        Command::Iso(arguments) => iso::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),
     };
     match result {

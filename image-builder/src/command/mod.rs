@@ -2,6 +2,8 @@
 
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
+pub(crate) mod iso;
+mod medium;
 mod output;
 pub(crate) mod usb;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
-use image_builder::usb::{self, Recipe};
+use image_builder::medium::Recipe;
+use image_builder::usb;
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
     baseline, same_from_capture,
