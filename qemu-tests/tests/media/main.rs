@@ -1,4 +1,5 @@
 //! The media that a person boots from, started by real firmware.
 
+mod iso;
 mod lab;
 mod usb;
