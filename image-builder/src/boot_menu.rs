@@ -11,7 +11,9 @@ const GRUB_HEAD: &str = include_str!("../../boot-assets/grub.cfg");
 pub const KERNEL: &str = "boot/vmlinuz";
 /// Where the initramfs lies on every medium.
 pub const INITRAMFS: &str = "boot/initramfs.img";
-/// Where GRUB's configuration lies on every medium.
+/// Where GRUB's files lie on every medium.
+pub const GRUB_FOLDER: &str = "boot/grub";
+/// Its configuration.
 pub const GRUB_CONFIG: &str = "boot/grub/grub.cfg";
 
 /// One line of the menu.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{fetch, initramfs, inspect, netboot, usb};
+use command::{fetch, initramfs, inspect, iso, netboot, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -22,6 +22,7 @@ enum Command {
     Initramfs(Box<initramfs::Arguments>),
     Inspect(inspect::Arguments),
     Netboot(netboot::Arguments),
+    Iso(iso::Arguments),
     Usb(usb::Arguments),
 }
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Initramfs(arguments) => initramfs::run(*arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Netboot(arguments) => netboot::run(arguments),
+        Command::Iso(arguments) => iso::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),
     };
     match result {

@@ -14,7 +14,8 @@ use std::process::Command;
 use gptman::GPT;
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
-use image_builder::usb::{self, Recipe};
+use image_builder::medium::Recipe;
+use image_builder::usb;
 use tempfile::TempDir;
 
 const SECTOR: usize = 512;

@@ -68,6 +68,11 @@ pub enum Device {
         /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
+    /// A SATA controller of its own with a drive that has this CD in it.
+    SataCd {
+        /// ISO 9660 image.
+        image: PathBuf,
+    },
     /// A card in software, with all its functions.
     Card(ServedCard),
     /// A virtio disk of a recording; see [`Recording::on`].
@@ -293,6 +298,13 @@ impl Device {
                     "driver": "ide-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
                 })));
                 (disk(image), json!({"driver": "ahci"}))
+            }
+            Self::SataCd { image } => {
+                after.push(Argument::device(json!({
+                    "driver": "ide-cd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
+                })));
+                let medium = block_node(&node, image, true);
+                (vec![medium], json!({"driver": "ahci"}))
             }
             Self::Card(card) => {
                 let functions = card.devices(id, &place.bus, place.device);

@@ -3,6 +3,8 @@
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
 pub(crate) mod inspect;
+pub(crate) mod iso;
+mod medium;
 pub(crate) mod netboot;
 mod output;
 pub(crate) mod usb;

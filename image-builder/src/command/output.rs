@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
+use image_builder::medium::BuiltFile;
 
 /// How to print what was built.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -32,4 +33,16 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 pub(crate) fn megabytes(bytes: usize) -> String {
     let hundredths = bytes.div_ceil(10_000);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// A line for each file of a medium.
+pub(crate) fn file_lines(files: &[BuiltFile]) -> String {
+    let widths = files.iter().map(|file| file.path.len());
+    let width = widths.max().unwrap_or_default();
+    let mut text = String::new();
+    for file in files {
+        let size = megabytes(file.bytes);
+        text.push_str(&format!("\n  {:width$}  {size:>6} MB", file.path));
+    }
+    text
 }

@@ -3,10 +3,10 @@ use std::time::Instant;
 
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
-use image_builder::usb::{self, Built, Recipe};
+use image_builder::usb::{self, Built};
 
-use super::output::{Format, clear_progress, megabytes, print, progress};
-use super::source_date_epoch;
+use super::medium::Medium;
+use super::output::{Format, clear_progress, file_lines, megabytes, print, progress};
 
 /// Build the stick: a disk image that starts on BIOS, on UEFI, and with Secure Boot on.
 ///
@@ -15,15 +15,8 @@ use super::source_date_epoch;
 /// needed. Debian's GRUB and shim come from the mirror that this machine's apt uses.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The kernel (bzImage), as `initramfs --kernel-out` writes it
-    #[arg(long)]
-    kernel: PathBuf,
-    /// The initramfs that goes with it
-    #[arg(long)]
-    initramfs: PathBuf,
-    /// One more word for the kernel's command line, in every entry of the boot menu
-    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
-    kernel_option: Vec<String>,
+    #[command(flatten)]
+    medium: Medium,
     /// The file to write
     #[arg(short, long)]
     output: PathBuf,
@@ -34,12 +27,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
-    let recipe = Recipe {
-        kernel: arguments.kernel,
-        initramfs: arguments.initramfs,
-        kernel_options: arguments.kernel_option,
-        modified: source_date_epoch()?,
-    };
+    let recipe = arguments.medium.recipe()?;
     progress("fetching boot loaders");
     let packages = Packages::fetch(&Cache::open()?)?;
     let output = &arguments.output;
@@ -65,12 +53,6 @@ fn text(built: &Built, seconds: f64) -> String {
         ));
     }
     text.push('\n');
-    for file in &built.files {
-        text.push_str(&format!(
-            "\n  {:30}  {:>6} MB",
-            file.path,
-            megabytes(file.bytes)
-        ));
-    }
+    text.push_str(&file_lines(&built.files));
     text
 }

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use super::{BiosBoot, GrubError, core_image};
+use super::core_image::{self, Format};
+use super::{BiosBoot, GrubError};
 use crate::apt::{self, Request};
-use crate::boot_menu::{EfiCommands, GRUB_CONFIG};
+use crate::boot_menu::{EfiCommands, GRUB_CONFIG, GRUB_FOLDER};
 use crate::cache::Cache;
 use crate::fat::NewFile;
 use crate::io;
@@ -54,10 +55,18 @@ impl Packages {
     /// GRUB for a BIOS that starts a disk whose BIOS boot partition starts at the byte `core_start`; it reads
     /// its configuration from the partition of this number.
     pub fn bios_boot(&self, core_start: u64, partition: u32) -> Result<BiosBoot, GrubError> {
-        let folder = GRUB_CONFIG.trim_end_matches("/grub.cfg");
-        let core = core_image::make(&self.bios, &format!("(,gpt{partition})/{folder}"))?;
+        let prefix = format!("(,gpt{partition})/{GRUB_FOLDER}");
+        let core = core_image::make(&self.bios, Format::Disk, &prefix)?;
         let boot = io::read(&self.bios.join("usr/lib/grub/i386-pc/boot.img"))?;
         BiosBoot::placed(&boot, &core, core_start)
+    }
+
+    /// GRUB for a BIOS that starts a CD, and the boot code for a disk
+    /// that is the copy of one; it loads the same.
+    pub fn cd_boot(&self) -> Result<(Vec<u8>, Vec<u8>), GrubError> {
+        let core = core_image::make(&self.bios, Format::Cd, &format!("/{GRUB_FOLDER}"))?;
+        let boot = io::read(&self.bios.join("usr/lib/grub/i386-pc/boot_hybrid.img"))?;
+        Ok((core, boot))
     }
 
     /// The files that UEFI firmware, shim and GRUB read before the boot menu.
@@ -71,6 +80,14 @@ impl Packages {
         let menu = format!("configfile /{GRUB_CONFIG}\n");
         files.push(NewFile::new(SIGNED_GRUB_CONFIG, menu));
         Ok(files)
+    }
+
+    /// In the place of the last of [`Packages::efi_files`]: the boot menu is on whichever medium has this file. The
+    /// EFI files of a CD are in a file system of their own, and GRUB takes now that and now the CD for its own.
+    pub fn efi_search(marker: &str) -> NewFile {
+        let menu =
+            format!("search --no-floppy --set=root --file /{marker}\nconfigfile /{GRUB_CONFIG}\n");
+        NewFile::new(SIGNED_GRUB_CONFIG, menu)
     }
 
     /// The commands of the signed GRUB.

@@ -3,6 +3,7 @@
 mod compression;
 mod deb;
 mod folder;
+mod program;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub use compression::Compression;
 use deb::Deb;
 use folder::Folder;
+pub use program::program;
 
 use crate::io::{IoError, list};
 

@@ -1,8 +1,6 @@
-use std::io;
-
-use crate::boot_menu::MenuError;
 use crate::grub::GrubError;
 use crate::io::IoError;
+use crate::medium::MediumError;
 
 /// A stick's image could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -14,15 +12,11 @@ pub enum UsbError {
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]
-    Grub(#[from] GrubError),
+    Medium(#[from] MediumError),
     #[error(transparent)]
-    Menu(#[from] MenuError),
-    #[error("cannot make a FAT file system")]
-    Fat(#[source] io::Error),
+    Grub(#[from] GrubError),
     #[error("cannot write the partition table: {0}")]
     Table(gptman::Error),
     #[error("GRUB's core for BIOS has {bytes} bytes, more than its partition holds")]
     CoreTooLarge { bytes: usize },
-    #[error("{path} is no Linux kernel that BIOS and UEFI can start (a bzImage)")]
-    NoKernel { path: String },
 }

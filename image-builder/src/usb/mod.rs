@@ -1,45 +1,29 @@
 //! The stick as a raw disk image: a GPT with a BIOS boot partition, an EFI system partition, and the partition
 //! for results, which is made anew at the stick's full size at its first boot.
 
-mod content;
 mod error;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
-use content::Content;
 pub use error::UsbError;
 
 use crate::fat::{self, Kind, NewFile, Volume};
 use crate::gpt::{self, Guid, Partition};
 use crate::grub::{BOOT_CODE, Packages};
 use crate::io::{self, Context};
+use crate::medium::{BuiltFile, Content, DATA_LENGTH, MediumError, Recipe};
 
 const MIB: u64 = 1 << 20;
 
 /// Room in front of the first partition and behind the last one: the tables, and what keeps partitions aligned.
 const MARGIN: u64 = MIB;
 const BIOS_BOOT_LENGTH: u64 = MIB;
-/// Small, so that the image is: what one look saves has two MiB.
-const DATA_LENGTH: u64 = 16 * MIB;
 /// Number of the EFI system partition in the table, from 1.
 const ESP: u32 = 2;
-
-/// What a stick is made of.
-#[derive(Debug, Clone)]
-pub struct Recipe {
-    /// The kernel (bzImage).
-    pub kernel: PathBuf,
-    /// The initramfs that goes with it.
-    pub initramfs: PathBuf,
-    /// More words for the kernel's command line in every entry of the menu.
-    pub kernel_options: Vec<String>,
-    /// The time of all files, in seconds since 1970.
-    pub modified: u32,
-}
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,17 +49,6 @@ pub struct BuiltPartition {
     pub start: u64,
     /// Bytes.
     pub length: u64,
-}
-
-/// A file of a stick.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BuiltFile {
-    /// Path from the root of the EFI system partition.
-    pub path: String,
-    /// Bytes.
-    pub bytes: usize,
-    /// Of its content.
-    pub sha256: String,
 }
 
 /// Where the partitions lie.
@@ -151,9 +124,9 @@ pub fn build(
         modified: recipe.modified,
     };
     let esp = volume(Kind::Fat32, "PREFLT-BOOT", "boot file system");
-    let esp = fat::file_system(&esp, layout.esp_length, &content.files).map_err(UsbError::Fat)?;
-    let data = volume(Kind::Fat16, "PREFLIGHT", "data file system");
-    let data = fat::file_system(&data, DATA_LENGTH, &[]).map_err(UsbError::Fat)?;
+    let esp =
+        fat::file_system(&esp, layout.esp_length, &content.files).map_err(MediumError::Fat)?;
+    let data = content.data(recipe.modified)?;
     progress("writing the image");
     let id = Guid::derived(&content.digest, "disk");
     io::put_in_place(output, |file| {
@@ -199,16 +172,6 @@ impl BuiltPartition {
             id: partition.id.to_string(),
             start: partition.start,
             length: partition.length,
-        }
-    }
-}
-
-impl BuiltFile {
-    fn of(file: &NewFile) -> Self {
-        Self {
-            path: file.path.clone(),
-            bytes: file.content.len(),
-            sha256: content::sha256(&file.content),
         }
     }
 }

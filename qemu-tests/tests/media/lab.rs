@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
-use image_builder::netboot;
-use image_builder::usb::{self, Recipe};
+use image_builder::iso::{self, Xorriso};
+use image_builder::medium::Recipe;
+use image_builder::{netboot, usb};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
     baseline, same_from_capture,
@@ -73,13 +74,7 @@ impl Lab {
     /// The same with another kernel.
     pub fn stick_with_kernel(&self, kernel: &Path, options: &[&str]) -> Stick {
         let output: PathBuf = self.folder().join("preflight.img");
-        let words = OPTIONS.iter().chain(options);
-        let recipe = Recipe {
-            kernel: kernel.to_owned(),
-            initramfs: self.images.initramfs.clone(),
-            kernel_options: words.map(|&word| word.to_owned()).collect(),
-            modified: 1_700_000_000,
-        };
+        let recipe = self.recipe(kernel, options);
         usb::build(&recipe, &self.packages, &output, &|_| {}).unwrap();
         Stick::of_image(&output)
     }
@@ -96,10 +91,39 @@ impl Lab {
         output
     }
 
+    /// The CD as `image-builder iso` makes it, with the options of the lab; or nothing and the reason printed.
+    pub fn iso(&self) -> Option<Iso> {
+        let fetched = Cache::open().map_err(anyhow::Error::from);
+        let xorriso = fetched.and_then(|cache| Ok(Xorriso::fetch(&cache)?));
+        let xorriso = xorriso.map_err(|why| qemu_tests::skip(&format!("{why:#}")));
+        let iso = Iso {
+            image: self.folder().join("preflight.iso"),
+            xorriso: xorriso.ok()?,
+            folder: self.folder().to_owned(),
+        };
+        let recipe = self.recipe(self.kernel(), &[]);
+        iso::build(&recipe, &self.packages, &iso.xorriso, &iso.image, &|_| {}).unwrap();
+        Some(iso)
+    }
+
+    fn recipe(&self, kernel: &Path, options: &[&str]) -> Recipe {
+        let words = OPTIONS.iter().chain(options);
+        Recipe {
+            kernel: kernel.to_owned(),
+            initramfs: self.images.initramfs.clone(),
+            kernel_options: words.map(|&word| word.to_owned()).collect(),
+            modified: 1_700_000_000,
+        }
+    }
+
     /// Starts the machine from what its firmware finds.
     pub fn start(&self, name: &str, machine: Machine) -> Run {
-        let boot = Boot::from_disk(name, machine).deadlines(self.deadlines);
-        boot.start(&self.qemu).unwrap()
+        self.run(Boot::from_disk(name, machine))
+    }
+
+    /// Starts it with the lab's deadlines.
+    pub fn run(&self, boot: Boot) -> Run {
+        boot.deadlines(self.deadlines).start(&self.qemu).unwrap()
     }
 
     /// Waits for the boot menu on the serial line, and there presses these keys and Enter.
@@ -115,6 +139,25 @@ impl Lab {
         let result = run.result().unwrap();
         run.wait_end().unwrap();
         Seen { result }
+    }
+}
+
+/// A CD's image.
+pub struct Iso {
+    pub image: PathBuf,
+    xorriso: Xorriso,
+    folder: PathBuf,
+}
+
+impl Iso {
+    /// A file of the CD, beside it.
+    pub fn extract(&self, path: &str) -> PathBuf {
+        let to = self.folder.join(path.replace('/', "-"));
+        let mut command = self.xorriso.command();
+        command.args(["-osirrox", "on", "-indev"]).arg(&self.image);
+        let ran = command.args(["-extract", path]).arg(&to).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        to
     }
 }
 

@@ -1,5 +1,6 @@
 //! The media that a person boots from, started by real firmware.
 
+mod iso;
 mod lab;
 mod netboot;
 mod usb;

@@ -78,8 +78,8 @@ fn every_state_is_old_or_new(golden: Golden) {
     let recorded = Recorded::of(&lab);
     let mut shell = lab.shell("cut-apply", recorded.machine(&lab));
     let command = format!(
-    "preflight apply {} --yes",
-    lab.choice() + std::env::var("J_NATIVE").as_deref().unwrap_or("")
+        "preflight apply {} --yes",
+        lab.choice() + std::env::var("J_NATIVE").as_deref().unwrap_or("")
     );
     assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
     shell.power_off().unwrap();

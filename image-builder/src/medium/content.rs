@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::{Recipe, UsbError};
+use super::{MediumError, Recipe};
 use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
 use crate::fat::NewFile;
 use crate::grub::Packages;
@@ -12,15 +12,15 @@ use crate::io;
 const MAGIC: &[u8] = b"HdrS";
 const MAGIC_AT: usize = 0x202;
 
-/// What goes onto the EFI system partition, in the order in which a start reads it.
-pub(super) struct Content {
-    pub(super) files: Vec<NewFile>,
-    /// Of all of it and of the time: what the identities of the stick follow from.
-    pub(super) digest: [u8; 32],
+/// The files of a medium, in the order in which a start reads them.
+pub(crate) struct Content {
+    pub(crate) files: Vec<NewFile>,
+    /// Of all of it and of the time: what the identities of the medium follow from.
+    pub(crate) digest: [u8; 32],
 }
 
 impl Content {
-    pub(super) fn collect(recipe: &Recipe, packages: &Packages) -> Result<Self, UsbError> {
+    pub(crate) fn collect(recipe: &Recipe, packages: &Packages) -> Result<Self, MediumError> {
         let mut files = packages.efi_files()?;
         let menu = BootMenu::standard(&recipe.kernel_options)?;
         let menu = menu.grub_config(packages.efi_commands()?)?;
@@ -28,7 +28,7 @@ impl Content {
         let kernel = io::read(&recipe.kernel)?;
         if kernel.get(MAGIC_AT..MAGIC_AT + MAGIC.len()) != Some(MAGIC) {
             let path = recipe.kernel.display().to_string();
-            return Err(UsbError::NoKernel { path });
+            return Err(MediumError::NoKernel { path });
         }
         files.push(NewFile::new(KERNEL, kernel));
         files.push(NewFile::new(INITRAMFS, io::read(&recipe.initramfs)?));
@@ -38,7 +38,7 @@ impl Content {
     }
 
     /// The serial number of one of the file systems.
-    pub(super) fn volume_id(&self, name: &str) -> u32 {
+    pub(crate) fn volume_id(&self, name: &str) -> u32 {
         let hash = Sha256::new()
             .chain_update(self.digest)
             .chain_update(name)
@@ -60,7 +60,7 @@ fn digest(files: &[NewFile], modified: u32) -> [u8; 32] {
 }
 
 /// In hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in Sha256::digest(bytes) {
         // Writing to a string cannot fail.

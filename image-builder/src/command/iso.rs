@@ -1,0 +1,49 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use image_builder::cache::Cache;
+use image_builder::grub::Packages;
+use image_builder::iso::{self, Built, Xorriso};
+
+use super::medium::Medium;
+use super::output::{Format, clear_progress, file_lines, megabytes, print, progress};
+
+/// Build the ISO: for a CD, a remote console's virtual CD, Ventoy, or a stick.
+///
+/// It starts on BIOS, on UEFI, and with Secure Boot on. Written to a stick as it is, it saves its results there, in 16
+/// MB; `usb` makes the image that takes the whole stick. The same inputs give the same bytes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    medium: Medium,
+    /// The file to write
+    #[arg(short, long)]
+    output: PathBuf,
+    /// How to print what was built
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let recipe = arguments.medium.recipe()?;
+    progress("fetching boot loaders and xorriso");
+    let cache = Cache::open()?;
+    let (packages, xorriso) = (Packages::fetch(&cache)?, Xorriso::fetch(&cache)?);
+    let output = &arguments.output;
+    let built = iso::build(&recipe, &packages, &xorriso, output, &progress)?;
+    clear_progress();
+    print(&match arguments.format {
+        Format::Json => serde_json::to_string_pretty(&built)?,
+        Format::Text => {
+            let seconds = start.elapsed().as_secs_f64();
+            format!("{}: {}", output.display(), text(&built, seconds))
+        }
+    })
+}
+
+fn text(built: &Built, seconds: f64) -> String {
+    let size = megabytes(usize::try_from(built.bytes).unwrap_or(usize::MAX));
+    let files = file_lines(&built.files);
+    format!("{size} MB, built in {seconds:.1} s\n{files}")
+}

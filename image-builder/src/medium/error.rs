@@ -1,0 +1,24 @@
+use std::io;
+
+use crate::boot_menu::MenuError;
+use crate::grub::GrubError;
+use crate::io::IoError;
+
+/// What a medium is made of cannot be put together.
+#[derive(Debug, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the variants wrap errors that tell for themselves"
+)]
+pub enum MediumError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Grub(#[from] GrubError),
+    #[error(transparent)]
+    Menu(#[from] MenuError),
+    #[error("cannot make a FAT file system")]
+    Fat(#[source] io::Error),
+    #[error("{path} is no Linux kernel that BIOS and UEFI can start (a bzImage)")]
+    NoKernel { path: String },
+}
