@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
-use image_builder::netboot::{self, Built, Recipe, SCRIPT_FILE};
+use image_builder::netboot::{self, Built, SCRIPT_FILE};
 
-use super::output::{Format, megabytes, print};
+use super::medium::Medium;
+use super::output::{Format, file_lines, print};
 
 /// Write what a server gives machines that boot by network: kernel, initramfs, and a script for iPXE with the boot
 /// menu.
@@ -11,15 +12,8 @@ use super::output::{Format, megabytes, print};
 /// the boot file name that DHCP gives. Kernel and initramfs are loaded from the folder that the script came from.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The kernel (bzImage), as `initramfs --kernel-out` writes it
-    #[arg(long)]
-    kernel: PathBuf,
-    /// The initramfs that goes with it
-    #[arg(long)]
-    initramfs: PathBuf,
-    /// One more word for the kernel's command line, in every entry of the boot menu
-    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
-    kernel_option: Vec<String>,
+    #[command(flatten)]
+    medium: Medium,
     /// The folder to write to; it is made where it is missing
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
@@ -29,11 +23,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let recipe = Recipe {
-        kernel: arguments.kernel,
-        initramfs: arguments.initramfs,
-        kernel_options: arguments.kernel_option,
-    };
+    let recipe = arguments.medium.recipe()?;
     let folder = arguments.output;
     let built = netboot::build(&recipe, &folder)?;
     print(&match arguments.format {
@@ -47,10 +37,6 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn text(built: &Built) -> String {
     let kernel = built.kernel.as_deref().unwrap_or("of unknown version");
-    let mut text = format!("the boot menu for iPXE, kernel {kernel}\n");
-    for file in &built.files {
-        let size = megabytes(file.bytes);
-        text.push_str(&format!("\n  {:14}  {size:>6} MB", file.name));
-    }
-    text
+    let files = file_lines(&built.files);
+    format!("the boot menu for iPXE, kernel {kernel}\n{files}")
 }

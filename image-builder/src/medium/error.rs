@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use crate::boot_menu::MenuError;
 use crate::grub::GrubError;
@@ -19,6 +20,6 @@ pub enum MediumError {
     Menu(#[from] MenuError),
     #[error("cannot make a FAT file system")]
     Fat(#[source] io::Error),
-    #[error("{path} is no Linux kernel that BIOS and UEFI can start (a bzImage)")]
-    NoKernel { path: String },
+    #[error("{} is no Linux kernel that BIOS and UEFI can start (a bzImage)", path.display())]
+    NoKernel { path: PathBuf },
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub(crate) use content::{Content, sha256};
+pub(crate) use content::Content;
 pub use error::MediumError;
 
+use crate::digest::sha256;
 use crate::fat::{Kind, NewFile, Volume};
 
 /// Bytes of the partition for results, small so that the image is: what one look saves has two MiB.

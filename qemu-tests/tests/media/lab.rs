@@ -82,11 +82,7 @@ impl Lab {
     /// A folder to be served, as `image-builder netboot` makes it, with the options of the lab.
     pub fn netboot(&self) -> PathBuf {
         let output = self.folder().join("netboot");
-        let recipe = netboot::Recipe {
-            kernel: self.images.kernel.clone(),
-            initramfs: self.images.initramfs.clone(),
-            kernel_options: OPTIONS.map(str::to_owned).to_vec(),
-        };
+        let recipe = self.recipe(self.kernel(), &[]);
         netboot::build(&recipe, &output).unwrap();
         output
     }
