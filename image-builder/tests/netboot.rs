@@ -61,7 +61,7 @@ fn kernel_initramfs_and_script_lie_in_one_folder() {
     let files = json["files"].as_array().unwrap();
     let names: Vec<_> = files
         .iter()
-        .map(|file| file["name"].as_str().unwrap())
+        .map(|file| file["path"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["vmlinuz", "initramfs.img", "preflight.ipxe"]);
 }
@@ -72,7 +72,7 @@ fn nothing_is_written_for_what_is_no_kernel_or_an_option_that_ipxe_cannot_be_tol
     let refusals = [
         (
             build(folder.path(), b"no kernel", &[]),
-            "kernel is no kernel for a PC",
+            "kernel is no Linux kernel",
         ),
         (
             build(

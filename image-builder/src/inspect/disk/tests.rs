@@ -40,7 +40,7 @@ fn disk(kind: Kind, files: &[NewFile]) -> Vec<u8> {
     };
     let system = made::file_system(&volume, length, files).unwrap();
     let mut disk = disk.into_inner();
-    disk[MIB as usize..][..system.len()].copy_from_slice(&system);
+    disk[usize::try_from(MIB).unwrap()..][..system.len()].copy_from_slice(&system);
     disk
 }
 
@@ -123,7 +123,7 @@ const FOLDER: u8 = 0x10;
 
 /// Where the first table of clusters begins: behind one sector, or thirty-two.
 fn table_start(bytes: &[u8]) -> usize {
-    let start = MIB as usize;
+    let start = usize::try_from(MIB).unwrap();
     start + 512 * usize::from(u16::from_le_bytes([bytes[start + 14], bytes[start + 15]]))
 }
 
@@ -169,7 +169,7 @@ proptest! {
         damage in proptest::collection::vec((0usize..5, 0usize..4096, any::<u8>()), 1..12),
     ) {
         let mut bytes = disk(Kind::Fat16, &files());
-        let start = MIB as usize;
+        let start = usize::try_from(MIB).unwrap();
         let places = [0, bytes.len() - 4096, start, table_start(&bytes), start + 16_384];
         for (place, offset, byte) in damage {
             let offset = if place == 2 { offset % 64 } else { offset };
