@@ -27,8 +27,7 @@ use crate::apply::{
     rehearse,
 };
 use crate::options;
-use crate::session::look::Look;
-use crate::systems::{OneSystem, Which};
+use crate::systems::{OneSystem, Which, installed_uses};
 use pages::wrapped;
 use words::{asked, is_name, printable};
 
@@ -148,7 +147,7 @@ impl Run<'_> {
         let system = on_the_disks(self.arguments.root)?;
         let plan = match (&self.given, &judged) {
             (Some(plan), _) => plan.clone(),
-            (None, Some(judged)) => match self.wish(judged, &system)? {
+            (None, Some(judged)) => match self.wish(&system)? {
                 Some(wish) => wish.plan(judged, &system)?,
                 None => return ended(1),
             },
@@ -244,12 +243,14 @@ impl Run<'_> {
     }
 
     /// As it was given, or what somebody chooses now who named no card.
-    fn wish(&self, judged: &Look, system: &OneSystem) -> Result<Option<Wish>> {
+    fn wish(&self, system: &OneSystem) -> Result<Option<Wish>> {
         let wish = &self.arguments.wish;
         if wish.names_a_card() {
             return Ok(Some(wish.clone()));
         }
-        let mut ask = |question: &str| Ok(asked(&printable(question))?);
+        let mut ask = |question: &str| Ok(asked(&wrapped(&printable(question)))?);
+        // Who chooses wants to know what is on the disks behind a card.
+        let judged = wish.judged_with(installed_uses(&system.found))?;
         let chosen = choose(&judged.assessment, system.installation()?, &mut ask)?;
         if chosen.is_none() {
             self.say("Nothing was chosen, and nothing changed.");

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use assess::Options;
-use hardware::{Machine, Names, Source};
+use hardware::{InstalledUse, Machine, Names, Reading, Source};
 use option_rom::Rom;
 use pci::Address;
 use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, sha256};
@@ -72,8 +72,13 @@ impl Wish {
 
     /// The machine, judged as it will be: under the override that the plan switches on.
     pub fn judged(&self) -> Result<Look> {
+        self.judged_with(Reading::Absent)
+    }
+
+    /// The same, when it is known what installed systems have on its disks.
+    pub fn judged_with(&self, uses: Reading<Vec<InstalledUse>>) -> Result<Look> {
         let names = Names::find();
-        let saved = match &self.from {
+        let mut saved = match &self.from {
             Some(path) => hardware::load(path, names.as_ref())?,
             None => hardware::Saved {
                 machine: hardware::read(&Source::live())?,
@@ -81,6 +86,9 @@ impl Wish {
                 names: None,
             },
         };
+        if uses != Reading::Absent {
+            saved.machine.installed_uses = uses;
+        }
         Ok(look::judge(
             saved.machine,
             &Basis {
