@@ -10,6 +10,7 @@ use serde::Serialize;
 use storage::PROGRAM_PATIENCE;
 
 use super::devices::Devices;
+use super::grow::{self, Place};
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
@@ -241,8 +242,10 @@ impl Session {
             files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
             files.push(("systems.json".to_owned(), json.into_bytes()));
         }
-        self.grow_stick();
-        let saved = self.save(source, look, files);
+        let saved = match self.grow_stick() {
+            Ok(()) => self.save(source, look, files),
+            Err(error) => Err(error),
+        };
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
         match &saved {
@@ -299,20 +302,23 @@ impl Session {
         save::save(&self.options.data, &look.machine.board, &files, slow)
     }
 
-    fn grow_stick(&mut self) {
-        match super::grow::grow(&self.options.data) {
-            Ok(Some(bytes)) => {
+    /// An error when nothing can be saved any more.
+    fn grow_stick(&mut self) -> anyhow::Result<()> {
+        match grow::grow(&self.options.data) {
+            Ok(Place::Larger(bytes)) => {
                 let megabytes = bytes / 1_000_000;
                 self.say(&format!(
                     "The stick's place for results now takes the rest of the stick: {megabytes} MB."
                 ));
             }
-            Ok(None) => {}
+            Ok(Place::AsItWas) => {}
+            Ok(Place::Unreachable(error)) => return Err(error),
             // Saving says more about a stick that cannot be found or told from another.
             Err(error) => {
                 tracing::warn!("the stick's place for results was not made larger: {error:#}")
             }
         }
+        Ok(())
     }
 
     fn send_result(&mut self, assessment: Option<&Assessment>, saved: &anyhow::Result<Saved>) {
