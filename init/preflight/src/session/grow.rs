@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use storage::{DataPlace, Growth, Stick};
 
+use super::devices::Devices;
+
 /// Somebody may be reading what a partition carries just now.
 const PATIENCE: Duration = Duration::from_secs(5);
 const A_MOMENT: Duration = Duration::from_millis(50);
@@ -21,7 +23,7 @@ pub enum Place {
 
 /// Gives the stick's place for results the rest of the stick, at the first boot of one that an image was written
 /// to.
-pub fn grow(place: &DataPlace) -> anyhow::Result<Place> {
+pub fn grow(place: &DataPlace, devices: &Devices) -> anyhow::Result<Place> {
     if !place.is_stick() {
         return Ok(Place::AsItWas);
     }
@@ -31,14 +33,18 @@ pub fn grow(place: &DataPlace) -> anyhow::Result<Place> {
     if stick.write_protected || !storage::can_grow(&stick)? {
         return Ok(Place::AsItWas);
     }
+    devices.leaving_alone(&stick.disk, || make_anew(&stick, place))
+}
+
+fn make_anew(stick: &Stick, place: &DataPlace) -> anyhow::Result<Place> {
     // The kernel must be able to take the new table, or results would go where the old one has them.
-    reread(&stick)?;
-    let grown = storage::grow(&stick);
+    reread(stick)?;
+    let grown = storage::grow(stick);
     if matches!(grown, Ok(Growth::NotNeeded | Growth::InUse)) {
         return Ok(Place::AsItWas);
     }
     // Also when a write failed: the new table may count already.
-    if let Err(error) = reread(&stick).context("restart, and look again") {
+    if let Err(error) = reread(stick).context("restart, and look again") {
         return Ok(Place::Unreachable(error));
     }
     wait_for(place);
@@ -59,13 +65,10 @@ fn reread(stick: &Stick) -> anyhow::Result<()> {
     }
 }
 
-/// Until the new partition is there and was recognised: until then its disk is held read-only.
+/// Until the new partition is there and was recognised.
 fn wait_for(place: &DataPlace) {
     let started = Instant::now();
-    let ready = || {
-        let stick = storage::find_stick(Path::new("/sys"), place);
-        stick.is_ok_and(|stick| stick.is_some_and(|stick| !stick.write_protected))
-    };
+    let ready = || storage::find_stick(Path::new("/sys"), place).is_ok_and(|stick| stick.is_some());
     while !ready() && started.elapsed() < PATIENCE {
         thread::sleep(A_MOMENT);
     }

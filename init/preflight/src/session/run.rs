@@ -136,7 +136,8 @@ impl Session {
                     }
                 };
                 let roms = roms.as_deref().unwrap_or_default();
-                self.save_and_show(&source, &look, roms, capture, systems.as_ref())
+                let place = self.grow_stick(&devices);
+                self.save_and_show(&source, &look, roms, capture, systems.as_ref(), place)
             }
             Err(error) => {
                 let text = format!("The machine could not be read: {error}");
@@ -229,6 +230,7 @@ impl Session {
         roms: &[RomReading],
         capture: Option<Vec<u8>>,
         systems: Option<&Systems>,
+        place: anyhow::Result<()>,
     ) -> Pages {
         self.milestone("assessed");
         self.milestone("saving");
@@ -242,10 +244,7 @@ impl Session {
             files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
             files.push(("systems.json".to_owned(), json.into_bytes()));
         }
-        let saved = match self.grow_stick() {
-            Ok(()) => self.save(source, look, files),
-            Err(error) => Err(error),
-        };
+        let saved = place.and_then(|()| self.save(source, look, files));
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
         match &saved {
@@ -303,8 +302,8 @@ impl Session {
     }
 
     /// An error when nothing can be saved any more.
-    fn grow_stick(&mut self) -> anyhow::Result<()> {
-        match grow::grow(&self.options.data) {
+    fn grow_stick(&mut self, devices: &Devices) -> anyhow::Result<()> {
+        match grow::grow(&self.options.data, devices) {
             Ok(Place::Larger(bytes)) => {
                 let megabytes = bytes / 1_000_000;
                 self.say(&format!(
