@@ -10,7 +10,7 @@ use image_builder::medium::Recipe;
 use image_builder::{netboot, usb};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
-    baseline, same_from_capture,
+    baseline,
 };
 use tempfile::TempDir;
 
@@ -188,8 +188,7 @@ pub fn machine(stick: &Stick) -> Machine {
         .stick(stick)
 }
 
-/// The assessment was made and lies on the stick, whole, on a clean file system, and says the same as the machine
-/// did.
+/// The assessment was made and lies on the stick, whole and on a clean file system.
 pub fn is_saved_on(stick: &Stick, result: &RunResult) {
     assert_eq!(result.save_error, None);
     let saved = result.saved.as_ref().unwrap();
@@ -200,5 +199,4 @@ pub fn is_saved_on(stick: &Stick, result: &RunResult) {
     assert_eq!(json, result.assessment);
     assert_eq!(json["schema"], "preflight.assessment/1");
     assert_eq!(stick.complaint().unwrap(), None);
-    same_from_capture(result, stick).unwrap();
 }
