@@ -77,18 +77,9 @@ fn every_state_is_old_or_new(golden: Golden) {
     let Some(lab) = Lab::with(golden) else { return };
     let recorded = Recorded::of(&lab);
     let mut shell = lab.shell("cut-apply", recorded.machine(&lab));
-    let command = format!(
-    "preflight apply {} --yes",
-    lab.choice() + std::env::var("J_NATIVE").as_deref().unwrap_or("")
-    );
+    let command = format!("preflight apply {} --yes", lab.choice());
     assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
     shell.power_off().unwrap();
-    for n in 0..2 {
-    let _ = std::fs::copy(
-    lab.folder().join(format!("commit-{n}.writes")),
-    format!("{dev}-{n}"),
-    );
-    }
     let cuts = recorded.cuts(&lab);
     let classes = cuts.judge(&lab, STATES, true);
     assert!(classes.len() >= 3);
