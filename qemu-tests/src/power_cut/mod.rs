@@ -30,6 +30,6 @@ pub use failing::{FailingDisk, Fault};
 pub use log::{Operation, WriteLog};
 pub use recording::{Recording, Window};
 pub use replay::Replay;
-pub use sample::sample;
+pub use sample::Sample;
 pub use served::Served;
 pub use states::{CrashState, States};

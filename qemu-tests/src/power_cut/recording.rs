@@ -133,6 +133,11 @@ impl Recording {
             .map(Some)
     }
 
+    /// The image that guests write to: all disks one after the other.
+    pub fn common(&self) -> &Path {
+        &self.common
+    }
+
     /// The disks, without the one for marks.
     pub fn disks(&self) -> &[Window] {
         &self.disks

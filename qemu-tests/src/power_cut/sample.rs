@@ -1,15 +1,59 @@
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
 
-use super::states::CrashState;
+use super::choice::Bounds;
+use super::replay::Replay;
+use super::states::{CrashState, States};
 
-/// Chooses at most `most` of all states, by their numbers in order, such that every stretch between two flushes gets as
-/// many of them as any other, as far as it has so many; the first and the last state are among them.
-pub fn sample(states: &[CrashState<'_>], most: usize) -> Vec<usize> {
-    let epochs = states.iter().map(|state| state.flushed);
-    of_epochs(&epochs.collect::<Vec<_>>(), most)
+/// Some of the crash states of a recording.
+#[derive(Clone, Debug)]
+pub struct Sample<'a> {
+    /// In the order of the recording, each once.
+    pub states: Vec<CrashState<'a>>,
+    /// How many there were to choose from.
+    pub of: usize,
 }
 
-/// The same for states of which each is given by the stretch it is in.
+impl Replay {
+    /// At most `most` states, such that every stretch between two flushes gets as many of them as any other, as far
+    /// as it has so many; the first and the last of all are among them. States with the same bytes count as one.
+    pub fn sample(&self, bounds: Bounds, most: usize) -> Sample<'_> {
+        let epochs = epochs(States::new(self, bounds));
+        Sample {
+            states: taken(States::new(self, bounds), &of_epochs(&epochs, most)),
+            of: epochs.len(),
+        }
+    }
+}
+
+/// The stretch of each state, whatever its bytes.
+fn epochs(mut states: States<'_>) -> Vec<usize> {
+    let mut epochs = Vec::new();
+    for epoch in 0.. {
+        if !states.advance() {
+            break;
+        }
+        epochs.extend(repeat_n(epoch, states.queue.len()));
+        states.queue.clear();
+    }
+    epochs
+}
+
+/// The states with these numbers.
+fn taken<'a>(mut states: States<'a>, numbers: &[usize]) -> Vec<CrashState<'a>> {
+    let (mut number, mut found) = (0, Vec::new());
+    while states.advance() {
+        while let Some(picks) = states.queue.pop_front() {
+            if numbers.binary_search(&number).is_ok() {
+                found.extend(states.unseen(picks));
+            }
+            number += 1;
+        }
+    }
+    found
+}
+
+/// Numbers of states of which each is given by the stretch it is in.
 fn of_epochs(epochs: &[usize], most: usize) -> Vec<usize> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (number, epoch) in epochs.iter().enumerate() {

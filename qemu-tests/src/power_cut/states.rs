@@ -67,7 +67,7 @@ pub struct States<'a> {
     /// The fingerprint of what is flushed: the sum, and what each written sector adds to it.
     print: u128,
     prints: HashMap<u64, u128>,
-    queue: VecDeque<Vec<Pick>>,
+    pub(super) queue: VecDeque<Vec<Pick>>,
     seen: HashSet<(u128, usize)>,
 }
 
@@ -96,7 +96,7 @@ impl<'a> States<'a> {
     }
 
     /// Goes on to the next step before which there are states: one that makes writes durable, or the end.
-    fn advance(&mut self) -> bool {
+    pub(super) fn advance(&mut self) -> bool {
         loop {
             let step = self.replay.steps.get(self.step).copied();
             let settles = match step {
@@ -149,6 +149,13 @@ impl<'a> States<'a> {
         }
     }
 
+    /// The state with these writes of the unflushed ones, unless one with the same bytes has been.
+    pub(super) fn unseen(&mut self, picks: Vec<Pick>) -> Option<CrashState<'a>> {
+        let state = self.state(picks);
+        let is_new = self.seen.insert((state.print, state.marks));
+        is_new.then_some(state)
+    }
+
     fn state(&self, picks: Vec<Pick>) -> CrashState<'a> {
         let mut over: HashMap<u64, u128> = HashMap::new();
         let mut print = self.print;
@@ -182,8 +189,7 @@ impl<'a> Iterator for States<'a> {
     fn next(&mut self) -> Option<CrashState<'a>> {
         loop {
             while let Some(picks) = self.queue.pop_front() {
-                let state = self.state(picks);
-                if self.seen.insert((state.print, state.marks)) {
+                if let Some(state) = self.unseen(picks) {
                     return Some(state);
                 }
             }

@@ -6,11 +6,12 @@ mod recovery;
 mod ways;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qemu_tests::Machine;
-use qemu_tests::power_cut::{Bounds, Canvas, CrashState, Recording, Replay, Served, sample};
+use qemu_tests::power_cut::{Bounds, Canvas, CrashState, Recording, Replay, Sample, Served};
 
 use crate::lab::Lab;
 use loader::{Loader, View};
@@ -66,6 +67,8 @@ impl Recorded {
     pub fn cuts(self, lab: &Lab) -> Cuts {
         let replay = Arc::new(Replay::of(&self.recording).unwrap());
         let served = Served::new(&replay, lab.folder()).unwrap();
+        // It has the length of all disks, and the recording says all that is in it.
+        fs::remove_file(self.recording.common()).unwrap();
         Cuts { replay, served }
     }
 }
@@ -83,15 +86,16 @@ impl Cuts {
         self.disks(lab, "applied", &self.replay.complete())
     }
 
-    /// Looks at so many states: each loader reads what is wholly old or wholly new, as far as one selector reaches;
-    /// a kernel recovers every file system, and each file in it is old or new. Gives their classes.
-    pub fn judge(&self, lab: &Lab, most: usize) -> Vec<Class<'_>> {
-        let all: Vec<CrashState<'_>> = self.replay.states(BOUNDS).collect();
-        let total = all.len();
-        let chosen = sample(&all, most).into_iter();
-        let states: Vec<CrashState<'_>> = chosen.map(|number| all[number].clone()).collect();
-        drop(all);
-        assert_eq!(states.len(), most.min(total), "of {total}");
+    /// Looks at so many states, a few less where some have the same bytes: each loader reads what is wholly old or wholly new, as far as one selector reaches;
+    /// a kernel recovers every file system, and each file in it is old or new. All of every file system is checked too
+    /// where it is `thorough`. Gives their classes.
+    pub fn judge(&self, lab: &Lab, most: usize, thorough: bool) -> Vec<Class<'_>> {
+        let Sample { states, of: total } = self.replay.sample(BOUNDS, most);
+        assert!(
+            states.len() >= most * 15 / 16,
+            "{} of {total}",
+            states.len()
+        );
         let views = self.views(lab, &states);
         let (old, new) = (&views[0], &views[views.len() - 1]);
         let letters: Vec<_> = views.iter().map(|view| letters(view, old, new)).collect();
@@ -100,7 +104,7 @@ impl Cuts {
             let wrong = letters.as_ref().err();
             complaints.extend(wrong.map(|why| format!("{state}: a loader reads {why}")));
         }
-        let recovered = self.recovered(lab, &states);
+        let recovered = self.recovered(lab, &states, thorough);
         complaints.extend(torn(&states, &recovered));
         assert!(
             complaints.is_empty(),
@@ -147,24 +151,37 @@ impl Cuts {
         let mut canvases: Vec<Canvas<'_>> = (0..count).map(canvas).collect();
         let loaders = Loader::all(&lab.installed.manifest);
         assert!(!loaders.is_empty());
-        let look = |state: &CrashState<'_>| {
+        let mut look = |state: &CrashState<'_>| {
             for canvas in &mut canvases {
                 canvas.show(state).unwrap();
             }
             let images: Vec<&Path> = canvases.iter().map(Canvas::path).collect();
             loaders.iter().map(|loader| loader.view(&images)).collect()
         };
-        states.iter().map(look).collect()
+        let views = states.iter().map(&mut look).collect();
+        for canvas in &canvases {
+            fs::remove_file(canvas.path()).unwrap();
+        }
+        views
     }
 
     /// What a kernel recovers of each state.
-    fn recovered(&self, lab: &Lab, states: &[CrashState<'_>]) -> Vec<Result<Recovered, String>> {
+    fn recovered(
+        &self,
+        lab: &Lab,
+        states: &[CrashState<'_>],
+        thorough: bool,
+    ) -> Vec<Result<Recovered, String>> {
         let mut all = Vec::new();
         for (round, states) in states.chunks(DISKS / lab.installed.disks.len()).enumerate() {
             let disks = states.iter().enumerate().map(|(number, state)| {
                 self.disks(lab, &format!("recovered-{round}-{number}"), state)
             });
-            all.extend(lab.recover(&format!("recover-{round}"), &disks.collect::<Vec<_>>()));
+            all.extend(lab.recover(
+                &format!("recover-{round}"),
+                &disks.collect::<Vec<_>>(),
+                thorough,
+            ));
         }
         all
     }

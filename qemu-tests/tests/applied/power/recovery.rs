@@ -12,7 +12,7 @@ use qemu_tests::{Boot, Device, Machine, Milestone, Port, Slot};
 use crate::lab::{Lab, guest_image};
 
 /// Disks of one guest: as many as a bus of their own takes.
-pub const DISKS: usize = 30;
+pub const DISKS: usize = 32;
 /// For each state on the reference machine, some ten times what is seen there.
 const TO_RECOVER: Duration = Duration::from_secs(40);
 const RECOVERED: &str = "recovered: all";
@@ -54,8 +54,13 @@ const LIST: &str = "echo x >preflight-probe; sync; rm preflight-probe; \
 const COMPLAINTS: &str = "dmesg | grep -i -e 'ext4-fs.*\\(error\\|warn\\)' -e 'btrfs.*\\(error\\|critical\\|corrupt\\)' -e 'fat-fs.*error' \
      -e 'i/o error' | sed 's/^/complaint /'; dmesg -c >/dev/null";
 
-/// Mounts the root on these disks at /m, and lists it; then the ESPs.
-fn script(golden: Golden, disks: &[String]) -> String {
+/// Mounts the root on these disks at /m, and lists it; then the ESPs. All of a file system is checked where it is
+/// `thorough`.
+fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
+    let check = |tool: &str| match thorough {
+        true => format!("{tool} >&2; "),
+        false => String::new(),
+    };
     let roots: Vec<String> = disks.iter().map(|disk| format!("{disk}3")).collect();
     let first = &roots[0];
     let root = format!("cd /m; {LIST}; ");
@@ -66,7 +71,8 @@ fn script(golden: Golden, disks: &[String]) -> String {
             let devices = devices.collect::<Vec<_>>().join(",");
             format!(
                 "btrfs device scan {all} >&2; mount -t btrfs -o {devices} {first} /m; {root} resolve boot/grub/grub.cfg; \
-                 cd /; umount /m; btrfs check --readonly {first} >&2; btrfs device scan --forget"
+                 cd /; umount /m; {}btrfs device scan --forget",
+                check(&format!("btrfs check --readonly {first}"))
             )
         }
         Golden::ZfsSystemdBoot => {
@@ -87,8 +93,9 @@ fn script(golden: Golden, disks: &[String]) -> String {
         }
         _ => format!(
             "lvm lvchange -qq -ay {CONFIG} --devices {first} pve/root; mount -t ext4 /dev/mapper/pve-root /m; {root} \
-             resolve boot/grub/grub.cfg; cd /; umount /m; e2fsck -fn /dev/mapper/pve-root >&2; \
-             lvm lvchange -qq -an {CONFIG} --devices {first} pve/root"
+             resolve boot/grub/grub.cfg; cd /; umount /m; {}\
+             lvm lvchange -qq -an {CONFIG} --devices {first} pve/root",
+            check("e2fsck -fn /dev/mapper/pve-root")
         ),
     };
     format!("{RESOLVE}; mkdir -p /m; {system}; {COMPLAINTS}")
@@ -96,7 +103,12 @@ fn script(golden: Golden, disks: &[String]) -> String {
 
 impl Lab {
     /// Recovers states, each on disks of its own, which are written to; for each what came of it, or what is wrong.
-    pub fn recover(&self, phase: &str, states: &[Vec<PathBuf>]) -> Vec<Result<Recovered, String>> {
+    pub fn recover(
+        &self,
+        phase: &str,
+        states: &[Vec<PathBuf>],
+        thorough: bool,
+    ) -> Vec<Result<Recovered, String>> {
         let mut number = 0;
         let mut requests = Vec::new();
         for state in states {
@@ -104,7 +116,8 @@ impl Lab {
                 number += 1;
                 node(number - 1)
             });
-            let script = script(self.installed.golden(), &disks.collect::<Vec<_>>());
+            let disks: Vec<String> = disks.collect();
+            let script = script(self.installed.golden(), &disks, thorough);
             requests.push(Request::shell(&format!(
                 "echo recovering >/dev/console; {script}"
             )));
@@ -175,7 +188,7 @@ fn parsed(text: &str) -> Result<Recovered, String> {
 #[test]
 fn disks_behind_the_26th_have_two_letters() {
     assert_eq!(
-        [0, 25, 26, 29].map(node),
-        ["/dev/vda", "/dev/vdz", "/dev/vdaa", "/dev/vdad"]
+        [0, 25, 26, 31].map(node),
+        ["/dev/vda", "/dev/vdz", "/dev/vdaa", "/dev/vdaf"]
     );
 }
