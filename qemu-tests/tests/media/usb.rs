@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -78,6 +79,39 @@ fn a_stick_that_has_grown_is_the_one_that_was_booted_at_its_next_start_too() {
     assert!(second.result.saved.unwrap().folder.ends_with("-2"));
     assert_eq!(stick.place().unwrap(), place);
     assert_eq!(other.files().unwrap(), []);
+}
+
+/// The boot files: all between the partition table and the place for results as the image has it.
+fn boot_files(stick: &Stick, end: usize) -> Vec<u8> {
+    let mut bytes = vec![0; end - (1 << 20)];
+    let image = File::open(stick.path()).unwrap();
+    image.read_exact_at(&mut bytes, 1 << 20).unwrap();
+    bytes
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn a_first_boot_whose_power_fails_while_it_writes_is_made_good_by_the_next_one() {
+    let Some(lab) = Lab::open() else { return };
+    let stick = lab.stick(&[]);
+    let image = File::options().write(true).open(stick.path()).unwrap();
+    image.set_len(STICK).unwrap();
+    let end = stick.place().unwrap().start;
+    let before = boot_files(&stick, end);
+
+    let mut run = lab.start("media-usb-cut", machine(&stick));
+    lab.choose(&mut run, "");
+    run.wait_stick_write().unwrap();
+    drop(run);
+    assert!(boot_files(&stick, end) == before);
+    assert_eq!(stick.complaint().unwrap(), None);
+
+    let mut run = lab.start("media-usb-after-cut", machine(&stick));
+    lab.choose(&mut run, "");
+    let seen = lab.finish(&mut run);
+    is_saved_on(&stick, &seen.result);
+    is_sound_and_large(&stick);
+    assert!(boot_files(&stick, end) == before);
 }
 
 #[test]
