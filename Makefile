@@ -95,6 +95,16 @@ usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB sti
 $(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER)
 	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
+.PHONY: iso
+iso: $(OUT)/preflight.iso ## the CD, out/preflight.iso: for a drive, a remote console, Ventoy, or a stick
+
+$(OUT)/preflight.iso: $(OUT)/initramfs.img $(BUILDER)
+	@$(BUILDER) iso --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+
+.PHONY: netboot
+netboot: image ## kernel, initramfs and a script for iPXE, in out/netboot
+	@$(BUILDER) netboot --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $(OUT)/netboot
+
 .PHONY: run
 run: image $(LAB) ## boot the image on an emulated machine with a GPU and show the assessment
 	@$(LAB) run --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img
@@ -161,11 +171,11 @@ deny: tools
 	cargo deny --log-level error --offline --locked check licenses bans sources
 
 .PHONY: reproducible
-reproducible: usb ## build the images again in another folder and compare the bytes
+reproducible: usb iso ## build the images again in another folder and compare the bytes
 	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
 	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
-	$(MAKE) --no-print-directory -C "$$other" usb BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
-	for file in initramfs.img vmlinuz preflight.img; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
+	$(MAKE) --no-print-directory -C "$$other" usb iso BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
+	for file in initramfs.img vmlinuz preflight.img preflight.iso; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
 .PHONY: golden
