@@ -1,8 +1,10 @@
 //! One file for each subcommand, and what they share.
 
+pub(crate) mod completions;
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
 pub(crate) mod inspect;
+pub(crate) mod manual;
 pub(crate) mod netboot;
 mod output;
 pub(crate) mod usb;
