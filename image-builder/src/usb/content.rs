@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::{Recipe, UsbError};
@@ -7,10 +5,7 @@ use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
 use crate::fat::NewFile;
 use crate::grub::Packages;
 use crate::io;
-
-/// The setup header's magic number (the kernel's boot.rst) and where it stands.
-const MAGIC: &[u8] = b"HdrS";
-const MAGIC_AT: usize = 0x202;
+use crate::kernel_image::KernelImage;
 
 /// What goes onto the EFI system partition, in the order in which a start reads it.
 pub(super) struct Content {
@@ -26,7 +21,7 @@ impl Content {
         let menu = menu.grub_config(packages.efi_commands()?)?;
         files.push(NewFile::new(GRUB_CONFIG, menu));
         let kernel = io::read(&recipe.kernel)?;
-        if kernel.get(MAGIC_AT..MAGIC_AT + MAGIC.len()) != Some(MAGIC) {
+        if KernelImage::parse(&kernel).is_none() {
             let path = recipe.kernel.display().to_string();
             return Err(UsbError::NoKernel { path });
         }
@@ -57,14 +52,4 @@ fn digest(files: &[NewFile], modified: u32) -> [u8; 32] {
         digest.update(&file.content);
     }
     digest.finalize().into()
-}
-
-/// In hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use content::Content;
 pub use error::UsbError;
 
+use crate::digest::sha256;
 use crate::fat::{self, Kind, NewFile, Volume};
 use crate::gpt::{self, Guid, Partition};
 use crate::grub::{BOOT_CODE, Packages};
@@ -208,7 +209,7 @@ impl BuiltFile {
         Self {
             path: file.path.clone(),
             bytes: file.content.len(),
-            sha256: content::sha256(&file.content),
+            sha256: sha256(&file.content),
         }
     }
 }
