@@ -115,7 +115,7 @@ soak: TOOLS += $(MUTANTS)
 soak: tools image fuzz mutants ## all that takes long: make fuzz, make mutants, 100000 edits of files, all crash states, all installed systems changed, 200 random machines (COUNT=n, SEED=n)
 	PROPTEST_CASES=100000 cargo nextest run --locked --no-fail-fast -p plan -E 'test(edit::properties)'
 	PREFLIGHT_LAB=complete cargo nextest run --locked --no-fail-fast -p qemu-tests \
-	  --run-ignored ignored-only -E 'binary(applied)'
+	  --run-ignored ignored-only -E 'binary(applied) or binary(media)'
 	PREFLIGHT_LAB=complete PREFLIGHT_CRASH_STATES=all cargo nextest run --locked --no-fail-fast -p qemu-tests \
 	  -E 'test(in_every_crash_state_of_a_commit)'
 	PREFLIGHT_LAB=complete PREFLIGHT_MACHINES=$(or $(COUNT),200) PREFLIGHT_SEED=$(or $(SEED),$(shell date +%s)) \

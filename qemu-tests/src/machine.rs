@@ -41,6 +41,7 @@ pub struct Machine {
     tables: Vec<PathBuf>,
     sata: Vec<PathBuf>,
     stick: Option<(PathBuf, bool)>,
+    other_stick: Option<PathBuf>,
 }
 
 impl Machine {
@@ -61,6 +62,7 @@ impl Machine {
             tables: Vec::new(),
             sata: Vec::new(),
             stick: None,
+            other_stick: None,
         }
     }
 
@@ -166,6 +168,12 @@ impl Machine {
     /// With this USB stick.
     pub fn stick(mut self, stick: &Stick) -> Self {
         self.stick = Some((stick.path().to_owned(), stick.is_read_only()));
+        self
+    }
+
+    /// With another USB stick, which firmware does not boot from.
+    pub fn other_stick(mut self, stick: &Stick) -> Self {
+        self.other_stick = Some(stick.path().to_owned());
         self
     }
 
@@ -317,6 +325,15 @@ impl Machine {
             devices.push(Argument::device(json!({
                 "driver": "usb-storage", "id": "stick", "bus": "xhci.0", "port": "2",
                 "drive": "stick-disk", "removable": true, "serial": "preflight-stick",
+                // Behind a kernel that QEMU is given, which has 0.
+                "bootindex": 1,
+            })));
+        }
+        if let Some(image) = &self.other_stick {
+            devices.push(block_node("other-stick-disk", image, false));
+            devices.push(Argument::device(json!({
+                "driver": "usb-storage", "bus": "xhci.0", "port": "3",
+                "drive": "other-stick-disk", "removable": true, "serial": "other-stick",
             })));
         }
         devices

@@ -1,7 +1,8 @@
 //! The boot stick's data partition as a disk image, in the states that a person's stick can be in.
 
 use std::fs;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -123,6 +124,11 @@ impl Stick {
         }
     }
 
+    /// Where its files lie in the image, bytes.
+    pub fn place(&self) -> io::Result<Range<usize>> {
+        gpt::partition_named(&mut fs::File::open(&self.path)?, NAME)
+    }
+
     /// What `fsck.fat` has against the file system; none when it is clean, or when there is no `fsck.fat`
     /// here to ask.
     pub fn complaint(&self) -> io::Result<Option<String>> {
@@ -147,11 +153,12 @@ impl Stick {
     }
 
     fn volume(&self) -> io::Result<Vec<u8>> {
-        let disk = fs::read(&self.path)?;
-        let place = gpt::partition_named(&mut Cursor::new(&disk), NAME)?;
-        disk.get(place)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| io::Error::other(format!("{} is cut", self.path.display())))
+        let mut disk = fs::File::open(&self.path)?;
+        let place = gpt::partition_named(&mut disk, NAME)?;
+        let mut volume = vec![0; place.len()];
+        disk.seek(io::SeekFrom::Start(place.start as u64))?;
+        disk.read_exact(&mut volume)?;
+        Ok(volume)
     }
 }
 

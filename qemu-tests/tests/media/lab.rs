@@ -9,7 +9,7 @@ use image_builder::netboot;
 use image_builder::usb::{self, Recipe};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
-    baseline, same_from_capture,
+    baseline,
 };
 use tempfile::TempDir;
 
@@ -149,8 +149,7 @@ pub fn machine(stick: &Stick) -> Machine {
         .stick(stick)
 }
 
-/// The assessment was made and lies on the stick, whole, on a clean file system, and says the same as the machine
-/// did.
+/// The assessment was made and lies on the stick, whole and on a clean file system.
 pub fn is_saved_on(stick: &Stick, result: &RunResult) {
     assert_eq!(result.save_error, None);
     let saved = result.saved.as_ref().unwrap();
@@ -161,5 +160,4 @@ pub fn is_saved_on(stick: &Stick, result: &RunResult) {
     assert_eq!(json, result.assessment);
     assert_eq!(json["schema"], "preflight.assessment/1");
     assert_eq!(stick.complaint().unwrap(), None);
-    same_from_capture(result, stick).unwrap();
 }

@@ -22,6 +22,8 @@ struct State {
     loading: Option<String>,
     /// Disks that were set read-only.
     guarded: BTreeSet<String>,
+    /// The stick's disk while its partition table is made anew: its partitions come and go.
+    left_alone: Option<String>,
     /// Modaliases without a module in the image, of devices that are there.
     without_module: BTreeSet<String>,
     /// What a person should read.
@@ -99,6 +101,14 @@ impl Devices {
     /// Disks that are held read-only.
     pub fn guarded(&self) -> Vec<String> {
         self.state().guarded.iter().cloned().collect()
+    }
+
+    /// Keeps the flags of this disk as they are while `work` changes its partitions.
+    pub fn leaving_alone<T>(&self, disk: &str, work: impl FnOnce() -> T) -> T {
+        self.state().left_alone = Some(disk.to_owned());
+        let done = work();
+        self.state().left_alone = None;
+        done
     }
 
     fn complain(&self, message: String) {
@@ -210,6 +220,9 @@ impl Keeper {
     /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person
     /// named for the results, the other partitions are held all the same.
     fn guard(&mut self, disk: &Disk) {
+        if self.devices.state().left_alone.as_ref() == Some(&disk.name) {
+            return;
+        }
         let nodes =
             || std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
         if let Some(chosen) = self.chosen_on(disk) {

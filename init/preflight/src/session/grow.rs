@@ -5,31 +5,52 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use storage::{DataPlace, Growth, Stick};
 
+use super::devices::Devices;
+
 /// Somebody may be reading what a partition carries just now.
 const PATIENCE: Duration = Duration::from_secs(5);
 const A_MOMENT: Duration = Duration::from_millis(50);
 
+/// What became of the stick's place for results.
+pub enum Place {
+    /// It is what it was.
+    AsItWas,
+    /// It has so many bytes now.
+    Larger(u64),
+    /// It is another one, and the kernel still has the old one: what is saved there would be lost.
+    Unreachable(anyhow::Error),
+}
+
 /// Gives the stick's place for results the rest of the stick, at the first boot of one that an image was written
-/// to; tells how many bytes it has now. `None` when there is nothing to be done, or no stick.
-pub fn grow(place: &DataPlace) -> anyhow::Result<Option<u64>> {
+/// to.
+pub fn grow(place: &DataPlace, devices: &Devices) -> anyhow::Result<Place> {
     if !place.is_stick() {
-        return Ok(None);
+        return Ok(Place::AsItWas);
     }
     let Some(stick) = storage::find_stick(Path::new("/sys"), place)? else {
-        return Ok(None);
+        return Ok(Place::AsItWas);
     };
     if stick.write_protected || !storage::can_grow(&stick)? {
-        return Ok(None);
+        return Ok(Place::AsItWas);
     }
+    devices.leaving_alone(&stick.disk, || make_anew(&stick, place))
+}
+
+fn make_anew(stick: &Stick, place: &DataPlace) -> anyhow::Result<Place> {
     // The kernel must be able to take the new table, or results would go where the old one has them.
-    reread(&stick)?;
-    match storage::grow(&stick)? {
-        Growth::Grown(bytes) => {
-            reread(&stick).context("restart to use it")?;
-            wait_for(place);
-            Ok(Some(bytes))
-        }
-        Growth::NotNeeded | Growth::InUse => Ok(None),
+    reread(stick)?;
+    let grown = storage::grow(stick);
+    if matches!(grown, Ok(Growth::NotNeeded | Growth::InUse)) {
+        return Ok(Place::AsItWas);
+    }
+    // Also when a write failed: the new table may count already.
+    if let Err(error) = reread(stick).context("restart, and look again") {
+        return Ok(Place::Unreachable(error));
+    }
+    wait_for(place);
+    match grown? {
+        Growth::Grown(bytes) => Ok(Place::Larger(bytes)),
+        Growth::NotNeeded | Growth::InUse => Ok(Place::AsItWas),
     }
 }
 
@@ -44,13 +65,10 @@ fn reread(stick: &Stick) -> anyhow::Result<()> {
     }
 }
 
-/// Until the new partition is there and was recognised: until then its disk is held read-only.
+/// Until the new partition is there and was recognised.
 fn wait_for(place: &DataPlace) {
     let started = Instant::now();
-    let ready = || {
-        let stick = storage::find_stick(Path::new("/sys"), place);
-        stick.is_ok_and(|stick| stick.is_some_and(|stick| !stick.write_protected))
-    };
+    let ready = || storage::find_stick(Path::new("/sys"), place).is_ok_and(|stick| stick.is_some());
     while !ready() && started.elapsed() < PATIENCE {
         thread::sleep(A_MOMENT);
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use storage::PROGRAM_PATIENCE;
 
 use super::devices::Devices;
+use super::grow::{self, Place};
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
@@ -135,7 +136,8 @@ impl Session {
                     }
                 };
                 let roms = roms.as_deref().unwrap_or_default();
-                self.save_and_show(&source, &look, roms, capture, systems.as_ref())
+                let place = self.grow_stick(&devices);
+                self.save_and_show(&source, &look, roms, capture, systems.as_ref(), place)
             }
             Err(error) => {
                 let text = format!("The machine could not be read: {error}");
@@ -228,6 +230,7 @@ impl Session {
         roms: &[RomReading],
         capture: Option<Vec<u8>>,
         systems: Option<&Systems>,
+        place: anyhow::Result<()>,
     ) -> Pages {
         self.milestone("assessed");
         self.milestone("saving");
@@ -241,8 +244,7 @@ impl Session {
             files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
             files.push(("systems.json".to_owned(), json.into_bytes()));
         }
-        self.grow_stick();
-        let saved = self.save(source, look, files);
+        let saved = place.and_then(|()| self.save(source, look, files));
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
         match &saved {
@@ -299,20 +301,23 @@ impl Session {
         save::save(&self.options.data, &look.machine.board, &files, slow)
     }
 
-    fn grow_stick(&mut self) {
-        match super::grow::grow(&self.options.data) {
-            Ok(Some(bytes)) => {
+    /// An error when nothing can be saved any more.
+    fn grow_stick(&mut self, devices: &Devices) -> anyhow::Result<()> {
+        match grow::grow(&self.options.data, devices) {
+            Ok(Place::Larger(bytes)) => {
                 let megabytes = bytes / 1_000_000;
                 self.say(&format!(
                     "The stick's place for results now takes the rest of the stick: {megabytes} MB."
                 ));
             }
-            Ok(None) => {}
+            Ok(Place::AsItWas) => {}
+            Ok(Place::Unreachable(error)) => return Err(error),
             // Saving says more about a stick that cannot be found or told from another.
             Err(error) => {
                 tracing::warn!("the stick's place for results was not made larger: {error:#}")
             }
         }
+        Ok(())
     }
 
     fn send_result(&mut self, assessment: Option<&Assessment>, saved: &anyhow::Result<Saved>) {
