@@ -1,21 +1,89 @@
-//! The copyright files of the Debian packages that an image carries files of.
+//! The Debian packages that the files of an image come from, with their copyright files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
 
 use crate::elf::SystemRoot;
 use crate::io::{self, IoError};
 
 const PACKAGE_LISTS: &str = "/var/lib/dpkg/info";
+/// Where a package's own history begins with its source package and version. The first one that is there counts:
+/// what was only rebuilt has a file of its own for that.
+pub const CHANGELOGS: [&str; 3] = [
+    "changelog.Debian.amd64.gz",
+    "changelog.Debian.gz",
+    "changelog.gz",
+];
 
-/// The copyright file of each package that owns one of the files; the packages are found in dpkg's
-/// own lists, and a system without dpkg gives none.
-pub fn copyrights<'a>(
+/// A package that an image has files of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Name and version of its source package, as its changelog has them: `glibc 2.36-9+deb12u14`.
+    pub source: Option<String>,
+    /// The licences that its copyright file names, in Debian's short names; none where that is no file for
+    /// machines, as many are not.
+    pub licenses: BTreeSet<String>,
+}
+
+/// Packages and their files in one system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Their copyright files.
+    pub texts: BTreeMap<String, Vec<u8>>,
+    /// What is known of them.
+    pub packages: BTreeMap<String, Package>,
+    /// Which of the files that were asked for is of which package.
+    pub owners: BTreeMap<String, String>,
+}
+
+impl Package {
+    /// From a copyright file and the packed changelog.
+    pub fn new(copyright: &[u8], changelog: Option<&[u8]>) -> Self {
+        Self {
+            source: changelog.and_then(source),
+            licenses: licenses(copyright),
+        }
+    }
+}
+
+/// `glibc (2.36-9+deb12u14) bookworm; urgency=medium` is how a changelog begins (deb-changelog(5)).
+fn source(changelog: &[u8]) -> Option<String> {
+    const LONGEST: u64 = 1024;
+    let mut line = String::new();
+    let plain = std::io::Read::take(MultiGzDecoder::new(changelog), LONGEST);
+    BufReader::new(plain).read_line(&mut line).ok()?;
+    let (name, rest) = line.split_once(" (")?;
+    let (version, _) = rest.split_once(')')?;
+    Some(format!("{name} {version}"))
+}
+
+/// The short names in a copyright file for machines (debian.org/doc/packaging-manuals/copyright-format/1.0).
+fn licenses(copyright: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(copyright);
+    if !text.trim_start().starts_with("Format:") {
+        return BTreeSet::new();
+    }
+    let names = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("License:"));
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// The packages that own these files of a system, by dpkg's own lists; a system without dpkg has none.
+pub fn packages<'a>(
     root: &SystemRoot,
     files: impl IntoIterator<Item = &'a str>,
-) -> Result<BTreeMap<String, Vec<u8>>, IoError> {
-    let files: BTreeSet<&str> = files.into_iter().map(without_usr).collect();
+) -> Result<Found, IoError> {
+    let files: BTreeMap<&str, &str> = files
+        .into_iter()
+        .map(|file| (without_usr(file), file))
+        .collect();
     let folder = root.outside(PACKAGE_LISTS);
-    let mut found = BTreeMap::new();
+    let mut found = Found::default();
     if files.is_empty() || !folder.is_dir() {
         return Ok(found);
     }
@@ -28,19 +96,37 @@ pub fn copyrights<'a>(
         let package = package.split(':').next().unwrap_or(package);
         let owned = io::read(&list)?;
         let owned = String::from_utf8_lossy(&owned);
-        if !owned.lines().any(|path| files.contains(without_usr(path))) {
+        let mut owned = owned
+            .lines()
+            .filter_map(|path| files.get(without_usr(path)))
+            .peekable();
+        if owned.peek().is_none() {
             continue;
         }
-        if let Some(text) = copyright(root, package)? {
-            found.insert(package.to_owned(), text);
+        for file in owned {
+            found.owners.insert((*file).to_owned(), package.to_owned());
+        }
+        let copyright = document(root, package, "copyright")?;
+        let mut changelog = None;
+        for name in CHANGELOGS {
+            changelog = match changelog {
+                None => document(root, package, name)?,
+                some => some,
+            };
+        }
+        let text = copyright.as_deref().unwrap_or_default();
+        let known = Package::new(text, changelog.as_deref());
+        found.packages.insert(package.to_owned(), known);
+        if let Some(text) = copyright {
+            found.texts.insert(package.to_owned(), text);
         }
     }
     Ok(found)
 }
 
-/// The copyright file of one package, which may be a link to another package's.
-fn copyright(root: &SystemRoot, package: &str) -> Result<Option<Vec<u8>>, IoError> {
-    match root.locate(&format!("/usr/share/doc/{package}/copyright"))? {
+/// A file about one package, which may be a link to another package's.
+fn document(root: &SystemRoot, package: &str, name: &str) -> Result<Option<Vec<u8>>, IoError> {
+    match root.locate(&format!("/usr/share/doc/{package}/{name}"))? {
         Some(located) => Ok(Some(root.read(&located.path)?)),
         None => Ok(None),
     }
@@ -54,27 +140,54 @@ fn without_usr(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
 
     use super::*;
 
     #[test]
-    fn the_owner_of_a_file_gives_its_copyright() {
+    fn the_owner_of_a_file_gives_its_copyright_licences_and_version() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
+        let write = |path: &str, text: &[u8]| {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
         write(
             "var/lib/dpkg/info/libx1:amd64.list",
-            "/.\n/lib/multi\n/lib/multi/libx.so.1.2\n",
+            b"/.\n/lib/multi\n/lib/multi/libx.so.1.2\n",
         );
-        write("var/lib/dpkg/info/other.list", "/.\n/usr/bin/other\n");
-        write("usr/share/doc/libx1/copyright", "free\n");
-        write("usr/share/doc/other/copyright", "free too\n");
+        write("var/lib/dpkg/info/other.list", b"/.\n/usr/bin/other\n");
+        let copyright =
+            b"Format: 1.0\n\nFiles: *\nLicense: GPL-2+\n\nLicense: GPL-2+\n long text\n";
+        write("usr/share/doc/libx1/copyright", copyright);
+        write("usr/share/doc/other/copyright", b"free too\n");
+        let mut changelog = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        changelog
+            .write_all(b"libx (1.2-3) unstable; urgency=low\n\n  * New.\n")
+            .unwrap();
+        write(
+            "usr/share/doc/libx1/changelog.Debian.gz",
+            &changelog.finish().unwrap(),
+        );
         let root = SystemRoot::new(folder.path());
-        let found = copyrights(&root, ["/usr/lib/multi/libx.so.1.2"]).unwrap();
-        let expected = BTreeMap::from([("libx1".to_owned(), b"free\n".to_vec())]);
-        assert_eq!(found, expected);
+        let file = "/usr/lib/multi/libx.so.1.2";
+        let found = packages(&root, [file]).unwrap();
+        assert_eq!(
+            found.texts,
+            BTreeMap::from([("libx1".to_owned(), copyright.to_vec())])
+        );
+        assert_eq!(
+            found.owners,
+            BTreeMap::from([(file.to_owned(), "libx1".to_owned())])
+        );
+        let known = &found.packages["libx1"];
+        assert_eq!(known.source.as_deref(), Some("libx 1.2-3"));
+        assert_eq!(known.licenses, BTreeSet::from(["GPL-2+".to_owned()]));
+    }
+
+    #[test]
+    fn a_copyright_file_for_people_names_no_licence_to_a_machine() {
+        let known = Package::new(b"This is free.\nLicense: see below\n", Some(b"damaged"));
+        assert_eq!(known, Package::default());
     }
 }

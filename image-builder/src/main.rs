@@ -4,9 +4,9 @@ mod command;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use command::{fetch, initramfs, inspect, iso, netboot, usb};
+use command::{completions, fetch, initramfs, inspect, iso, manual, netboot, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -18,9 +18,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Completions(completions::Arguments),
     Fetch(fetch::Arguments),
     Initramfs(Box<initramfs::Arguments>),
     Inspect(inspect::Arguments),
+    Man(manual::Arguments),
     Netboot(netboot::Arguments),
     Iso(iso::Arguments),
     Usb(usb::Arguments),
@@ -28,9 +30,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),
         Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Initramfs(arguments) => initramfs::run(*arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Man(arguments) => manual::run(&arguments, &mut Arguments::command()),
         Command::Netboot(arguments) => netboot::run(arguments),
         Command::Iso(arguments) => iso::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),

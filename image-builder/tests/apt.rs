@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image_builder::apt::{self, Request, Suites};
 use image_builder::elf::SystemRoot;
-use image_builder::licenses::copyrights;
+use image_builder::licenses::packages;
 
 /// What was fetched, or `None` when the mirror cannot be reached.
 fn fetched(request: &Request, into: &Path) -> Option<Vec<String>> {
@@ -40,8 +40,10 @@ fn a_package_is_fetched_and_unpacked_without_a_trace() {
         .find(|place| tree.join(place).is_file())
         .unwrap();
     let root = SystemRoot::new(&tree);
-    let owners = copyrights(&root, [format!("/{place}").as_str()]).unwrap();
-    assert_eq!(owners.keys().collect::<Vec<_>>(), ["busybox-static"]);
+    let found = packages(&root, [format!("/{place}").as_str()]).unwrap();
+    assert_eq!(found.texts.keys().collect::<Vec<_>>(), ["busybox-static"]);
+    let source = found.packages["busybox-static"].source.as_deref().unwrap();
+    assert!(source.starts_with("busybox "), "{source}");
 }
 
 #[test]

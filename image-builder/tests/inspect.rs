@@ -110,3 +110,93 @@ fn a_file_of_another_kind_is_refused_with_the_kinds_that_are_known() {
     let (success, _, error) = said(&folder.path().join("missing"), "text");
     assert!(!success && error.contains("cannot open"), "{error}");
 }
+
+#[test]
+fn the_bill_of_materials_names_every_file_with_its_digests_and_what_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Sample::new();
+    let write = |path: &str, bytes: &[u8]| {
+        let path = sample.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let doc = format!("usr/share/doc/linux-image-{RELEASE}");
+    write(
+        &format!("{doc}/copyright"),
+        b"Format: 1.0\n\nFiles: *\nLicense: GPL-2\n",
+    );
+    let changelog = b"linux (6.1.0-1) unstable; urgency=low\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, changelog).unwrap();
+    write(&format!("{doc}/changelog.gz"), &packed.finish().unwrap());
+    sample.add(
+        "drivers/ata/ahci.ko",
+        &["depends=libata", "license=Dual BSD/GPL"],
+    );
+    let file = folder.path().join("initramfs.img");
+    image_builder::initramfs::build(&sample.recipe(LIST), &file, &|_| {}).unwrap();
+
+    let (success, bill, error) = said(&file, "spdx");
+    assert!(success, "{error}");
+    let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+    assert_eq!(bill["spdxVersion"], "SPDX-2.3");
+    assert_eq!(bill["creationInfo"]["created"], "1970-01-01T00:00:00Z");
+    let package = &bill["packages"][0];
+    assert_eq!(package["name"], format!("linux-image-{RELEASE}"));
+    assert_eq!(
+        (&package["versionInfo"], &package["licenseDeclared"]),
+        (&"6.1.0-1".into(), &"GPL-2.0-only".into())
+    );
+    let files = bill["files"].as_array().unwrap();
+    let entries = common::unpack(&file);
+    let regular = entries
+        .iter()
+        .filter(|entry| entry.header.mode() & 0o170_000 == 0o100_000);
+    assert_eq!(files.len(), regular.count());
+    let named = |name: &str| {
+        files
+            .iter()
+            .find(|file| file["fileName"].as_str().unwrap().ends_with(name))
+            .unwrap()
+    };
+    let ahci = named("/ahci.ko");
+    assert_eq!(ahci["licenseInfoInFiles"][0], "LicenseRef-Dual-BSD-GPL");
+    assert_eq!(
+        named("./init")["licenseInfoInFiles"][0],
+        "MIT OR Apache-2.0"
+    );
+    let contained = bill["relationships"].as_array().unwrap().iter();
+    let contained: Vec<_> = contained
+        .filter(|line| line["relationshipType"] == "CONTAINS")
+        .collect();
+    assert!(
+        contained
+            .iter()
+            .any(|line| line["relatedSpdxElement"] == ahci["SPDXID"])
+    );
+    // Every identifier that is used is one that is defined, each once.
+    let ids: Vec<_> = files
+        .iter()
+        .chain([package])
+        .map(|part| &part["SPDXID"])
+        .collect();
+    let unique: std::collections::BTreeSet<_> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+    assert_eq!(unique.len(), ids.len());
+    for line in bill["relationships"].as_array().unwrap() {
+        assert!(
+            unique.contains(line["relatedSpdxElement"].as_str().unwrap()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn an_image_of_another_maker_has_no_bill_of_materials() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("initrd.img");
+    let mut archive = Vec::new();
+    cpio::newc::trailer(&mut archive).unwrap();
+    fs::write(&file, archive).unwrap();
+    let (success, _, error) = said(&file, "spdx");
+    assert!(!success && error.contains("has no manifest"), "{error}");
+}

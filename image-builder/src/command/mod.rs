@@ -1,9 +1,11 @@
 //! One file for each subcommand, and what they share.
 
+pub(crate) mod completions;
 pub(crate) mod fetch;
 pub(crate) mod initramfs;
 pub(crate) mod inspect;
 pub(crate) mod iso;
+pub(crate) mod manual;
 mod medium;
 pub(crate) mod netboot;
 mod output;

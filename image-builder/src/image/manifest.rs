@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Image, Node};
+use super::{Image, Node, Origins};
+use crate::digest::sha256;
+use crate::licenses::Package;
 use crate::modules::{Cause, Modules};
 
 /// How much one reason brought into an image.
@@ -29,7 +31,12 @@ pub struct ModuleLine {
 struct FileLine<'a> {
     path: String,
     bytes: usize,
+    sha256: String,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +45,7 @@ struct Manifest<'a> {
     kernel: &'a str,
     modules: Vec<ModuleLine>,
     left_out: &'a [String],
+    packages: &'a BTreeMap<String, Package>,
     files: Vec<FileLine<'a>>,
 }
 
@@ -62,14 +70,22 @@ pub fn sizes(image: &Image) -> Vec<Size> {
     sizes
 }
 
-/// A JSON document of every file and module in an image and why it is there, for a look from
-/// inside.
-pub fn manifest(image: &Image, kernel: &str, modules: &Modules) -> serde_json::Result<Vec<u8>> {
+/// A JSON document of every file and module in an image, why it is there, which Debian package it is from and
+/// under which licence, for a look from inside.
+pub fn manifest(
+    image: &Image,
+    kernel: &str,
+    modules: &Modules,
+    origins: &Origins,
+) -> serde_json::Result<Vec<u8>> {
     let files = image.iter().filter_map(|(path, entry)| match &entry.node {
         Node::File { content, .. } => Some(FileLine {
             path: format!("/{path}"),
             bytes: content.len(),
+            sha256: sha256(content),
             reason: &entry.reason,
+            package: origins.package_of(path),
+            license: origins.license_of(path),
         }),
         _ => None,
     });
@@ -78,6 +94,7 @@ pub fn manifest(image: &Image, kernel: &str, modules: &Modules) -> serde_json::R
         kernel,
         modules: module_lines(modules),
         left_out: modules.left_out(),
+        packages: origins.packages(),
         files: files.collect(),
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;

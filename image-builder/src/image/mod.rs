@@ -3,7 +3,9 @@
 mod cpio;
 mod entries;
 mod manifest;
+mod origins;
 
 pub use cpio::{Level, write_archive};
 pub use entries::{Conflict, Entry, Image, Node};
 pub use manifest::{ModuleLine, Size, manifest, sizes};
+pub use origins::Origins;

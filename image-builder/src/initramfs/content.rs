@@ -6,9 +6,9 @@ use flate2::{Compression, GzBuilder};
 
 use super::{BuildError, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
-use crate::image::{Image, Node};
+use crate::image::{Image, Node, Origins};
 use crate::io::{Context, read};
-use crate::licenses::copyrights;
+use crate::licenses::{CHANGELOGS, Package, packages};
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
 
@@ -39,6 +39,7 @@ const BUSYBOX_PLACES: [&str; 2] = ["usr/bin/busybox", "bin/busybox"];
 /// An image in the making.
 pub(super) struct Content {
     image: Image,
+    origins: Origins,
 }
 
 impl Content {
@@ -49,6 +50,7 @@ impl Content {
     ) -> Result<Image, BuildError> {
         let mut content = Self {
             image: Image::default(),
+            origins: Origins::default(),
         };
         content.add_skeleton()?;
         content.add_init(&recipe.init)?;
@@ -61,7 +63,7 @@ impl Content {
             content.add_busybox(path)?;
         }
         content.add_programs(recipe)?;
-        add_manifest(&mut content.image, kernel, modules)?;
+        add_manifest(&mut content.image, kernel, modules, &content.origins)?;
         Ok(content.image)
     }
 
@@ -79,13 +81,21 @@ impl Content {
     fn add_init(&mut self, path: &Path) -> Result<(), BuildError> {
         let program = read(path)?;
         must_be_static(path, &program, "init")?;
+        self.origins.license("init", env!("CARGO_PKG_LICENSE"));
         Ok(self.image.add_program("init", program, "preflight")?)
     }
 
     fn add_modules(&mut self, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
         let folder = format!("lib/modules/{}", kernel.release());
+        let package = format!("linux-image-{}", kernel.release());
         for (_, module) in modules.iter() {
             let path = format!("{folder}/{}", module.path);
+            if let Some(license) = &module.info.license {
+                self.origins.license(&path, license);
+            }
+            if module.path.starts_with("kernel/") {
+                self.origins.file(&path, &package);
+            }
             let reason = format!("modules: {}", module.group);
             self.image
                 .add_file(&path, module.content.clone(), &reason)?;
@@ -110,13 +120,22 @@ impl Content {
             else {
                 continue;
             };
-            self.add_license(package, tree.read(&file)?)?;
+            let text = tree.read(&file)?;
+            let mut changelog = None;
+            for name in CHANGELOGS {
+                let read = || tree.read(&format!("usr/share/doc/{package}/{name}")).ok();
+                changelog = changelog.or_else(read);
+            }
+            let known = Package::new(&text, changelog.as_deref());
+            self.origins.package(package, known);
+            self.add_license(package, text)?;
         }
         Ok(())
     }
 
     fn add_license(&mut self, package: &str, text: Vec<u8>) -> Result<(), BuildError> {
         let path = format!("{LICENSES}/{package}");
+        self.origins.file(&path, package);
         Ok(self.image.add_file(&path, text, "licences")?)
     }
 
@@ -128,13 +147,16 @@ impl Content {
         let compressed = encoder.finish().at("compress", path)?;
         let place = "usr/share/preflight/pci.ids.gz";
         self.image.add_file(place, compressed, "device names")?;
-        self.add_licenses_of_files(&SystemRoot::new(Path::new("/")), [&*path.to_string_lossy()])
+        let origin = path.to_string_lossy().into_owned();
+        let files = BTreeMap::from([(place.to_owned(), origin)]);
+        self.add_packages_of(&SystemRoot::new(Path::new("/")), &files)
     }
 
     fn add_busybox(&mut self, path: &Path) -> Result<(), BuildError> {
         let program = if path.extension().is_some_and(|end| end == "deb") {
             let tree = Tree::open(path)?;
             self.add_licenses_of(&tree)?;
+            self.origins.file("bin/busybox", "busybox-static");
             busybox_of(&tree)?
         } else {
             read(path)?
@@ -182,28 +204,36 @@ impl Content {
         items: BTreeMap<String, Item>,
         reason: &str,
     ) -> Result<(), BuildError> {
-        let origins: Vec<String> = items
-            .values()
-            .filter_map(|item| match item {
-                Item::File { origin, .. } => Some(origin.clone()),
-                Item::Link(_) => None,
-            })
-            .collect();
+        let files = items.iter().filter_map(|(path, item)| match item {
+            Item::File { origin, .. } => Some((path.clone(), origin.clone())),
+            Item::Link(_) => None,
+        });
+        let files: BTreeMap<String, String> = files.collect();
         for (path, item) in items {
             match item {
                 Item::File { content, .. } => self.image.add_program(&path, content, reason)?,
                 Item::Link(target) => self.image.add(&path, Node::Link(target), reason)?,
             }
         }
-        self.add_licenses_of_files(root, origins.iter().map(String::as_str))
+        self.add_packages_of(root, &files)
     }
 
-    fn add_licenses_of_files<'a>(
+    /// `files`: paths in the image, and where each was in the system.
+    fn add_packages_of(
         &mut self,
         root: &SystemRoot,
-        files: impl IntoIterator<Item = &'a str>,
+        files: &BTreeMap<String, String>,
     ) -> Result<(), BuildError> {
-        for (package, text) in copyrights(root, files)? {
+        let found = packages(root, files.values().map(String::as_str))?;
+        for (path, origin) in files {
+            if let Some(package) = found.owners.get(origin) {
+                self.origins.file(path, package);
+            }
+        }
+        for (name, known) in found.packages {
+            self.origins.package(&name, known);
+        }
+        for (package, text) in found.texts {
             self.add_license(&package, text)?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use content::Content;
 pub use error::BuildError;
 pub use recipe::{Binary, MODULE_LIST, Recipe};
 
-use crate::image::{Image, Size, manifest, sizes, write_archive};
+use crate::image::{Image, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
 use crate::modules::{Kernel, Modules};
 use crate::package::Tree;
@@ -70,7 +70,12 @@ pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<
 }
 
 /// The manifest goes in last: it lists everything else.
-fn add_manifest(image: &mut Image, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
-    let text = manifest(image, kernel.release(), modules)?;
+fn add_manifest(
+    image: &mut Image,
+    kernel: &Kernel,
+    modules: &Modules,
+    origins: &Origins,
+) -> Result<(), BuildError> {
+    let text = manifest(image, kernel.release(), modules, origins)?;
     Ok(image.add_file("usr/share/preflight/manifest.json", text, "manifest")?)
 }

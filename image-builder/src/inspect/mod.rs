@@ -12,7 +12,8 @@ use serde::Serialize;
 
 pub use disk::{BootCode, Disk, DiskPartition, FatFile, FatVolume, TableCopy};
 pub use initramfs::{
-    ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, Totals,
+    ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, SpdxError,
+    Totals, spdx,
 };
 use source::Source;
 
@@ -93,7 +94,13 @@ pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
     })
 }
 
-/// What these bytes are when they are the whole of a file; none where they are nothing that a machine boots with.
+/// What a file with these bytes is, disk images included.
+pub fn look(bytes: &[u8]) -> Option<Content> {
+    let disk = disk::read(&Source::Bytes(bytes));
+    disk.map(Content::Disk).or_else(|| recognize(bytes))
+}
+
+/// What these bytes are when they are the whole of a file but no disk image; none where they are nothing that a machine boots with.
 pub fn recognize(bytes: &[u8]) -> Option<Content> {
     if let Some(kernel) = KernelImage::parse(bytes) {
         return Some(Content::Kernel(kernel));

@@ -4,11 +4,7 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes that are read where they are wanted: a disk is larger than memory.
 pub(super) enum Source<'a> {
-    File {
-        file: &'a File,
-        length: u64,
-    },
-    #[cfg(test)]
+    File { file: &'a File, length: u64 },
     Bytes(&'a [u8]),
 }
 
@@ -22,7 +18,6 @@ impl<'a> Source<'a> {
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::File { length, .. } => *length,
-            #[cfg(test)]
             Self::Bytes(bytes) => bytes.len() as u64,
         }
     }
@@ -38,7 +33,6 @@ impl<'a> Source<'a> {
                 file.read_exact_at(&mut bytes, at).ok()?;
                 Some(bytes)
             }
-            #[cfg(test)]
             Self::Bytes(bytes) => {
                 let at = usize::try_from(at).ok()?;
                 let length = usize::try_from(length).ok()?;

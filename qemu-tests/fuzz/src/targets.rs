@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use hardware::acpi::{Dmar, Ivrs, Madt};
 use hardware::vfct::Vfct;
 use hardware::{lspci, smbios};
+use image_builder::inspect::Content;
 use option_rom::{Rom, Trailing, Verdict};
 use pci::{ConfigSpace, Decoded};
 
@@ -12,6 +13,7 @@ use crate::{Target, archive, installed, machine};
 #[rustfmt::skip]
 pub const TARGETS: &[Target] = &[
     Target { name: "boot-entry", longest: 4096, fixtures: &[], run: installed::boot_entry },
+    Target { name: "boot-file", longest: 65536, fixtures: &[], run: boot_file },
     Target { name: "capture", longest: 16384, fixtures: &[], run: capture },
     Target { name: "capture-files", longest: 16384, fixtures: &[], run: capture_files },
     Target { name: "config-space", longest: 4096, fixtures: &["pci-config/libvirt"], run: config_space },
@@ -25,6 +27,22 @@ pub const TARGETS: &[Target] = &[
     Target { name: "smbios", longest: 4096, fixtures: &[], run: smbios },
     Target { name: "vfct", longest: 4096, fixtures: &[], run: vfct },
 ];
+
+/// Segments lie behind each other inside the file; a disk's files are told with what they are.
+fn boot_file(bytes: &[u8]) {
+    let Some(content) = image_builder::inspect::look(bytes) else {
+        return;
+    };
+    if let Content::Initramfs(initramfs) = &content {
+        let mut end = 0;
+        for segment in &initramfs.segments {
+            assert!(segment.offset >= end, "{segment:?}");
+            end = segment.offset + segment.packed;
+        }
+        assert!(end <= bytes.len());
+    }
+    let _ = serde_json::to_string(&content);
+}
 
 /// Capabilities are inside of what was read and each is named once; a machine of such functions is judged.
 fn config_space(bytes: &[u8]) {

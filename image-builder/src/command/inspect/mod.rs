@@ -4,10 +4,12 @@ mod table;
 
 use std::path::PathBuf;
 
-use image_builder::inspect::{Content, EfiProgram, inspect};
+use anyhow::Context;
+use image_builder::inspect::{Content, EfiProgram, inspect, spdx};
+use image_builder::io;
 use image_builder::kernel_image::KernelImage;
 
-use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::output::{clear_progress, megabytes, print, progress};
 
 /// Say what a file is and what is in it: an initramfs of any maker, a kernel, a stick or its image.
 ///
@@ -23,13 +25,27 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    /// Of an initramfs of ours: a bill of materials, SPDX 2.3 as JSON
+    Spdx,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Format::Spdx = arguments.format {
+        let file = &arguments.file;
+        let bill = spdx(&io::read(file)?)
+            .with_context(|| format!("cannot make a bill of materials of {}", file.display()))?;
+        return print(&serde_json::to_string_pretty(&bill)?);
+    }
     progress(&format!("reading {}", arguments.file.display()));
     let inspected = inspect(&arguments.file);
     clear_progress();
     let inspected = inspected?;
     print(&match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&inspected)?,
+        Format::Json | Format::Spdx => serde_json::to_string_pretty(&inspected)?,
         Format::Text => {
             let name = arguments.file.display().to_string();
             text(&name, inspected.bytes, &inspected.content)

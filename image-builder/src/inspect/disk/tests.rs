@@ -7,6 +7,8 @@ use crate::fat::{self as made, Kind, NewFile, Volume};
 use crate::gpt::{self, Partition};
 
 const MIB: u64 = 1 << 20;
+/// First byte of the partition.
+const START: usize = 1 << 20;
 
 fn files() -> Vec<NewFile> {
     let mut kernel = vec![0x5a; 60_000];
@@ -40,7 +42,7 @@ fn disk(kind: Kind, files: &[NewFile]) -> Vec<u8> {
     };
     let system = made::file_system(&volume, length, files).unwrap();
     let mut disk = disk.into_inner();
-    disk[usize::try_from(MIB).unwrap()..][..system.len()].copy_from_slice(&system);
+    disk[START..][..system.len()].copy_from_slice(&system);
     disk
 }
 
@@ -123,7 +125,7 @@ const FOLDER: u8 = 0x10;
 
 /// Where the first table of clusters begins: behind one sector, or thirty-two.
 fn table_start(bytes: &[u8]) -> usize {
-    let start = usize::try_from(MIB).unwrap();
+    let start = START;
     start + 512 * usize::from(u16::from_le_bytes([bytes[start + 14], bytes[start + 15]]))
 }
 
@@ -169,7 +171,7 @@ proptest! {
         damage in proptest::collection::vec((0usize..5, 0usize..4096, any::<u8>()), 1..12),
     ) {
         let mut bytes = disk(Kind::Fat16, &files());
-        let start = usize::try_from(MIB).unwrap();
+        let start = START;
         let places = [0, bytes.len() - 4096, start, table_start(&bytes), start + 16_384];
         for (place, offset, byte) in damage {
             let offset = if place == 2 { offset % 64 } else { offset };

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::MANIFEST;
+use super::{FileSeen, MANIFEST};
+use crate::licenses::Package;
 
 /// More differences than these tell nothing new.
 const DIFFERENCES: usize = 20;
@@ -11,12 +12,16 @@ const DIFFERENCES: usize = 20;
 #[derive(Default)]
 pub(super) struct Manifest {
     modules: BTreeMap<String, String>,
-    files: BTreeMap<String, FileLine>,
+    pub(super) files: BTreeMap<String, FileLine>,
+    /// Debian packages, by name; none in images that were built before they were told.
+    pub(super) packages: BTreeMap<String, Package>,
 }
 
 #[derive(Deserialize)]
 struct Document {
     modules: Vec<ModuleLine>,
+    #[serde(default)]
+    packages: BTreeMap<String, Package>,
     files: Vec<FileLine>,
 }
 
@@ -27,10 +32,13 @@ struct ModuleLine {
 }
 
 #[derive(Deserialize)]
-struct FileLine {
+pub(super) struct FileLine {
     path: String,
     bytes: u64,
+    sha256: Option<String>,
     reason: String,
+    pub(super) package: Option<String>,
+    pub(super) license: Option<String>,
 }
 
 impl Manifest {
@@ -40,6 +48,7 @@ impl Manifest {
         let modules = document.modules.into_iter();
         let files = document.files.into_iter();
         Some(Self {
+            packages: document.packages,
             modules: modules.map(|line| (line.name, line.because)).collect(),
             files: files
                 .map(|line| (line.path.trim_start_matches('/').to_owned(), line))
@@ -62,7 +71,7 @@ impl Manifest {
     }
 
     /// Files that are missing, added or of another size; none where there is no manifest.
-    pub(super) fn differences(&self, files: &BTreeMap<String, u32>) -> Vec<String> {
+    pub(super) fn differences(&self, files: &BTreeMap<String, FileSeen>) -> Vec<String> {
         if self.files.is_empty() {
             return Vec::new();
         }
@@ -71,9 +80,12 @@ impl Manifest {
             .iter()
             .filter_map(|(path, line)| match files.get(path) {
                 None => Some(format!("/{path} is in the manifest and not in the image")),
-                Some(bytes) if u64::from(*bytes) != line.bytes => Some(format!(
-                    "/{path} has {bytes} bytes; the manifest says {}",
-                    line.bytes
+                Some(file) if u64::from(file.bytes) != line.bytes => Some(format!(
+                    "/{path} has {} bytes; the manifest says {}",
+                    file.bytes, line.bytes
+                )),
+                Some(file) if line.sha256.is_some() && file.sha256 != line.sha256 => Some(format!(
+                    "/{path} has another content than the manifest says"
                 )),
                 Some(_) => None,
             });

@@ -5,6 +5,7 @@ mod manifest;
 mod newc;
 mod purpose;
 mod segments;
+mod spdx;
 #[cfg(test)]
 mod tests;
 
@@ -17,20 +18,19 @@ use manifest::Manifest;
 use newc::{Entry, Visitor};
 pub use purpose::Maker;
 pub use segments::Segment;
+pub use spdx::{SpdxError, spdx};
 
+use crate::digest::sha256;
 use crate::modules::{ModInfo, ModuleName};
 use crate::package;
 
 /// Where our images say what is in them.
 const MANIFEST: &str = "usr/share/preflight/manifest.json";
 const LICENSES: &str = "usr/share/preflight/licenses/";
-/// No manifest is larger.
-const LARGEST_MANIFEST: u32 = 16 << 20;
-/// Nor a module, unpacked.
-const LARGEST_MODULE: u32 = 128 << 20;
+/// No file is larger that an initramfs needs.
+const LARGEST_FILE: u32 = 128 << 20;
 
 const FILE_TYPE: u32 = 0o170_000;
-const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 /// What is in an initramfs.
@@ -123,10 +123,17 @@ impl Initramfs {
     }
 }
 
+/// A file whose path is known.
+struct FileSeen {
+    bytes: u32,
+    /// None where it is too large.
+    sha256: Option<String>,
+}
+
 /// What entries leave behind. Of two files with one path the later one holds, as in the kernel.
 #[derive(Default)]
 struct Collected {
-    files: BTreeMap<String, u32>,
+    files: BTreeMap<String, FileSeen>,
     modules: BTreeMap<String, ModuleSeen>,
     programs: BTreeSet<String>,
     maker: Option<Maker>,
@@ -135,27 +142,24 @@ struct Collected {
 
 impl Visitor for Collected {
     fn wants(&self, entry: &Entry) -> bool {
-        let most = match entry.name.as_str() {
-            MANIFEST => LARGEST_MANIFEST,
-            path if ModuleName::from_path(path).is_some() => LARGEST_MODULE,
-            _ => 0,
-        };
-        entry.mode & FILE_TYPE == REGULAR && entry.size <= most
+        entry.is_file() && entry.size <= LARGEST_FILE
     }
 
     fn visit(&mut self, entry: Entry, bytes: Vec<u8>) {
+        let is_file = entry.is_file();
         let Entry {
             name: path,
             mode,
             size,
+            ..
         } = entry;
         if let Some((folder, program)) = path.rsplit_once('/')
             && purpose::is_program_folder(folder)
-            && (mode & FILE_TYPE == LINK || mode & FILE_TYPE == REGULAR && mode & 0o111 != 0)
+            && (mode & FILE_TYPE == LINK || is_file && mode & 0o111 != 0)
         {
             self.programs.insert(program.to_owned());
         }
-        if mode & FILE_TYPE != REGULAR {
+        if !is_file {
             return;
         }
         if let Some(maker) = Maker::of(&path) {
@@ -164,10 +168,14 @@ impl Visitor for Collected {
         if path == MANIFEST {
             self.manifest = Manifest::parse(&bytes);
         }
+        let file = FileSeen {
+            bytes: size,
+            sha256: (size <= LARGEST_FILE).then(|| sha256(&bytes)),
+        };
         if let Some(module) = module(&path, size, bytes) {
             self.modules.insert(path.clone(), module);
         }
-        self.files.insert(path, size);
+        self.files.insert(path, file);
     }
 }
 
@@ -197,9 +205,9 @@ impl Collected {
             license_texts: texts.map(str::to_owned).collect(),
             module_licenses,
             early: early
-                .map(|(path, bytes)| ArchiveFile {
+                .map(|(path, file)| ArchiveFile {
                     path: path.clone(),
-                    bytes: *bytes,
+                    bytes: file.bytes,
                 })
                 .collect(),
             differences: manifest.differences(&self.files),
@@ -218,8 +226,7 @@ fn module(path: &str, size: u32, stored: Vec<u8>) -> Option<ModuleSeen> {
     let name = ModuleName::from_path(path)?;
     let below = path.strip_prefix("usr/").unwrap_or(path);
     let (release, inside) = below.strip_prefix("lib/modules/")?.split_once('/')?;
-    let plain =
-        package::Compression::of(path).decompress_at_most(stored, u64::from(LARGEST_MODULE));
+    let plain = package::Compression::of(path).decompress_at_most(stored, u64::from(LARGEST_FILE));
     let info = plain.ok().and_then(|plain| ModInfo::parse(&plain).ok());
     Some(ModuleSeen {
         name: name.to_string(),
@@ -247,14 +254,14 @@ fn releases(modules: &[ModuleSeen]) -> Vec<ReleaseSeen> {
         .collect()
 }
 
-fn sizes(files: &BTreeMap<String, u32>, manifest: &Manifest) -> Vec<Totals> {
+fn sizes(files: &BTreeMap<String, FileSeen>, manifest: &Manifest) -> Vec<Totals> {
     let mut sums: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
-    for (path, bytes) in files {
+    for (path, file) in files {
         let purpose = manifest
             .reason(path)
             .unwrap_or_else(|| purpose::purpose(path));
         let sum = sums.entry(purpose).or_default();
-        *sum = (sum.0 + 1, sum.1 + u64::from(*bytes));
+        *sum = (sum.0 + 1, sum.1 + u64::from(file.bytes));
     }
     let sums = sums.into_iter();
     let mut sizes: Vec<_> = sums

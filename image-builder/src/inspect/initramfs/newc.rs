@@ -19,6 +19,15 @@ pub(super) struct Entry {
     pub(super) mode: u32,
     /// Bytes of a file, or of a link's target.
     pub(super) size: u32,
+    /// In seconds since 1970.
+    pub(super) modified: u32,
+}
+
+impl Entry {
+    /// Whether it is a regular file.
+    pub(super) fn is_file(&self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
 }
 
 /// Who reads entries.
@@ -106,7 +115,8 @@ fn header(input: &mut dyn BufRead, spent: &mut Spent) -> Result<Option<Entry>, S
         let digits = head.get(6 + index * 8..)?.get(..8)?;
         u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
     };
-    let (Some(mode), Some(size), Some(name_size)) = (field(1), field(6), field(11)) else {
+    let fields = (field(1), field(5), field(6), field(11));
+    let (Some(mode), Some(modified), Some(size), Some(name_size)) = fields else {
         return Err("it holds an entry whose header is not hexadecimal".to_owned());
     };
     if name_size == 0 || name_size > NAME {
@@ -132,6 +142,7 @@ fn header(input: &mut dyn BufRead, spent: &mut Spent) -> Result<Option<Entry>, S
         name: name.to_owned(),
         mode,
         size,
+        modified,
     }))
 }
 

@@ -168,9 +168,11 @@ fn a_packed_text_is_no_initramfs() {
 fn what_does_not_agree_with_the_manifest_is_told() {
     let manifest = br#"{"schema": "preflight.manifest/1", "modules": [], "files": [
         {"path": "/init", "bytes": 4, "reason": "preflight"},
+        {"path": "/etc/a", "bytes": 1, "sha256": "00", "reason": "skeleton"},
         {"path": "/bin/gone", "bytes": 1, "reason": "busybox"}]}"#;
     let bytes = packed(&[
         ("init", b"12345"),
+        ("etc/a", b"1"),
         ("bin/added", b"1"),
         (MANIFEST, manifest),
     ]);
@@ -180,6 +182,7 @@ fn what_does_not_agree_with_the_manifest_is_told() {
         initramfs.differences,
         [
             "/bin/gone is in the manifest and not in the image",
+            "/etc/a has another content than the manifest says",
             "/init has 5 bytes; the manifest says 4",
             "/bin/added is in the image and not in the manifest",
         ]
