@@ -217,3 +217,66 @@ fn print(number: u64, content: &[u8]) -> u128 {
     bytes.copy_from_slice(&hasher.finalize()[..16]);
     u128::from_le_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::power_cut::Canvas;
+    use crate::power_cut::log::{flag, made};
+
+    /// What is in the sectors of two disks, the first with two of them, in every state.
+    fn shown(own: Option<&[Vec<usize>]>) -> BTreeSet<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let unit = made::SECTOR as u64;
+        let disks = [(0, 2), (2, 1)].map(|(first, sectors)| {
+            let image = folder.path().join(format!("base-{first}"));
+            let length = sectors * unit;
+            std::fs::write(&image, vec![b'.'; usize::try_from(length).unwrap()]).unwrap();
+            let offset = first * unit;
+            Window {
+                offset,
+                length,
+                image,
+            }
+        });
+        let [a, b, c] = [b'a', b'b', b'c'].map(|byte| vec![byte; made::SECTOR]);
+        let flush = (0, flag::FLUSH, [].as_slice());
+        let log = made::log(&[(0, 0, &a), (2, 0, &b), flush, (1, 0, &c)]);
+        let mut replay = Replay::new(WriteLog::parse(log).unwrap(), &disks, None).unwrap();
+        if let Some(own) = own {
+            replay.assign(own);
+        }
+        let canvas = |disk| {
+            let path = folder.path().join(format!("canvas-{disk}"));
+            Canvas::new(&replay, disk, &path).unwrap()
+        };
+        let mut canvases = [0, 1].map(canvas);
+        let states = replay.states(Bounds::default()).map(|state| {
+            let shown = canvases.iter_mut().flat_map(|canvas| {
+                canvas.show(&state).unwrap();
+                let bytes = std::fs::read(canvas.path()).unwrap();
+                bytes
+                    .into_iter()
+                    .step_by(made::SECTOR)
+                    .map(char::from)
+                    .collect::<Vec<_>>()
+            });
+            shown.collect()
+        });
+        states.collect()
+    }
+
+    #[test]
+    fn a_flush_of_one_disk_leaves_open_what_was_written_to_the_other() {
+        let before = ["...", "a..", "..b", "a.b"].map(str::to_owned);
+        let set = |after: &[&str]| -> BTreeSet<String> {
+            let after = after.iter().map(|text| (*text).to_owned());
+            before.iter().cloned().chain(after).collect()
+        };
+        assert_eq!(shown(None), set(&["acb"]));
+        assert_eq!(shown(Some(&[vec![1], vec![]])), set(&["ac.", "acb"]));
+        assert_eq!(shown(Some(&[vec![], vec![1]])), set(&[".cb", "acb"]));
+    }
+}

@@ -41,8 +41,8 @@ pub struct Class<'a> {
     /// Of each selector whether it is old or new, by a letter, and how far the change has come.
     name: String,
     first: CrashState<'a>,
-    /// What starts: the new system.
-    starts_new: bool,
+    /// Whether the new system starts; not known where that is another thing on each ESP.
+    starts_new: Option<bool>,
     states: usize,
 }
 
@@ -122,7 +122,10 @@ impl Cuts {
             let class = classes.entry(name.clone()).or_insert_with(|| Class {
                 name,
                 first: state.clone(),
-                starts_new: letters.starts_with('n'),
+                starts_new: match (letters.contains('o'), letters.contains('n')) {
+                    (true, true) => None,
+                    (_, new) => Some(new),
+                },
                 states: 0,
             });
             class.states += 1;
