@@ -4,16 +4,15 @@
 //! of the log gives the [`CrashState`]s: what was flushed is there; of what was not flushed, anything can
 //! be there. A [`Canvas`] shows one state after the other as a raw image; [`Served`] gives guests many at once.
 //!
-//! A limit: QEMU logs a write when it has completed, so one that completes while a flush runs counts as flushed
-//! though the flush need not have covered it. A flush has no disk in the common log; with several disks each has a
-//! log of its own beside it, which says whose a flush was.
+//! Two limits. QEMU logs a write when it has completed, so one that completes while a flush runs counts
+//! as flushed though the flush need not have covered it. And a flush has no disk in the log: with several
+//! disks it counts for all of them.
 
 mod canvas;
 mod choice;
 mod error;
 pub mod ext4;
 mod failing;
-mod flushes;
 mod log;
 mod network_disk;
 mod recording;

@@ -2,10 +2,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::LogError;
-use super::flushes;
 use super::log::WriteLog;
 use super::sparse;
 use crate::device::Argument;
@@ -39,8 +38,6 @@ pub struct Recording {
     name: String,
     common: PathBuf,
     log: PathBuf,
-    /// Of each disk alone, that for marks the last; none when there is one disk.
-    own: Vec<PathBuf>,
     disks: Vec<Window>,
     marks: Option<Window>,
     bus: Option<Bus>,
@@ -69,14 +66,13 @@ impl Recording {
             end = (end + length).next_multiple_of(ALIGNMENT);
         }
         copy.set_len(end)?;
-        let log = new_log(folder, name)?;
-        let own = (0..disks.len()).map(|number| new_log(folder, &format!("{name}-{number}")));
-        let own = own.collect::<io::Result<Vec<_>>>()?;
+        let log = folder.join(format!("{name}.writes"));
+        // QEMU begins a new log, but in a file that is there.
+        File::create(&log)?;
         Ok(Self {
             name: name.to_owned(),
             common,
             log,
-            own,
             disks,
             marks: None,
             bus: None,
@@ -95,9 +91,6 @@ impl Recording {
         let copy = File::options().write(true).open(&self.common)?;
         let offset = copy.metadata()?.len();
         copy.set_len(offset + MARKS_LENGTH)?;
-        let folder = self.common.parent().unwrap_or(Path::new(""));
-        self.own
-            .push(new_log(folder, &format!("{}-marks", self.name))?);
         self.marks = Some(Window {
             offset,
             length: MARKS_LENGTH,
@@ -120,17 +113,6 @@ impl Recording {
     /// What was recorded; read it when QEMU has ended.
     pub fn log(&self) -> Result<WriteLog, LogError> {
         WriteLog::read(&self.log)
-    }
-
-    /// How many writes came before each flush, for each disk and that for marks; none of a disk that is alone.
-    pub(super) fn flushes(&self) -> Result<Option<Vec<Vec<usize>>>, LogError> {
-        if self.own.len() == 1 {
-            return Ok(None);
-        }
-        let logs = self.own.iter().map(|log| WriteLog::read(log));
-        logs.map(|log| Ok(flushes::of_disk(&log?)))
-            .collect::<Result<_, _>>()
-            .map(Some)
     }
 
     /// The image that guests write to: all disks one after the other.
@@ -164,24 +146,22 @@ impl Recording {
             },
         };
         let common = format!("{}-common", self.name);
-        let mut node = format!("{}-{word}", self.name);
-        let serial = node.clone();
+        let node = format!("{}-{word}", self.name);
         let mut arguments = Vec::new();
         if number == 0 {
             // The super block counts the entries: one that is written late hides the last of them.
-            let file = json!({"driver": "file", "filename": self.common});
-            arguments.push(logging(&common, &file, &self.log));
+            arguments.push(Argument::block(json!({
+                "driver": "blklogwrites", "node-name": common,
+                "file": {"driver": "file", "filename": self.common},
+                "log": {"driver": "file", "filename": self.log},
+                "log-sector-size": SECTOR, "log-super-update-interval": 1,
+            })));
         }
         arguments.push(Argument::block(json!({
             "driver": "raw", "node-name": node, "file": common,
             "offset": window.offset, "size": window.length,
         })));
-        if let Some(log) = self.own.get(number).filter(|_| self.own.len() > 1) {
-            let logged = format!("{node}-logged");
-            arguments.push(logging(&logged, &json!(node), log));
-            node = logged;
-        }
-        let mut disk = json!({"drive": node, "serial": serial, "share-rw": true});
+        let mut disk = json!({"drive": node, "serial": node, "share-rw": true});
         let mut device = json!({"id": id, "bus": bus, "addr": addr});
         match self.bus {
             Some(Bus::Sata) => {
@@ -204,22 +184,6 @@ impl Recording {
         arguments.push(Argument::device(disk));
         arguments
     }
-}
-
-/// A block node that logs what is written to `file`.
-fn logging(name: &str, file: &Value, log: &Path) -> Argument {
-    Argument::block(json!({
-        "driver": "blklogwrites", "node-name": name, "file": file,
-        "log": {"driver": "file", "filename": log},
-        "log-sector-size": SECTOR, "log-super-update-interval": 1,
-    }))
-}
-
-/// A file for a log: QEMU begins a new one, but in a file that is there.
-fn new_log(folder: &Path, name: &str) -> io::Result<PathBuf> {
-    let log = folder.join(format!("{name}.writes"));
-    File::create(&log).map_err(|error| at(&log, &error))?;
-    Ok(log)
 }
 
 /// An error with the path it is about.

@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use sha2::{Digest, Sha256};
 
 use super::choice::Bounds;
-use super::flushes::{Covered, Event, assigned};
 use super::log::{Operation, WriteLog};
 use super::recording::{Recording, Window, at};
 use super::states::{CrashState, States};
@@ -16,8 +15,6 @@ use super::states::{CrashState, States};
 pub(super) struct Write {
     /// Number of the disk.
     pub disk: usize,
-    /// Number among the writes to that disk.
-    pub on_disk: usize,
     /// First sector in the common image.
     pub first: u64,
     /// Where its bytes are in the log.
@@ -39,8 +36,7 @@ impl Write {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Write(usize),
-    /// What it covers: everything, or a part.
-    Flush(Option<Covered>),
+    Flush,
     Mark,
 }
 
@@ -58,33 +54,10 @@ impl Replay {
     /// The writes that were recorded. Call it when QEMU has ended.
     pub fn of(recording: &Recording) -> io::Result<Self> {
         let log = recording.log().map_err(io::Error::other)?;
-        let flushes = recording.flushes().map_err(io::Error::other)?;
-        let mut replay = Self::new(log, recording.disks(), recording.marks())?;
-        if let Some(own) = flushes {
-            replay.assign(&own);
-        }
-        Ok(replay)
+        Self::new(log, recording.disks(), recording.marks())
     }
 
-    /// Lets each flush cover only what the disks' own logs say.
-    fn assign(&mut self, own: &[Vec<usize>]) {
-        let events = self.steps.iter().map(|step| match step {
-            Step::Write(write) => Event::Write(self.writes[*write].disk),
-            // The disk for marks comes last.
-            Step::Mark => Event::Write(own.len() - 1),
-            Step::Flush(_) => Event::Flush,
-        });
-        let assigned = assigned(&events.collect::<Vec<_>>(), own);
-        let flushes = self.steps.iter_mut().filter_map(|step| match step {
-            Step::Flush(covered) => Some(covered),
-            _ => None,
-        });
-        for (flush, covered) in flushes.zip(assigned) {
-            *flush = Some(covered.unwrap_or(Covered { disk: 0, writes: 0 }));
-        }
-    }
-
-    /// The writes of `log` to `disks`, with those to `marks` as marks. Every flush is one of all disks.
+    /// The writes of `log` to `disks`, with those to `marks` as marks.
     pub fn new(log: WriteLog, disks: &[Window], marks: Option<&Window>) -> io::Result<Self> {
         let bases: Vec<File> = disks
             .iter()
@@ -97,11 +70,10 @@ impl Replay {
             marks: Vec::new(),
             log,
         };
-        let mut counts = vec![0; disks.len()];
         for operation in replay.log.operations() {
             let step = match operation {
                 Operation::Discard { .. } => continue,
-                Operation::Flush => Step::Flush(None),
+                Operation::Flush => Step::Flush,
                 Operation::Mark(text) => {
                     replay.marks.push(text.clone());
                     Step::Mark
@@ -128,13 +100,11 @@ impl Replay {
                         let (window, base) = (&disks[disk], &bases[disk]);
                         let write = Write {
                             disk,
-                            on_disk: counts[disk],
                             first: offset / sector as u64,
                             data: data.clone(),
                             prints: prints(replay.log.data(data), sector, *offset, window, base)?,
                             durable: *durable,
                         };
-                        counts[disk] += 1;
                         replay.writes.push(write);
                         Step::Write(replay.writes.len() - 1)
                     }
@@ -166,7 +136,7 @@ impl Replay {
         let last = self
             .steps
             .iter()
-            .rposition(|step| matches!(step, Step::Flush(_)));
+            .rposition(|step| matches!(step, Step::Flush));
         let (before, after) = self.steps.split_at(last.unwrap_or(0));
         let count = |steps: &[Step]| {
             let writes = steps.iter().filter(|step| matches!(step, Step::Write(_)));
@@ -216,67 +186,4 @@ fn print(number: u64, content: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hasher.finalize()[..16]);
     u128::from_le_bytes(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::power_cut::Canvas;
-    use crate::power_cut::log::{flag, made};
-
-    /// What is in the sectors of two disks, the first with two of them, in every state.
-    fn shown(own: Option<&[Vec<usize>]>) -> BTreeSet<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let unit = made::SECTOR as u64;
-        let disks = [(0, 2), (2, 1)].map(|(first, sectors)| {
-            let image = folder.path().join(format!("base-{first}"));
-            let length = sectors * unit;
-            std::fs::write(&image, vec![b'.'; usize::try_from(length).unwrap()]).unwrap();
-            let offset = first * unit;
-            Window {
-                offset,
-                length,
-                image,
-            }
-        });
-        let [a, b, c] = [b'a', b'b', b'c'].map(|byte| vec![byte; made::SECTOR]);
-        let flush = (0, flag::FLUSH, [].as_slice());
-        let log = made::log(&[(0, 0, &a), (2, 0, &b), flush, (1, 0, &c)]);
-        let mut replay = Replay::new(WriteLog::parse(log).unwrap(), &disks, None).unwrap();
-        if let Some(own) = own {
-            replay.assign(own);
-        }
-        let canvas = |disk| {
-            let path = folder.path().join(format!("canvas-{disk}"));
-            Canvas::new(&replay, disk, &path).unwrap()
-        };
-        let mut canvases = [0, 1].map(canvas);
-        let states = replay.states(Bounds::default()).map(|state| {
-            let shown = canvases.iter_mut().flat_map(|canvas| {
-                canvas.show(&state).unwrap();
-                let bytes = std::fs::read(canvas.path()).unwrap();
-                bytes
-                    .into_iter()
-                    .step_by(made::SECTOR)
-                    .map(char::from)
-                    .collect::<Vec<_>>()
-            });
-            shown.collect()
-        });
-        states.collect()
-    }
-
-    #[test]
-    fn a_flush_of_one_disk_leaves_open_what_was_written_to_the_other() {
-        let before = ["...", "a..", "..b", "a.b"].map(str::to_owned);
-        let set = |after: &[&str]| -> BTreeSet<String> {
-            let after = after.iter().map(|text| (*text).to_owned());
-            before.iter().cloned().chain(after).collect()
-        };
-        assert_eq!(shown(None), set(&["acb"]));
-        assert_eq!(shown(Some(&[vec![1], vec![]])), set(&["ac.", "acb"]));
-        assert_eq!(shown(Some(&[vec![], vec![1]])), set(&[".cb", "acb"]));
-    }
 }

@@ -2,7 +2,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use super::choice::{Bounds, Pick, Unflushed, choices};
-use super::flushes::Covered;
 use super::replay::{Replay, Step};
 
 /// What the disks can hold after a power cut.
@@ -91,7 +90,7 @@ impl<'a> States<'a> {
     /// The state after the last step, with everything flushed.
     pub(super) fn complete(mut self) -> CrashState<'a> {
         while self.advance() {}
-        self.flush(None);
+        self.flush();
         self.state(Vec::new())
     }
 
@@ -102,7 +101,7 @@ impl<'a> States<'a> {
             let settles = match step {
                 Some(Step::Write(write)) => self.replay.writes[write].durable,
                 Some(Step::Mark) => false,
-                Some(Step::Flush(_)) | None => true,
+                Some(Step::Flush) | None => true,
             };
             if settles && !self.given {
                 self.given = true;
@@ -112,7 +111,7 @@ impl<'a> States<'a> {
             }
             match step {
                 None => return false,
-                Some(Step::Flush(covered)) => self.flush(covered),
+                Some(Step::Flush) => self.flush(),
                 Some(Step::Mark) => self.marks += 1,
                 Some(Step::Write(write)) => self.unflushed.push(Unflushed {
                     write,
@@ -125,21 +124,8 @@ impl<'a> States<'a> {
         }
     }
 
-    /// What is covered is durable; what is durable from the first on is flushed.
-    fn flush(&mut self, covered: Option<Covered>) {
-        for unflushed in &mut self.unflushed {
-            let write = &self.replay.writes[unflushed.write];
-            let is_covered = covered
-                .is_none_or(|covered| write.disk == covered.disk && write.on_disk < covered.writes);
-            unflushed.durable |= is_covered;
-        }
-        let all = self.unflushed.len();
-        let first_left = self
-            .unflushed
-            .iter()
-            .position(|it| !it.durable)
-            .unwrap_or(all);
-        for unflushed in self.unflushed.drain(..first_left) {
+    fn flush(&mut self) {
+        for unflushed in self.unflushed.drain(..) {
             let write = &self.replay.writes[unflushed.write];
             for (sector, print) in write.sectors().zip(&write.prints) {
                 let before = self.prints.insert(sector, *print).unwrap_or(0);

@@ -212,8 +212,14 @@ fn letters(views: &[View], old: &[View], new: &[View]) -> Result<String, String>
 
 /// What is wrong in recovered states: files that are neither old nor new, or do not fit how far the change has come.
 fn torn(states: &[CrashState<'_>], recovered: &[Result<Recovered, String>]) -> Vec<String> {
-    let (Some(Ok(old)), Some(Ok(new))) = (recovered.first(), recovered.last()) else {
-        return vec!["neither the first state nor the last is recovered".to_owned()];
+    let (old, new) = match (recovered.first(), recovered.last()) {
+        (Some(Ok(old)), Some(Ok(new))) => (old, new),
+        other => {
+            let why = [other.0, other.1].map(|state| state.and_then(|state| state.as_ref().err()));
+            return vec![format!(
+                "the first state or the last is not recovered: {why:?}"
+            )];
+        }
     };
     assert_eq!(
         (old.progress, new.progress),
