@@ -63,10 +63,7 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
     println!("{dialogue}");
     let disk = dialogue.split("0000:00:05.0").nth(1).unwrap();
     let disk = disk.split_once("0000:00:1f.2").unwrap().0;
-    assert!(
-        disk.trim_end().ends_with(": blocked"),
-        "the root is on it: {disk}"
-    );
+    assert!(disk.contains(": blocked"), "the root is on it: {disk}");
     let reasons = dialogue.lines().filter(|line| line.starts_with('#'));
     assert!(reasons.clone().count() > 3, "{dialogue}");
     for line in reasons {

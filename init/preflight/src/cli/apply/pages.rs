@@ -58,22 +58,23 @@ fn broken(line: &str) -> String {
     let rest = line.get(sign.len()..).unwrap_or_default();
     let blanks = rest.len() - rest.trim_start().len();
     let begin = format!("{sign}{}", rest.get(..blanks).unwrap_or_default());
-    let mut lines: Vec<String> = Vec::new();
+    let mut rest = rest.trim_start();
     let mut open = begin.clone();
-    let mut has_words = false;
-    for word in rest.split_whitespace() {
-        if has_words && open.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(std::mem::replace(&mut open, format!("{begin}{INDENT}")));
-            has_words = false;
-        }
-        if has_words {
-            open.push(' ');
-        }
-        open.push_str(word);
-        has_words = true;
+    let mut lines: Vec<String> = Vec::new();
+    while let Some((now, later)) = parted(rest, WIDTH.saturating_sub(open.chars().count())) {
+        lines.push(std::mem::replace(&mut open, format!("{begin}{INDENT}")) + now);
+        rest = later;
     }
-    lines.push(open);
+    lines.push(open + rest);
     lines.join("\n")
+}
+
+/// What is longer than this, parted at the last blank before, else at the first one behind.
+fn parted(text: &str, longest: usize) -> Option<(&str, &str)> {
+    let (beyond, _) = text.char_indices().nth(longest)?;
+    let fits = text.get(..=beyond).and_then(|start| start.rfind(' '));
+    let (now, later) = text.split_at_checked(fits.or_else(|| text.find(' '))?)?;
+    Some((now.trim_end(), later.trim_start()))
 }
 
 #[cfg(test)]
@@ -97,6 +98,14 @@ mod tests {
             rest.trim_end()
         );
         assert_eq!(wrapped(&text), expected);
+    }
+
+    #[test]
+    fn columns_of_a_list_stay_where_they_are() {
+        let name = "word ".repeat(20);
+        let text = wrapped(&format!("   5  0000:00:05.0  {}", name.trim_end()));
+        assert!(text.starts_with("   5  0000:00:05.0  word word"), "{text}");
+        assert!(text.contains("\n     word"), "{text}");
     }
 
     #[test]
