@@ -22,4 +22,5 @@ pub mod modules;
 pub mod netboot;
 pub mod package;
 pub mod tools;
+pub mod uki;
 pub mod usb;

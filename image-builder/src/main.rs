@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use command::{completions, fetch, initramfs, inspect, iso, manual, netboot, usb};
+use command::{completions, fetch, initramfs, inspect, iso, manual, netboot, uki, usb};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -25,6 +25,7 @@ enum Command {
     Man(manual::Arguments),
     Netboot(netboot::Arguments),
     Iso(iso::Arguments),
+    Uki(uki::Arguments),
     Usb(usb::Arguments),
 }
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Man(arguments) => manual::run(&arguments, &mut Arguments::command()),
         Command::Netboot(arguments) => netboot::run(arguments),
         Command::Iso(arguments) => iso::run(arguments),
+        Command::Uki(arguments) => uki::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),
     };
     match result {

@@ -50,6 +50,7 @@ impl Iso {
             kernel,
             initramfs,
             kernel_options: Vec::new(),
+            uki: None,
             modified,
         };
         let image = folder.path().join("preflight.iso");

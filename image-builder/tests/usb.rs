@@ -73,6 +73,7 @@ fn recipe(folder: &Path, kernel: &[u8], modified: u32) -> Recipe {
         kernel,
         initramfs,
         kernel_options: Vec::new(),
+        uki: None,
         modified,
     }
 }

@@ -24,6 +24,7 @@ impl Medium {
             kernel: self.kernel,
             initramfs: self.initramfs,
             kernel_options: self.kernel_option,
+            uki: None,
             modified: source_date_epoch()?,
         })
     }

@@ -17,6 +17,9 @@ use super::output::{Format, clear_progress, file_lines, megabytes, print, progre
 pub(crate) struct Arguments {
     #[command(flatten)]
     medium: Medium,
+    /// Let UEFI start this unified kernel image (see uki) instead of shim, GRUB and the boot menu
+    #[arg(long, value_name = "FILE")]
+    uki: Option<PathBuf>,
     /// The file to write
     #[arg(short, long)]
     output: PathBuf,
@@ -27,7 +30,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
-    let recipe = arguments.medium.recipe()?;
+    let mut recipe = arguments.medium.recipe()?;
+    recipe.uki = arguments.uki;
     progress("fetching boot loaders");
     let packages = Packages::fetch(&Cache::open()?)?;
     let output = &arguments.output;

@@ -7,4 +7,4 @@ mod packages;
 
 pub use bios::{BOOT_CODE, BiosBoot};
 pub use error::GrubError;
-pub use packages::Packages;
+pub use packages::{EFI_START, Packages};

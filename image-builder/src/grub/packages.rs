@@ -17,10 +17,13 @@ const EFI_PACKAGES: [&str; 3] = [
 
 const SIGNED_GRUB: &str = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
 
+/// What UEFI firmware starts of a removable medium (UEFI specification, 3.5.1.1).
+pub const EFI_START: &str = "EFI/BOOT/BOOTX64.EFI";
+
 /// What firmware and shim look for on a removable medium. Without MokManager, shim cannot ask a person about
 /// keys and stops.
 const EFI_FILES: [(&str, &str); 3] = [
-    ("EFI/BOOT/BOOTX64.EFI", "usr/lib/shim/shimx64.efi.signed"),
+    (EFI_START, "usr/lib/shim/shimx64.efi.signed"),
     ("EFI/BOOT/grubx64.efi", SIGNED_GRUB),
     ("EFI/BOOT/mmx64.efi", "usr/lib/shim/mmx64.efi.signed"),
 ];

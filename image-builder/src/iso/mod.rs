@@ -80,8 +80,11 @@ impl Parts {
         let efi_id = content.volume_id("EFI file system of a CD");
         let search = Packages::efi_search(&marker);
         let mut files = content.files;
+        let has_menu = files.iter().any(|file| file.path == search.path);
         files.retain(|file| file.path != search.path);
-        files.push(search);
+        if has_menu {
+            files.push(search);
+        }
         let efi = efi_file_system(&files, efi_id, recipe.modified)?;
         let (core, boot_code) = packages.cd_boot().map_err(MediumError::Grub)?;
         files.push(NewFile::new(format!("{GRUB_FOLDER}/eltorito.img"), core));

@@ -3,7 +3,7 @@ use sha2::{Digest, Sha256};
 use super::{MediumError, Recipe};
 use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
 use crate::fat::NewFile;
-use crate::grub::Packages;
+use crate::grub::{EFI_START, Packages};
 use crate::io;
 use crate::kernel_image::KernelImage;
 
@@ -16,7 +16,10 @@ pub(crate) struct Content {
 
 impl Content {
     pub(crate) fn collect(recipe: &Recipe, packages: &Packages) -> Result<Self, MediumError> {
-        let mut files = packages.efi_files()?;
+        let mut files = match &recipe.uki {
+            Some(uki) => vec![NewFile::new(EFI_START, io::read(uki)?)],
+            None => packages.efi_files()?,
+        };
         let menu = BootMenu::standard(&recipe.kernel_options)?;
         let menu = menu.grub_config(packages.efi_commands()?)?;
         files.push(NewFile::new(GRUB_CONFIG, menu));

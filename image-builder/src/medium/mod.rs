@@ -25,6 +25,8 @@ pub struct Recipe {
     pub initramfs: PathBuf,
     /// More words for the kernel's command line in every entry of the menu.
     pub kernel_options: Vec<String>,
+    /// A unified kernel image that UEFI starts in the place of shim, GRUB and the boot menu.
+    pub uki: Option<PathBuf>,
     /// The time of all files, in seconds since 1970.
     pub modified: u32,
 }

@@ -7,6 +7,7 @@ use image_builder::cache::Cache;
 use image_builder::grub::Packages;
 use image_builder::iso::{self, Xorriso};
 use image_builder::medium::Recipe;
+use image_builder::uki::{self, Key};
 use image_builder::{netboot, usb};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
@@ -79,6 +80,18 @@ impl Lab {
         Stick::of_image(&output)
     }
 
+    /// The stick from which UEFI starts a unified kernel image, signed with this key and its certificate.
+    pub fn stick_with_uki(&self, key: Option<(PathBuf, PathBuf)>) -> Stick {
+        let [uki, output] = ["preflight.efi", "preflight.img"].map(|name| self.folder().join(name));
+        let mut recipe = self.recipe(self.kernel(), &[]);
+        let key = key.map(|(key, certificate)| Key { key, certificate });
+        let cache = Cache::open().unwrap();
+        uki::build(&recipe, "assess", key.as_ref(), &cache, &uki, &|_| {}).unwrap();
+        recipe.uki = Some(uki);
+        usb::build(&recipe, &self.packages, &output, &|_| {}).unwrap();
+        Stick::of_image(&output)
+    }
+
     /// A folder to be served, as `image-builder netboot` makes it, with the options of the lab.
     pub fn netboot(&self) -> PathBuf {
         let output = self.folder().join("netboot");
@@ -108,6 +121,7 @@ impl Lab {
             kernel: kernel.to_owned(),
             initramfs: self.images.initramfs.clone(),
             kernel_options: words.map(|&word| word.to_owned()).collect(),
+            uki: None,
             modified: 1_700_000_000,
         }
     }

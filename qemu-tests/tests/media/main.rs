@@ -3,4 +3,5 @@
 mod iso;
 mod lab;
 mod netboot;
+mod uki;
 mod usb;

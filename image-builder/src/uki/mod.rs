@@ -1,0 +1,141 @@
+//! A unified kernel image: kernel, initramfs and command line in one program for UEFI, which one signature covers
+//! (the specification of the UAPI group). For machines that know a key of their owner's.
+
+mod error;
+mod pe;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+pub use error::UkiError;
+pub use pe::{Section, with_sections};
+
+use crate::apt::{self, Request};
+use crate::boot_menu::{BootMenu, MenuEntry};
+use crate::cache::Cache;
+use crate::digest::sha256;
+use crate::io::{self, Context};
+use crate::kernel_image::KernelImage;
+use crate::medium::{MediumError, Recipe};
+use crate::package::program;
+
+const STUB_PACKAGE: &str = "systemd-boot-efi";
+const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const SIGNER_PACKAGE: &str = "sbsigntool";
+const SIGNER: &str = "usr/bin/sbsign";
+
+/// What UEFI's shells and boot loaders show.
+const RELEASE: &str = "ID=preflight\nNAME=Preflight\nPRETTY_NAME=Preflight\n";
+
+/// A key and its certificate, both PEM; the key without a passphrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The private key.
+    pub key: PathBuf,
+    /// The certificate that the machine knows.
+    pub certificate: PathBuf,
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Built {
+    /// `preflight.uki/1`
+    pub schema: &'static str,
+    /// Bytes of the program.
+    pub bytes: u64,
+    /// The release of the kernel, when it says one.
+    pub kernel: Option<String>,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// Of the program before it was signed: a signature has a time in it.
+    pub sha256: String,
+    /// Whether it is signed.
+    pub signed: bool,
+}
+
+/// Builds the program that starts the entry `id` of the boot menu into a file, which appears only when it is whole.
+/// Without a key its bytes depend on the recipe and on Debian's stub alone.
+pub fn build(
+    recipe: &Recipe,
+    id: &str,
+    key: Option<&Key>,
+    cache: &Cache,
+    output: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Built, UkiError> {
+    let menu = BootMenu::standard(&recipe.kernel_options).map_err(MediumError::Menu)?;
+    let entry = menu.entries.iter().find(|entry| entry.id == id);
+    let entry = entry.ok_or_else(|| no_entry(id, &menu.entries))?;
+    let command_line = entry.options.join(" ");
+    progress("fetching systemd's stub");
+    let stub = io::read(&apt::cached_tree(cache, &Request::new([STUB_PACKAGE]))?.join(STUB))?;
+    progress("putting kernel and initramfs together");
+    let kernel = io::read(&recipe.kernel)?;
+    let image = KernelImage::parse(&kernel).ok_or_else(|| MediumError::NoKernel {
+        path: recipe.kernel.clone(),
+    })?;
+    let release = image.release().map(str::to_owned);
+    let initramfs = io::read(&recipe.initramfs)?;
+    let section = |name, bytes| Section { name, bytes };
+    // The kernel last: some stubs let it unpack itself over what comes behind it.
+    let sections = [
+        section(".osrel", RELEASE.as_bytes()),
+        section(".uname", release.as_deref().unwrap_or_default().as_bytes()),
+        section(".cmdline", command_line.as_bytes()),
+        section(".initrd", &initramfs),
+        section(".linux", &kernel),
+    ];
+    let unsigned = with_sections(&stub, &sections)?;
+    let made = match key {
+        None => unsigned.clone(),
+        Some(key) => {
+            progress("signing");
+            signed(&unsigned, key, cache)?
+        }
+    };
+    let bytes = io::put_in_place(output, |file| {
+        std::io::Write::write_all(file, &made).at("write", output)
+    })?;
+    Ok(Built {
+        schema: "preflight.uki/1",
+        bytes,
+        kernel: release,
+        command_line,
+        sha256: sha256(&unsigned),
+        signed: key.is_some(),
+    })
+}
+
+fn no_entry(id: &str, entries: &[MenuEntry]) -> UkiError {
+    let known: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    UkiError::Entry {
+        id: id.to_owned(),
+        known: known.join(", "),
+    }
+}
+
+fn signed(unsigned: &[u8], key: &Key, cache: &Cache) -> Result<Vec<u8>, UkiError> {
+    let request = Request::new([SIGNER_PACKAGE]).with_dependencies();
+    let root = apt::cached_tree(cache, &request)?;
+    let folder = tempfile::tempdir().at("make a folder in", &std::env::temp_dir())?;
+    let [from, to] = ["unsigned", "signed"].map(|name| folder.path().join(name));
+    io::write(&from, unsigned)?;
+    let mut command = program(&root, SIGNER);
+    command
+        .arg("--key")
+        .arg(&key.key)
+        .arg("--cert")
+        .arg(&key.certificate);
+    command.arg("--output").arg(&to).arg(&from);
+    let program = root.join(SIGNER);
+    let ran = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .at("run", &program)?;
+    if !ran.status.success() {
+        let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+        return Err(UkiError::Sign { said });
+    }
+    Ok(io::read(&to)?)
+}
