@@ -109,7 +109,13 @@ impl Table {
         let is_last = ends.is_some_and(|ends| {
             ends.iter().max() == ends.get(self.data) && ends.get(self.data) > Some(&0)
         });
-        known && checked == self.header && is_last && self.new_place().is_some()
+        // A CD's own file system begins right behind a table that is larger than ours, where entries stand in between.
+        let is_free = (0..ENTRIES).all(|index| {
+            let field = |at| self.entry(index).and_then(|entry| number(entry, at));
+            field(entry::LAST) == Some(0)
+                || field(entry::FIRST) >= Some(OTHER_ENTRIES_LBA + ENTRIES_SECTORS)
+        });
+        known && checked == self.header && is_last && is_free && self.new_place().is_some()
     }
 
     fn entry(&self, index: usize) -> Option<&[u8]> {
@@ -238,6 +244,35 @@ mod tests {
     #[test]
     fn the_checksum_is_the_one_that_everybody_knows() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    /// The first sectors of a disk of 1 GiB with a partition that starts at `first` and, behind it, the place for
+    /// results.
+    fn head_with(first: u64) -> Vec<u8> {
+        let mut head = vec![0; 34 * 512];
+        head[512..528].copy_from_slice(b"EFI PART\0\0\x01\0\x5c\0\0\0");
+        let (before, entries) = head.split_at_mut(1024);
+        for (index, span) in [(first, 3000_u64), (4096, 8191_u64)]
+            .into_iter()
+            .enumerate()
+        {
+            put(entries, index * ENTRY + entry::FIRST, &span.0.to_le_bytes());
+            put(entries, index * ENTRY + entry::LAST, &span.1.to_le_bytes());
+        }
+        let header = &mut before[512..];
+        put(header, header::OWN_LBA, &1_u64.to_le_bytes());
+        put(header, header::OTHER_LBA, &10_000_u64.to_le_bytes());
+        put(header, header::ENTRIES_LBA, &2_u64.to_le_bytes());
+        put(header, header::ENTRIES, &[128, 0, 0, 0, 128, 0, 0, 0]);
+        seal(header, entries);
+        head
+    }
+
+    #[test]
+    fn a_table_with_a_partition_where_entries_stand_in_between_stays_as_it_is() {
+        let read = |first| Table::read(&head_with(first), 2 << 20, 2).is_some();
+        assert!(read(2048) && read(66));
+        assert!(!read(65) && !read(64) && !read(34));
     }
 
     proptest! {
