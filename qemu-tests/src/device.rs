@@ -68,7 +68,7 @@ pub enum Device {
         /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
-    /// A SATA controller of its own with a drive that has this CD in it.
+    /// A SATA controller of its own with a drive that has this CD in it, which firmware starts first.
     SataCd {
         /// ISO 9660 image.
         image: PathBuf,
@@ -302,6 +302,7 @@ impl Device {
             Self::SataCd { image } => {
                 after.push(Argument::device(json!({
                     "driver": "ide-cd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
+                    "bootindex": 0,
                 })));
                 let medium = block_node(&node, image, true);
                 (vec![medium], json!({"driver": "ahci"}))

@@ -75,16 +75,18 @@ pub(crate) fn write_disk(path: &Path, kind: Guid, name: &str, contents: &[u8]) -
     file.sync_all()
 }
 
-/// The bytes of the partition of this name.
-pub(crate) fn partition_named<D: Read + Seek>(
+/// The bytes of the partition of Preflight's type, or of this name: those of a CD have names of its maker's.
+pub(crate) fn place_for_results<D: Read + Seek>(
     disk: &mut D,
     name: &str,
 ) -> io::Result<Range<usize>> {
     let table = GPT::find_from(disk).map_err(io::Error::other)?;
-    let named = |(_, entry): &(u32, &GPTPartitionEntry)| {
-        entry.is_used() && entry.partition_name.as_str() == name
+    let kind = PREFLIGHT_DATA.bytes()?;
+    let is_it = |(_, entry): &(u32, &GPTPartitionEntry)| {
+        let ours = entry.partition_type_guid == kind;
+        entry.is_used() && (ours || entry.partition_name.as_str() == name)
     };
-    let (number, _) = table.iter().find(named).ok_or_else(|| {
+    let (number, _) = table.iter().find(is_it).ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotFound,
             format!("there is no partition {name}"),

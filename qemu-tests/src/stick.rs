@@ -126,7 +126,7 @@ impl Stick {
 
     /// Where its files lie in the image, bytes.
     pub fn place(&self) -> io::Result<Range<usize>> {
-        gpt::partition_named(&mut fs::File::open(&self.path)?, NAME)
+        gpt::place_for_results(&mut fs::File::open(&self.path)?, NAME)
     }
 
     /// What `fsck.fat` has against the file system; none when it is clean, or when there is no `fsck.fat`
@@ -154,7 +154,7 @@ impl Stick {
 
     fn volume(&self) -> io::Result<Vec<u8>> {
         let mut disk = fs::File::open(&self.path)?;
-        let place = gpt::partition_named(&mut disk, NAME)?;
+        let place = gpt::place_for_results(&mut disk, NAME)?;
         let mut volume = vec![0; place.len()];
         disk.seek(io::SeekFrom::Start(place.start as u64))?;
         disk.read_exact(&mut volume)?;
