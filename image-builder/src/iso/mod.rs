@@ -49,6 +49,10 @@ impl Xorriso {
     }
 }
 
+/// The first second of 1980, as on the FAT file systems beside it: xorriso takes the first one of 1970 for none, and
+/// then the present.
+const EARLIEST: u32 = 315_532_800;
+
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Built {
@@ -143,11 +147,12 @@ pub fn build(
     io::write(&at("boot-code"), &parts.boot_code)?;
     progress("writing the image");
     let image = at("image");
+    let modified = recipe.modified.max(EARLIEST);
     let mut command = xorriso.command();
     command
         .current_dir(staging.path())
-        .args(arguments(recipe.modified, &parts.disk.to_string()))
-        .env("SOURCE_DATE_EPOCH", recipe.modified.to_string());
+        .args(arguments(modified, &parts.disk.to_string()))
+        .env("SOURCE_DATE_EPOCH", modified.to_string());
     let program = xorriso.root.join(XORRISO);
     let ran = command.output().at("run", &program)?;
     if !ran.status.success() {
