@@ -65,11 +65,11 @@ FORCE:
 $(PREFLIGHT): FORCE | setup
 	@cargo build --quiet --locked --release -p preflight $(REMAP)
 
-# A builder of another checkout is taken as it is.
+# A builder of another checkout is taken as it is. The empty recipes have make look whether the programs changed.
 ifneq ($(origin BUILDER),command line)
-$(BUILDER): tools-profile
+$(BUILDER): tools-profile ;
 endif
-$(LAB) $(GOLDEN): tools-profile
+$(LAB) $(GOLDEN): tools-profile ;
 
 .PHONY: tools-profile
 tools-profile: | setup
