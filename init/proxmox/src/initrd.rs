@@ -1,16 +1,11 @@
 //! What an initrd holds, without unpacking it to anywhere.
 
-mod compression;
-mod cpio;
-mod read;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use compression::Compression;
-pub use cpio::{Entry, Unpacking};
-pub use read::visit;
+pub use archives::{Compression, Unpacking};
+use archives::{Entry, walk};
 
 /// An initrd larger than this, packed, is not read: it is held in memory, and boot loaders and ESPs set narrower
 /// bounds.
@@ -118,30 +113,21 @@ impl InitrdContent {
     /// how far it came is in `broken`.
     pub fn parse(bytes: &[u8], left: &mut Unpacking) -> Self {
         let mut content = Self::default();
-        content.broken = content.read(bytes, left).err();
-        content
-    }
-
-    fn read(&mut self, bytes: &[u8], left: &mut Unpacking) -> Result<(), String> {
         let mut kept = 0;
-        let mut parts = Vec::new();
-        let mut entries = 0;
-        let result = read::archives(
-            bytes,
-            left,
-            &mut parts,
-            &mut entries,
-            &is_kept,
-            &mut |entry, bytes| {
-                if is_kept(&entry) {
-                    kept += entry.name.len() + bytes.len();
-                }
-                self.take(&entry, &bytes, kept <= KEPT_ALL);
-            },
-        );
-        self.parts = parts;
-        self.entries = entries;
-        result
+        let walked = walk(bytes, left, &is_kept, &mut |entry, bytes| {
+            if is_kept(&entry) {
+                kept += entry.name.len() + bytes.len();
+            }
+            content.take(&entry, &bytes, kept <= KEPT_ALL);
+        });
+        let segments = walked.segments.iter();
+        content.parts = segments
+            .clone()
+            .map(|segment| segment.compression)
+            .collect();
+        content.entries = segments.map(|segment| segment.entries).sum();
+        content.broken = walked.broken;
+        content
     }
 
     fn take(&mut self, entry: &Entry, bytes: &[u8], room: bool) {

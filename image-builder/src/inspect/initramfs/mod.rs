@@ -1,10 +1,7 @@
 //! An initramfs, whoever made it.
 
-mod compression;
 mod manifest;
-mod newc;
 mod purpose;
-mod segments;
 mod spdx;
 #[cfg(test)]
 mod tests;
@@ -13,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use compression::Compression;
+pub use archives::{Compression, Segment};
+use archives::{Entry, Unpacking, walk};
 use manifest::Manifest;
-use newc::{Entry, Visitor};
 pub use purpose::Maker;
-pub use segments::Segment;
 pub use spdx::{SpdxError, spdx};
 
 use crate::digest::sha256;
@@ -112,12 +108,19 @@ impl Initramfs {
     /// Reads an initramfs as far as it goes; none where not one entry could be read.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut collected = Collected::default();
-        let mut segments = Vec::new();
-        let broken = segments::walk(bytes, &mut segments, &mut collected).err();
+        let walked = walk(
+            bytes,
+            &mut Unpacking::default(),
+            &is_read,
+            &mut |entry, bytes| {
+                collected.take(entry, bytes);
+            },
+        );
+        let segments = walked.segments;
         let entries: usize = segments.iter().map(|segment| segment.entries).sum();
         (entries > 0).then(|| Self {
             segments,
-            broken,
+            broken: walked.broken,
             ..collected.into_initramfs()
         })
     }
@@ -140,12 +143,12 @@ struct Collected {
     manifest: Option<Manifest>,
 }
 
-impl Visitor for Collected {
-    fn wants(&self, entry: &Entry) -> bool {
-        entry.is_file() && entry.size <= LARGEST_FILE
-    }
+fn is_read(entry: &Entry) -> bool {
+    entry.is_file() && entry.size <= LARGEST_FILE
+}
 
-    fn visit(&mut self, entry: Entry, bytes: Vec<u8>) {
+impl Collected {
+    fn take(&mut self, entry: Entry, bytes: Vec<u8>) {
         let is_file = entry.is_file();
         let Entry {
             name: path,

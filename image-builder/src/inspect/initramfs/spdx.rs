@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archives::{Entry, Unpacking, walk};
 use serde_json::{Value, json};
 use sha1::Sha1;
 
 use super::manifest::{FileLine, Manifest};
-use super::newc::{Entry, Visitor};
-use super::{LARGEST_FILE, MANIFEST, segments};
+use super::{MANIFEST, is_read};
 use crate::digest::{hexadecimal, sha256};
 use crate::licenses::Package;
 
@@ -61,7 +61,15 @@ pub enum SpdxError {
 /// The bill of materials of an image that image-builder has made.
 pub fn spdx(bytes: &[u8]) -> Result<Value, SpdxError> {
     let mut collected = Collected::default();
-    segments::walk(bytes, &mut Vec::new(), &mut collected).map_err(SpdxError::Damaged)?;
+    let walked = walk(
+        bytes,
+        &mut Unpacking::default(),
+        &is_read,
+        &mut |entry, bytes| {
+            collected.take(entry, bytes);
+        },
+    );
+    walked.whole().map_err(SpdxError::Damaged)?;
     let manifest = collected.manifest.take();
     let manifest = manifest.filter(|manifest| !manifest.packages.is_empty());
     let manifest = manifest.ok_or(SpdxError::NoManifest)?;
@@ -110,14 +118,10 @@ struct Collected {
     modified: u32,
 }
 
-impl Visitor for Collected {
-    fn wants(&self, entry: &Entry) -> bool {
-        entry.is_file() && entry.size <= LARGEST_FILE
-    }
-
-    fn visit(&mut self, entry: Entry, bytes: Vec<u8>) {
+impl Collected {
+    fn take(&mut self, entry: Entry, bytes: Vec<u8>) {
         self.modified = self.modified.max(entry.modified);
-        if !self.wants(&entry) {
+        if !is_read(&entry) {
             return;
         }
         if entry.name == MANIFEST {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use proxmox::initrd::{Compression, Entry, InitramfsTool, Unpacking, visit};
+use archives::{Compression, Entry, Unpacking, walk};
+use proxmox::initrd::InitramfsTool;
 
 use super::InitrdError;
 
@@ -43,7 +44,7 @@ impl Contents {
             modules: None,
             last: Compression::None,
         };
-        let parts = visit(
+        let walked = walk(
             initrd,
             &mut Unpacking::default(),
             &wanted,
@@ -63,9 +64,10 @@ impl Contents {
                 }
                 contents.names.insert(entry.name);
             },
-        )
-        .map_err(InitrdError::Broken)?;
-        contents.last = parts.last().copied().unwrap_or(Compression::None);
+        );
+        let segments = walked.whole().map_err(InitrdError::Broken)?;
+        let last = segments.last().map(|segment| segment.compression);
+        contents.last = last.unwrap_or(Compression::None);
         Ok(contents)
     }
 

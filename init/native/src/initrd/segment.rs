@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use archives::Compression;
 use cpio::newc::{Builder, trailer};
 use hardware::kernel_version;
-use proxmox::initrd::Compression;
 
 use super::contents::Contents;
 use super::{InitrdError, InitrdFile};

@@ -1,9 +1,10 @@
 mod made;
 
+use archives::{Unpacking, walk};
 use made::*;
 use proptest::prelude::*;
 use proxmox::files::MemoryFiles;
-use proxmox::initrd::{InitrdContent, Unpacking, visit};
+use proxmox::initrd::InitrdContent;
 
 use super::*;
 
@@ -76,13 +77,13 @@ fn no_entry_takes_the_place_of_a_folder_or_a_link_that_is_there() {
     let after = update(&before, VERSION, &root()).unwrap();
     let put = &after[before.len()..];
     let mut names = Vec::new();
-    visit(
+    let walked = walk(
         put,
         &mut Unpacking::default(),
         &|_| false,
         &mut |entry, _| names.push((entry.name, entry.mode)),
-    )
-    .unwrap();
+    );
+    walked.whole().unwrap();
     let folders: Vec<&str> = names
         .iter()
         .filter(|(_, mode)| *mode == FOLDER)
@@ -306,11 +307,12 @@ proptest! {
             .collect();
         let after = with_files(&before, VERSION, &put).unwrap();
         let mut seen = Vec::new();
-        visit(&after, &mut Unpacking::default(), &|entry| entry.is_file(), &mut |entry, bytes| {
+        let walked = walk(&after, &mut Unpacking::default(), &|entry| entry.is_file(), &mut |entry, bytes| {
             if entry.is_file() && entry.name.starts_with("new/") {
                 seen.push(InitrdFile { path: entry.name, mode: entry.mode & 0o777, bytes });
             }
-        }).unwrap();
+        });
+        walked.whole().unwrap();
         prop_assert_eq!(&seen, &put);
         prop_assert_eq!(without_segment(&after), before.as_slice());
     }

@@ -100,10 +100,13 @@ fn what_is_put_behind_a_packed_archive_is_read_and_its_files_hold() {
 }
 
 #[test]
-fn no_more_parts_are_read_than_any_initrd_has() {
+fn no_more_segments_are_read_than_any_initrd_has() {
     let part = packed(Compression::Gzip, &archive(&[]));
     let content = parse(&part.repeat(200));
-    assert_eq!(content.broken.as_deref(), Some("it has more than 64 parts"));
+    assert_eq!(
+        content.broken.as_deref(),
+        Some("it has more than 64 segments")
+    );
 }
 
 #[test]

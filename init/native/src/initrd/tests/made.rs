@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use archives::{Compression, Unpacking, walk};
 use proxmox::files::MemoryFiles;
-use proxmox::initrd::{Compression, Unpacking, visit};
 
 #[path = "../../../../testing/initrd.rs"]
 mod writers;
@@ -93,7 +93,7 @@ pub(super) fn root() -> MemoryFiles {
 /// Entries as the kernel sees them in the end, folders aside; paths through `lib` as it resolves them.
 pub(super) fn unpacked(initrd: &[u8]) -> BTreeMap<String, (u32, String)> {
     let mut files = BTreeMap::new();
-    visit(
+    let walked = walk(
         initrd,
         &mut Unpacking::default(),
         &|entry| entry.is_file(),
@@ -105,7 +105,7 @@ pub(super) fn unpacked(initrd: &[u8]) -> BTreeMap<String, (u32, String)> {
                 );
             }
         },
-    )
-    .unwrap();
+    );
+    walked.whole().unwrap();
     files
 }

@@ -1,6 +1,3 @@
-//! The archives of an initramfs, in the "new ASCII" format (Linux, Documentation/driver-api/early-userspace/
-//! buffer-format.rst).
-
 use std::io::{BufRead, ErrorKind, Read};
 
 /// Longer names are no path (PATH_MAX).
@@ -27,43 +24,44 @@ impl Default for Unpacking {
 }
 
 impl Unpacking {
-    #[cfg(test)]
-    pub(super) fn of(bytes: u64) -> Self {
+    /// So many bytes.
+    pub fn of(bytes: u64) -> Self {
         Self(bytes)
     }
 }
 
 /// What is read of one initrd, archive after archive.
-pub(super) struct Budget<'a> {
-    pub(super) entries: usize,
-    bytes: u64,
+pub(crate) struct Budget<'a> {
+    pub(crate) entries: usize,
+    pub(crate) unpacked: u64,
     all: &'a mut Unpacking,
 }
 
 impl<'a> Budget<'a> {
-    pub(super) fn new(all: &'a mut Unpacking) -> Self {
+    pub(crate) fn new(all: &'a mut Unpacking) -> Self {
         Self {
             entries: 0,
-            bytes: UNPACKED,
+            unpacked: 0,
             all,
         }
     }
 
-    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), String> {
+    pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), String> {
         self.all.0 = self
             .all
             .0
             .checked_sub(bytes)
             .ok_or("it and the initrds before it unpack to more than those of any host")?;
-        self.bytes = self
-            .bytes
-            .checked_sub(bytes)
-            .ok_or_else(|| format!("it unpacks to more than {} GiB", UNPACKED >> 30))?;
-        Ok(())
+        self.unpacked = self.unpacked.saturating_add(bytes);
+        match self.unpacked > UNPACKED {
+            true => Err(format!("it unpacks to more than {} GiB", UNPACKED >> 30)),
+            false => Ok(()),
+        }
     }
 }
 
-/// The head of one entry.
+/// The head of one entry of an archive in the "new ASCII" format (Linux,
+/// Documentation/driver-api/early-userspace/buffer-format.rst).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Without a leading `/` or `./`.
@@ -72,6 +70,8 @@ pub struct Entry {
     pub mode: u32,
     /// Bytes of a file, or of a link's target.
     pub size: u32,
+    /// In seconds since 1970.
+    pub modified: u32,
 }
 
 impl Entry {
@@ -81,30 +81,31 @@ impl Entry {
     }
 }
 
-/// Reads archives up to where no further one begins; zeros may stand between. `visit` says how many bytes of a
-/// file it wants, and is given them. Fails with the reason; all entries before were visited.
-pub(super) fn read(
+/// Reads archives up to where no further one begins; zeros may stand between. Gives how many there were, or why the
+/// last one could not be read; all entries before were visited.
+pub(crate) fn read(
     input: &mut dyn BufRead,
     budget: &mut Budget,
     wanted: &dyn Fn(&Entry) -> bool,
     visit: &mut dyn FnMut(Entry, Vec<u8>),
-) -> Result<(), String> {
+) -> Result<usize, String> {
+    let mut archives = 0;
     while next_begins(input, budget)? {
+        archives += 1;
         while let Some(entry) = header(input, budget)? {
             let size = u64::from(entry.size);
             let padding = u64::from(entry.size.wrapping_neg() & 3);
+            let mut content = Vec::new();
             if wanted(&entry) {
-                let mut content = Vec::new();
                 copy(input, size, &mut content, budget)?;
                 skip(input, padding, budget)?;
-                visit(entry, content);
             } else {
                 skip(input, size + padding, budget)?;
-                visit(entry, Vec::new());
             }
+            visit(entry, content);
         }
     }
-    Ok(())
+    Ok(archives)
 }
 
 /// Skips zeros, and says whether an archive begins behind them.
@@ -142,13 +143,10 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
     if !head.starts_with(b"070701") && !head.starts_with(b"070702") {
         return Err("it holds something else where an entry should begin".to_owned());
     }
-    let (mode, size, name_size) = (field(1)?, field(6)?, field(11)?);
+    budget.spend(u64::from(HEADER))?;
+    let (mode, modified, size, name_size) = (field(1)?, field(5)?, field(6)?, field(11)?);
     if name_size == 0 || name_size > NAME {
         return Err(format!("it holds a name of {name_size} bytes"));
-    }
-    budget.entries += 1;
-    if budget.entries > ENTRIES {
-        return Err(format!("it holds more than {ENTRIES} entries"));
     }
     let mut name = Vec::new();
     copy(input, u64::from(name_size), &mut name, budget)?;
@@ -163,11 +161,16 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
     if name == TRAILER {
         return Ok(None);
     }
+    budget.entries += 1;
+    if budget.entries > ENTRIES {
+        return Err(format!("it holds more than {ENTRIES} entries"));
+    }
     let name = name.trim_start_matches("./").trim_start_matches('/');
     Ok(Some(Entry {
         name: name.to_owned(),
         mode,
         size,
+        modified,
     }))
 }
 

@@ -2,7 +2,7 @@ use std::io::{self, BufRead, BufReader};
 
 use serde::{Deserialize, Serialize};
 
-/// How a part of an initrd is packed (Linux, lib/decompress.c, by its first bytes).
+/// How a segment of an initramfs is packed (Linux, lib/decompress.c, by its first bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
@@ -49,9 +49,23 @@ impl Compression {
         found.map(|(_, compression)| *compression)
     }
 
-    /// Unpacks one part while it is read; afterwards `bytes` begins behind it. Fails where it is packed in a way
+    /// Its usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Lzma => "lzma",
+            Self::Lz4 => "lz4",
+            Self::Bzip2 => "bzip2",
+            Self::Lzo => "lzo",
+        }
+    }
+
+    /// Unpacks one segment while it is read; afterwards `bytes` begins behind it. Fails where it is packed in a way
     /// that is not unpacked here.
-    pub(super) fn unpack<'a>(self, bytes: &'a mut &[u8]) -> io::Result<Box<dyn BufRead + 'a>> {
+    pub(crate) fn unpack<'a>(self, bytes: &'a mut &[u8]) -> io::Result<Box<dyn BufRead + 'a>> {
         Ok(match self {
             Self::None => Box::new(bytes),
             Self::Gzip => Box::new(BufReader::new(flate2::bufread::GzDecoder::new(bytes))),
@@ -71,12 +85,13 @@ impl Compression {
                 Box::new(BufReader::new(decoder))
             }
             Self::Lz4 => {
-                let part = lz4_part(bytes);
-                Box::new(BufReader::new(lz4_flex::frame::FrameDecoder::new(part)))
+                let segment = lz4_segment(bytes);
+                Box::new(BufReader::new(lz4_flex::frame::FrameDecoder::new(segment)))
             }
             Self::Bzip2 | Self::Lzo => {
                 return Err(io::Error::other(format!(
-                    "it is packed with {self:?}, which Preflight does not unpack"
+                    "it is packed with {}, which is not unpacked here",
+                    self.name()
                 )));
             }
         })
@@ -85,7 +100,7 @@ impl Compression {
 
 /// Takes the blocks of a legacy frame of LZ4, which says nowhere where it ends: at a block without bytes (Linux,
 /// lib/decompress_unlz4.c), or with the file. Of the newer frame, all.
-fn lz4_part<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+fn lz4_segment<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     const LEGACY: u32 = 0x184c_2102;
     let whole = *bytes;
     let word = |at: usize| {
@@ -103,10 +118,10 @@ fn lz4_part<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
             end = end.saturating_add(4).saturating_add(block);
         }
     }
-    let (part, rest) = match whole.split_at_checked(end) {
-        Some((part, rest)) if end > 0 => (part, rest),
+    let (segment, rest) = match whole.split_at_checked(end) {
+        Some((segment, rest)) if end > 0 => (segment, rest),
         _ => (whole, &[][..]),
     };
     *bytes = rest;
-    part
+    segment
 }
