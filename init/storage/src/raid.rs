@@ -73,6 +73,15 @@ fn mdadm_uuid(uuid: &str) -> String {
     groups.join(":")
 }
 
+/// Members that an assembled array lacks; none where its level has no spare copy of anything (drivers/md/md.c,
+/// `degraded`, is there for the others alone).
+pub(crate) fn missing(sys: &Path, node: &Path) -> u64 {
+    let name = node.file_name().unwrap_or_default();
+    let path = sys.join("block").join(name).join("md/degraded");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
 /// Partitions that the kernel sees on a block device: number and node.
 pub(crate) fn partitions(sys: &Path, node: &Path) -> Vec<(u32, PathBuf)> {
     let Some(name) = node.file_name().and_then(|name| name.to_str()) else {
@@ -98,6 +107,17 @@ pub(crate) fn partitions(sys: &Path, node: &Path) -> Vec<(u32, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_says_what_it_lacks_where_its_level_can_lack_anything() {
+        let sys = tempfile::tempdir().unwrap();
+        let md = sys.path().join("block/md200/md");
+        fs::create_dir_all(&md).unwrap();
+        let node = Path::new("/dev/md200");
+        assert_eq!(missing(sys.path(), node), 0);
+        fs::write(md.join("degraded"), "1\n").unwrap();
+        assert_eq!(missing(sys.path(), node), 1);
+    }
 
     #[test]
     fn a_uuid_is_written_as_mdadm_reads_it() {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use gptman::{GPT, GPTPartitionEntry};
 use qemu_tests::probe::{Answer, Refusal};
-use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request};
+use qemu_tests::storage_guest::{self, LookAnswer, LookRequest, Request, WriteRequest};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Qemu, Reads, baseline, skip,
 };
@@ -100,21 +100,25 @@ impl Lab {
     /// Has a guest carry out requests, and cuts its power.
     pub fn ask(&self, name: &str, disks: &Disks, requests: &[Request]) -> Told {
         let (answers, writes) = self.answers(name, disks, requests);
-        let text = |answer| match answer {
-            Ok(Answer::Text(text)) => text,
-            other => panic!("{name}: {other:?}"),
-        };
         Told {
             answers: answers.into_iter().map(text).collect(),
             writes,
         }
     }
 
-    /// Why a guest does not carry out a request.
-    pub fn refusal(&self, name: &str, disks: &Disks, request: Request) -> String {
-        let (answers, _) = self.answers(name, disks, &[request]);
-        let refusal = answers.into_iter().next().unwrap().unwrap_err();
-        refusal.why
+    /// What a look finds, and why the guest does not write behind it.
+    pub fn refusal(
+        &self,
+        name: &str,
+        disks: &Disks,
+        look: LookRequest,
+        write: WriteRequest,
+    ) -> (LookAnswer, String) {
+        let requests = [Request::Look(look), Request::Write(write)];
+        let (answers, _) = self.answers(name, disks, &requests);
+        let [looked, refused]: [_; 2] = answers.try_into().unwrap();
+        let looked = serde_json::from_str(&text(looked)).unwrap();
+        (looked, refused.unwrap_err().why)
     }
 
     /// What a guest answers to each request, and the write operations that reached each disk.
@@ -193,4 +197,11 @@ impl Disks {
 fn image(reads: Reads, requests: &[Request], folder: &Path) -> Result<Images, String> {
     let init = Path::new(env!("CARGO_BIN_EXE_storage-guest"));
     storage_guest::image(init, reads, requests, folder).map_err(|error| format!("{error:#}"))
+}
+
+fn text(answer: Result<Answer, Refusal>) -> String {
+    match answer {
+        Ok(Answer::Text(text)) => text,
+        other => panic!("{other:?}"),
+    }
 }

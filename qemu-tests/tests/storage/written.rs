@@ -1,4 +1,5 @@
 use qemu_tests::storage_guest::{End, LookAnswer, LookRequest, Request, WriteAnswer, WriteRequest};
+use storage::Trouble;
 
 use crate::lab::{Disks, Lab, ROOT};
 
@@ -84,8 +85,21 @@ fn an_array_without_one_of_its_members_is_read_and_not_written_to() {
     let [left, ..] = laid_out(&lab);
     let half = Disks(vec![left]);
     let before = half.hashes();
-    let request = Request::Write(write("array"));
-    let refusal = lab.refusal("storage-written-half", &half, request);
+    let look = LookRequest::default();
+    let (seen, refusal) = lab.refusal("storage-written-half", &half, look, write("array"));
+    assert_eq!(seen.storage.arrays[0].missing, 1);
+    let root = &seen.storage.roots[0].file_system;
+    let lacks = seen.storage.is_whole(root).unwrap_err().to_string();
+    assert!(
+        lacks.starts_with("MD array ") && lacks.contains(" lacks 1 "),
+        "{lacks}"
+    );
+    let is_told = |trouble: &Trouble| matches!(trouble, Trouble::Incomplete { missing: 1, .. });
+    assert!(
+        seen.storage.troubles.iter().any(is_told),
+        "{:?}",
+        seen.storage.troubles
+    );
     assert!(refusal.contains("use --run to insist"), "{refusal}");
     assert_eq!(half.hashes(), before, "the disk's bytes");
 }

@@ -22,7 +22,7 @@ pub struct Layout {
     pub encrypted: bool,
     /// The disks below it, by what tells them from every other one.
     pub disks: Vec<String>,
-    /// Members of the group, pool or btrfs that are not there.
+    /// Members of the group, pool, array or btrfs that are not there.
     pub missing: u64,
 }
 
@@ -78,9 +78,13 @@ impl Layout {
                 layout.uuid = Some(group.clone());
                 layout.missing = storage.volume_group(group).map_or(0, |group| group.missing);
             }
-            (_, Some(VolumeId::Array { uuid } | VolumeId::ArrayPartition { uuid, .. })) => {
+            (
+                _,
+                Some(volume @ (VolumeId::Array { uuid } | VolumeId::ArrayPartition { uuid, .. })),
+            ) => {
                 layout.kind = LayoutKind::Array;
                 layout.uuid = Some(uuid.clone());
+                layout.missing = storage.array(volume).map_or(0, |array| array.missing);
             }
             _ => {}
         }

@@ -23,6 +23,7 @@ impl Look {
                     name: signature.label.clone(),
                     members: Vec::new(),
                     assembled: false,
+                    missing: 0,
                 };
                 (array, Vec::new())
             });
@@ -36,15 +37,26 @@ impl Look {
         }
         for (mut array, nodes) in found.into_values() {
             match self.assemble(&array, &nodes) {
-                Ok(()) => array.assembled = true,
+                Ok(missing) => (array.assembled, array.missing) = (true, missing),
                 Err(trouble) => self.trouble(trouble),
+            }
+            if array.missing > 0 {
+                let (what, missing) = (
+                    VolumeId::Array {
+                        uuid: array.uuid.clone(),
+                    }
+                    .to_string(),
+                    array.missing,
+                );
+                self.trouble(Trouble::Incomplete { what, missing });
             }
             self.storage.arrays.push(array);
         }
         any
     }
 
-    fn assemble(&mut self, array: &Array, nodes: &[PathBuf]) -> Result<(), Trouble> {
+    /// How many members it lacks.
+    fn assemble(&mut self, array: &Array, nodes: &[PathBuf]) -> Result<u64, Trouble> {
         let what = format!("MD array {}", array.uuid);
         let Some(mdadm) = &self.tools.mdadm else {
             return Err(Trouble::NoProgram {
@@ -60,12 +72,13 @@ impl Look {
         let node = mdadm
             .assemble(&self.options.sys, &array.uuid, &nodes, start)
             .map_err(|why| Trouble::NotAssembled { what, why })?;
+        let missing = raid::missing(&self.options.sys, &node);
         let uuid = array.uuid.clone();
         let partitions = raid::partitions(&self.options.sys, &node);
         if partitions.is_empty() {
             let size = self.size(&node);
             self.cover(VolumeId::Array { uuid }, &node, size, None);
-            return Ok(());
+            return Ok(missing);
         }
         for (number, node) in partitions {
             let id = VolumeId::ArrayPartition {
@@ -75,7 +88,7 @@ impl Look {
             let size = self.size(&node);
             self.cover(id, &node, size, None);
         }
-        Ok(())
+        Ok(missing)
     }
 
     /// Bytes of a block device.

@@ -92,6 +92,8 @@ pub struct Array {
     pub members: Vec<VolumeId>,
     /// Whether it could be assembled for reading.
     pub assembled: bool,
+    /// How many members an assembled one lacks.
+    pub missing: u64,
 }
 
 /// A file system.
@@ -182,6 +184,16 @@ impl Storage {
     /// The volume group with this UUID.
     pub fn volume_group(&self, uuid: &str) -> Option<&VolumeGroup> {
         self.volume_groups.iter().find(|group| group.uuid == uuid)
+    }
+
+    /// The array that a volume is, or is a partition of.
+    pub fn array(&self, volume: &VolumeId) -> Option<&Array> {
+        match volume {
+            VolumeId::Array { uuid } | VolumeId::ArrayPartition { uuid, .. } => {
+                self.arrays.iter().find(|array| array.uuid == *uuid)
+            }
+            _ => None,
+        }
     }
 
     /// The pool with this GUID.

@@ -67,10 +67,17 @@ impl Storage {
         Ok(wanted)
     }
 
-    /// Fails where a file system cannot be written to because of members that are not there, and knows of pools too
-    /// what [`Storage::wanted`] leaves to whoever opens them.
+    /// Fails where a file system cannot be written to because of members that are not there, and knows of pools and
+    /// arrays too what [`Storage::wanted`] leaves to whoever opens them.
     pub fn is_whole(&self, id: &FileSystemId) -> Result<(), CannotWrite> {
-        self.below(id)?;
+        let below = self.below(id)?;
+        let mut arrays = below.iter().filter_map(|volume| self.array(volume));
+        if let Some(array) = arrays.find(|array| array.missing > 0) {
+            return Err(CannotWrite::Incomplete {
+                what: format!("MD array {}", array.uuid),
+                missing: array.missing,
+            });
+        }
         let FileSystemId::DataSet { pool: guid, .. } = id else {
             return Ok(());
         };
@@ -151,9 +158,9 @@ fn leaves(volumes: &BTreeSet<VolumeId>) -> impl Iterator<Item = &VolumeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Pool;
     use crate::lvm::VolumeGroup;
     use crate::model::{Content, FileSystem, Signature, Volume};
+    use crate::{Array, Pool};
 
     fn partition(disk: &str, number: u32) -> VolumeId {
         VolumeId::Partition {
@@ -293,6 +300,31 @@ mod tests {
         storage.pools[0].missing = 1;
         let error = storage.is_whole(&set).unwrap_err().to_string();
         assert!(error.starts_with("pool rpool (7) lacks 1"), "{error}");
+    }
+
+    #[test]
+    fn an_array_that_lacks_a_member_is_told_also_below_a_volume_group() {
+        let mut storage = storage();
+        let uuid = "m".to_owned();
+        let array = VolumeId::Array { uuid: uuid.clone() };
+        storage.volumes[2].id = array.clone();
+        storage
+            .volumes
+            .push(holds(partition("b", 1), "linux_raid_member", "m"));
+        storage.arrays.push(Array {
+            uuid,
+            name: None,
+            members: vec![partition("b", 1)],
+            assembled: true,
+            missing: 0,
+        });
+        let root = FileSystemId::On(logical("root"));
+        assert_eq!(storage.is_whole(&root), Ok(()));
+        storage.arrays[0].missing = 1;
+        let error = storage.is_whole(&root).unwrap_err().to_string();
+        assert!(error.starts_with("MD array m lacks 1"), "{error}");
+        let esp = FileSystemId::On(partition("a", 1));
+        assert_eq!(storage.is_whole(&esp), Ok(()));
     }
 
     #[test]
