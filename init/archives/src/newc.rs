@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{BufRead, ErrorKind, Read};
 
 /// Longer names are no path (PATH_MAX).
@@ -81,8 +82,15 @@ impl Entry {
     }
 }
 
+/// What several names of one file have in common: inode and the numbers of its device.
+type Inode = [u32; 3];
+
+/// Names of files with several whose content has not come yet: it stands behind the last of them (cpio(5)).
+#[derive(Default)]
+struct Waiting(BTreeMap<Inode, Vec<Entry>>);
+
 /// Reads archives up to where no further one begins; zeros may stand between. Gives how many there were, or why the
-/// last one could not be read; all entries before were visited.
+/// last one could not be read; all entries before were visited, but for names whose content had not come yet.
 pub(crate) fn read(
     input: &mut dyn BufRead,
     budget: &mut Budget,
@@ -92,17 +100,45 @@ pub(crate) fn read(
     let mut archives = 0;
     while next_begins(input, budget)? {
         archives += 1;
-        while let Some(entry) = header(input, budget)? {
+        // Linux forgets at the end of an archive which names were links (init/initramfs.c, `free_hash`).
+        let mut waiting = Waiting::default();
+        while let Some((entry, inode)) = header(input, budget)? {
+            if entry.size == 0 && inode.is_some() {
+                waiting
+                    .0
+                    .entry(inode.unwrap_or_default())
+                    .or_default()
+                    .push(entry);
+                continue;
+            }
+            let links = inode.and_then(|inode| waiting.0.remove(&inode));
+            let links = links.into_iter().flatten().map(|link| Entry {
+                size: entry.size,
+                ..link
+            });
+            let links: Vec<Entry> = links.collect();
             let size = u64::from(entry.size);
             let padding = u64::from(entry.size.wrapping_neg() & 3);
             let mut content = Vec::new();
-            if wanted(&entry) {
+            if wanted(&entry) || links.iter().any(wanted) {
                 copy(input, size, &mut content, budget)?;
                 skip(input, padding, budget)?;
             } else {
                 skip(input, size + padding, budget)?;
             }
+            for link in links {
+                budget.spend(size)?;
+                let bytes = if wanted(&link) {
+                    content.clone()
+                } else {
+                    Vec::new()
+                };
+                visit(link, bytes);
+            }
             visit(entry, content);
+        }
+        for empty in waiting.0.into_values().flatten() {
+            visit(empty, Vec::new());
         }
     }
     Ok(archives)
@@ -127,8 +163,11 @@ fn next_begins(input: &mut dyn BufRead, budget: &mut Budget) -> Result<bool, Str
     }
 }
 
-/// The next entry's head; none at the trailer.
-fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>, String> {
+/// The next entry's head, and where it is a file with several names, which one; none at the trailer.
+fn header(
+    input: &mut dyn BufRead,
+    budget: &mut Budget,
+) -> Result<Option<(Entry, Option<Inode>)>, String> {
     let mut head = [0; HEADER as usize];
     exact(input, &mut head)?;
     let field = |index: usize| {
@@ -145,6 +184,7 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
     }
     budget.spend(u64::from(HEADER))?;
     let (mode, modified, size, name_size) = (field(1)?, field(5)?, field(6)?, field(11)?);
+    let (names, inode) = (field(4)?, [field(0)?, field(7)?, field(8)?]);
     if name_size == 0 || name_size > NAME {
         return Err(format!("it holds a name of {name_size} bytes"));
     }
@@ -166,12 +206,14 @@ fn header(input: &mut dyn BufRead, budget: &mut Budget) -> Result<Option<Entry>,
         return Err(format!("it holds more than {ENTRIES} entries"));
     }
     let name = name.trim_start_matches("./").trim_start_matches('/');
-    Ok(Some(Entry {
+    let entry = Entry {
         name: name.to_owned(),
         mode,
         size,
         modified,
-    }))
+    };
+    let inode = (entry.is_file() && names > 1).then_some(inode);
+    Ok(Some((entry, inode)))
 }
 
 fn exact(input: &mut dyn BufRead, bytes: &mut [u8]) -> Result<(), String> {

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -59,6 +61,46 @@ fn segments_lie_behind_one_another_and_each_packing_gives_the_same_entries() {
 }
 
 #[test]
+fn every_name_of_a_file_with_several_has_the_content_that_stands_behind_the_last() {
+    let linked = |name: &str, inode: u32, content: &[u8]| {
+        let builder = cpio::newc::Builder::new(name)
+            .mode(FILE)
+            .ino(inode)
+            .nlink(3);
+        let mut writer = builder.write(Vec::new(), u32::try_from(content.len()).unwrap());
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap()
+    };
+    let bytes = [
+        linked("a", 7, b""),
+        linked("other", 8, b""),
+        linked("b", 7, b""),
+        linked("c", 7, b"content"),
+        archive_of(&[]),
+        // The same number in the next archive is another file.
+        linked("d", 8, b"new"),
+        archive_of(&[]),
+    ];
+    let mut found = Vec::new();
+    let walked = walk(
+        &bytes.concat(),
+        &mut Unpacking::of(1 << 20),
+        &|entry| entry.name != "b",
+        &mut |entry, bytes| found.push((entry.name, entry.size, String::from_utf8(bytes).unwrap())),
+    );
+    assert_eq!(walked.broken, None);
+    let of = |name: &str, size, content: &str| (name.to_owned(), size, content.to_owned());
+    let expected = [
+        of("a", 7, "content"),
+        of("b", 7, ""),
+        of("c", 7, "content"),
+        of("other", 0, ""),
+        of("d", 3, "new"),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn an_archive_with_nothing_but_its_end_is_one() {
     let (names, walked) = names(&archive_of(&[]), 1 << 20);
     assert_eq!((names.len(), walked.broken), (0, None));
@@ -74,7 +116,7 @@ fn what_may_be_unpacked_counts_for_heads_too() {
 
 proptest! {
     #[test]
-    fn any_damage_ends_with_a_reason_or_with_entries(
+    fn damage_anywhere_is_read_within_what_there_is(
         damage in proptest::collection::vec((0_usize..2000, any::<u8>()), 0..8),
         kind in 0_usize..5,
         length in 0_usize..3000,
@@ -88,7 +130,10 @@ proptest! {
             }
         }
         bytes.truncate(length);
-        let (_, walked) = names(&bytes, 1 << 20);
+        let (names, walked) = names(&bytes, 1 << 20);
+        prop_assert!(walked.broken.is_some() || !walked.segments.is_empty());
+        let entries: usize = walked.segments.iter().map(|segment| segment.entries).sum();
+        prop_assert!(names.len() <= entries);
         let packed: usize = walked.segments.iter().map(|segment| segment.packed).sum();
         prop_assert!(packed <= bytes.len());
     }
