@@ -80,11 +80,15 @@ tools-profile: | setup
 # the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
 WITH ?= lvm,mdadm,btrfs
 
+# What an image follows from besides files.
+RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
+$(OUT)/recipe: FORCE
+	@mkdir -p $(OUT); cmp -s $@ <<<'$(RECIPE)' || printf '%s\n' '$(RECIPE)' >$@
+
 .PHONY: image
 image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
 
-$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
-	@mkdir -p $(OUT)
+$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
 	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
 	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
@@ -92,13 +96,13 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 .PHONY: usb
 usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB stick with any tool
 
-$(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER)
+$(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
 	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: iso
 iso: $(OUT)/preflight.iso ## the CD, out/preflight.iso: for a drive, a remote console, Ventoy, or a stick
 
-$(OUT)/preflight.iso: $(OUT)/initramfs.img $(BUILDER)
+$(OUT)/preflight.iso: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
 	@$(BUILDER) iso --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: netboot

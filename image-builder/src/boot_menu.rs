@@ -73,8 +73,8 @@ pub enum MenuError {
     Empty,
     /// GRUB has no way to write it.
     #[error(
-        "'{0}' cannot stand in a boot menu: no word there has a quotation mark, a line end or another control \
-         character"
+        "'{0}' cannot stand in a boot menu: no word there is empty or has a quotation mark, a backslash, a line end \
+         or another control character, and an option has no white space"
     )]
     Word(String),
     /// It means something else to iPXE.
@@ -88,6 +88,13 @@ pub enum MenuError {
 impl BootMenu {
     /// The menu in boot-assets, with these words behind the options of every entry.
     pub fn standard(more_options: &[String]) -> Result<Self, MenuError> {
+        // GRUB would give it as one word in quotation marks, and a unified kernel image as several.
+        let mut words = more_options.iter();
+        if let Some(word) =
+            words.find(|word| quoted(word).is_err() || word.contains(char::is_whitespace))
+        {
+            return Err(MenuError::Word(word.clone()));
+        }
         let mut menu = Self::parse(MENU)?;
         for entry in &mut menu.entries {
             entry.options.extend(more_options.iter().cloned());
@@ -148,11 +155,7 @@ impl BootMenu {
 /// kernel does not know either.
 fn quoted(word: &str) -> Result<String, MenuError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "=._,:/@+-".contains(c);
-    if word
-        .chars()
-        .any(|c| c == '\'' || c == '"' || c.is_control())
-        || word.is_empty()
-    {
+    if word.chars().any(|c| "'\"\\".contains(c) || c.is_control()) || word.is_empty() {
         return Err(MenuError::Word(word.to_owned()));
     }
     if word.chars().all(plain) {
@@ -201,9 +204,12 @@ mod tests {
     #[test]
     fn a_word_with_a_meaning_for_grub_is_quoted_and_one_that_cannot_be_is_refused() {
         assert_eq!(quoted("dyndbg=$x;y").unwrap(), "'dyndbg=$x;y'");
-        for word in ["it's", "a\"b", "a\nb", ""] {
+        for word in ["it's", "a\"b", "a\nb", "a\\b", ""] {
             assert!(quoted(word).is_err(), "{word:?}");
+            assert!(BootMenu::standard(&[word.to_owned()]).is_err(), "{word:?}");
         }
+        let two = BootMenu::standard(&["a=1 b=2".to_owned()]).unwrap_err();
+        assert!(two.to_string().contains("has no white space"), "{two}");
     }
 
     #[test]

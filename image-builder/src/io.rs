@@ -44,7 +44,7 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), IoError> {
 }
 
 /// Makes a file that appears only when `fill` has written all of it; gives its length. The folders above it are
-/// made.
+/// made. What is there and is no file stays: a new name for `/dev/sdb` would leave the stick as it was.
 pub fn put_in_place<E: From<IoError>>(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), E>,
@@ -53,6 +53,10 @@ pub fn put_in_place<E: From<IoError>>(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let why = "it is a device or a folder; write to a file, and that to a stick with dd or any other tool";
+        return Err(io::Error::other(why)).at("put a file in place of", path)?;
+    }
     create_folder(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).at("make a file in", folder)?;
     fill(file.as_file_mut())?;
@@ -84,4 +88,22 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>, IoError> {
         .at("list", folder)?;
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_replaced_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stick");
+        create_folder(&path).unwrap();
+        let fill = |_: &mut File| -> Result<(), IoError> { panic!("nothing is built for it") };
+        let error = put_in_place(&path, fill).unwrap_err();
+        assert_eq!(error.action, "put a file in place of");
+        assert!(path.is_dir());
+        let device = put_in_place(Path::new("/dev/null"), fill).unwrap_err();
+        assert!(device.source.to_string().contains("with dd"), "{device}");
+    }
 }

@@ -172,7 +172,7 @@ pub fn build(
 }
 
 /// Words for xorriso, in a folder with the parts. Every time and every identity is given, for it would take the
-/// present and chance.
+/// present and chance; start-up files of whoever builds are left alone.
 fn arguments(modified: u32, disk: &str) -> Vec<String> {
     let (efi, data) = (EFI_SYSTEM.to_string(), PREFLIGHT_DATA.to_string());
     let time = format!("={modified}");
@@ -180,7 +180,7 @@ fn arguments(modified: u32, disk: &str) -> Vec<String> {
     let catalogue = format!("/{GRUB_FOLDER}/boot.cat");
     #[rustfmt::skip]
     let words = [
-        "-as", "mkisofs", "-o", "image", "-V", VOLUME, "-r",
+        "-no_rc", "-as", "mkisofs", "-o", "image", "-V", VOLUME, "-r",
         "--set_all_file_dates", &time, "--gpt_disk_guid", disk,
         "-partition_offset", "16", "-no-pad", "--grub2-mbr", "boot-code",
         "-append_partition", "2", &efi, "efi",
