@@ -22,8 +22,17 @@ TARGET := target/x86_64-unknown-linux-gnu
 CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
 export PREFLIGHT_CACHE := $(CACHE)
 
+# CI begins with an empty checkout each time: what compiling leaves between crates and programs lies beside the cache
+# there, so that dependencies are compiled once. Cargo knows what is out of date in it, and lets one build in at a time.
+ifdef CI
+BUILD_DIR ?= $(CACHE)/build/$(shell { rustc -vV; cat Cargo.toml Cargo.lock .cargo/config.toml; } | sha256sum | cut -c1-16)
+export CARGO_BUILD_BUILD_DIR := $(BUILD_DIR)
+else
+BUILD_DIR := $(CURDIR)/target
+endif
+
 # The same bytes from every folder and user: no build path may stand in the binary.
-REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-prefix=$(CURDIR)=/preflight","--remap-path-prefix=$(CARGO_HOME_DIR)=/cargo"]'
+REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-prefix=$(CURDIR)=/preflight","--remap-path-prefix=$(BUILD_DIR)=/preflight/target","--remap-path-prefix=$(CARGO_HOME_DIR)=/cargo"]'
 
 .PHONY: help
 help: ## this list
@@ -178,7 +187,7 @@ deny: tools
 reproducible: usb iso ## build the images again in another folder and compare the bytes
 	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
 	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
-	$(MAKE) --no-print-directory -C "$$other" usb iso BUILDER="$(CURDIR)/$(BUILDER)" >/dev/null; \
+	$(MAKE) --no-print-directory -C "$$other" usb iso BUILDER="$(CURDIR)/$(BUILDER)" BUILD_DIR="$$other/target" >/dev/null; \
 	for file in initramfs.img vmlinuz preflight.img preflight.iso; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
@@ -190,6 +199,7 @@ golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
 # so that no test's time is that of a build; who is not root is told which tests were left out.
 .PHONY: test
 test: check deny usb reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
+	@$(if $(CI),touch "$(BUILD_DIR)"; find "$(CACHE)/build" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +)
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench
