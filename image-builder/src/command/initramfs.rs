@@ -8,6 +8,7 @@ use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, Recipe};
+use image_builder::modules::HostKernel;
 use image_builder::tools::Tool;
 
 use super::output::{Format, clear_progress, megabytes, print, progress};
@@ -21,10 +22,11 @@ const PCI_IDS: &str = "/usr/share/misc/pci.ids";
 /// time of all files; without it they are from 1970.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A kernel's .deb file, or a folder with boot/ and lib/modules/
-    #[arg(long)]
+    /// A kernel's .deb file, a folder with boot/ and lib/modules/, or `host`: the kernel that this machine runs, on
+    /// Proxmox VE with its ZFS
+    #[arg(long, value_name = "FILE|FOLDER|host")]
     kernel: PathBuf,
-    /// Which kernel release, when there are several
+    /// Which kernel release, when there are several; with --kernel host, another one than the running one
     #[arg(long)]
     release: Option<String>,
     /// The preflight program, which becomes /init
@@ -100,6 +102,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     let mut recipe = Recipe::new(arguments.kernel, arguments.init);
+    recipe.release = arguments.release;
+    if recipe.kernel == Path::new("host") {
+        let host = HostKernel::find(Path::new("/"), recipe.release.as_deref())?;
+        recipe.kernel = host.root;
+        recipe.release = Some(host.release);
+    }
     if let Some(path) = &arguments.modules_list {
         recipe.module_list =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -111,7 +119,6 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
             "there is no {PCI_IDS}; install the Debian package pci.ids, or name a file with --pci-ids"
         ),
     });
-    recipe.release = arguments.release;
     recipe.more_modules = arguments.add_modules;
     recipe.module_folders = arguments.modules_from;
     if arguments.system.is_none() {

@@ -7,7 +7,7 @@ use crate::io;
 use crate::package::{Compression, PackageError, Tree};
 
 /// Merged-/usr systems have one of them as a link to the other.
-const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+pub(super) const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
 
 /// One kernel release of a package or folder, with its modules.
 pub struct Kernel {
@@ -175,6 +175,22 @@ impl Kernel {
         self.modules
             .iter()
             .map(|(name, path)| (name, path.as_str()))
+    }
+
+    /// The Debian package that brings a module, by the path of its file in the release's folder; none for what was
+    /// built outside the kernel's package.
+    pub fn package_of(&self, path: &str) -> Option<String> {
+        if self.added.contains_key(path) {
+            return None;
+        }
+        self.tree
+            .package_of(&format!("{}/{path}", self.folder), &self.release)
+    }
+
+    /// The path of a module's file in the tree.
+    pub fn place(&self, path: &str) -> Option<String> {
+        let is_inside = !self.added.contains_key(path);
+        is_inside.then(|| format!("{}/{path}", self.folder))
     }
 
     /// The path of a module's file in the release's folder.
