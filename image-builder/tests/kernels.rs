@@ -10,9 +10,9 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use common::{Unpacked, built, module, static_program};
+use common::{Unpacked, built, deb, module, static_program};
 use image_builder::initramfs::Recipe;
 use image_builder::modules::HostKernel;
 use tempfile::TempDir;
@@ -74,29 +74,6 @@ fn files(modules: &str, packed: &str) -> Vec<(String, Vec<u8>)> {
     ]
 }
 
-/// A Debian package with these files (deb(5)).
-fn deb(folder: &Path, files: &[(String, Vec<u8>)]) -> PathBuf {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (path, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, format!("./{path}"), content.as_slice())
-            .unwrap();
-    }
-    let data = zstd::encode_all(tar.into_inner().unwrap().as_slice(), 1).unwrap();
-    let path = folder.join(format!("{PACKAGE}_6.8.12-9_amd64.deb"));
-    let mut archive = ar::Builder::new(fs::File::create(&path).unwrap());
-    for (name, content) in [
-        ("debian-binary", b"2.0\n".as_slice()),
-        ("data.tar.zst", &data),
-    ] {
-        let header = ar::Header::new(name.as_bytes().to_vec(), content.len() as u64);
-        archive.append(&header, content).unwrap();
-    }
-    path
-}
-
 fn recipe(folder: &Path, kernel: &Path) -> Recipe {
     let init = folder.join("preflight");
     fs::write(&init, static_program()).unwrap();
@@ -140,7 +117,11 @@ fn a_proxmox_kernel_package_brings_zfs_however_it_stores_modules() {
         ("usr/lib/modules", ".zst"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let package = deb(folder.path(), &files(modules, packed));
+        let package = deb(
+            folder.path(),
+            &format!("{PACKAGE}_6.8.12-9_amd64"),
+            &files(modules, packed),
+        );
         let mut recipe = recipe(folder.path(), &package);
         recipe.kernel_output = Some(folder.path().join("vmlinuz"));
         let entries = built(&recipe);

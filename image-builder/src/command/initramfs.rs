@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// More programs, with the libraries that they need; after a colon the path in the image
     #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
     add_binary: Vec<String>,
-    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck
+    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck; `zfs?` where the kernel has its modules
     #[arg(long, value_delimiter = ',')]
     with: Vec<String>,
     /// The root folder of the system that --add-binary and --with take programs from [default: this
@@ -64,6 +64,10 @@ pub(crate) struct Arguments {
     /// A static busybox, or the .deb file of one
     #[arg(long)]
     busybox: Option<PathBuf>,
+    /// Processor microcode to be loaded before the kernel starts its work: the Debian package (intel-microcode,
+    /// amd64-microcode), an archive with kernel/x86/microcode, or the vendor's file. No image has any by itself
+    #[arg(long, value_name = "FILE")]
+    microcode: Vec<PathBuf>,
     /// How hard to compress
     #[arg(long, default_value = "fast")]
     level: LevelName,
@@ -83,7 +87,13 @@ enum LevelName {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let (format, output) = (arguments.format, arguments.output.clone());
-    let built = initramfs::build(&recipe(arguments)?, &output, &progress)?;
+    let fetch_tools = arguments.system.is_none();
+    let mut recipe = recipe(arguments)?;
+    let kernel = initramfs::kernel(&recipe, &progress)?;
+    if fetch_tools {
+        recipe.tools_system = tools_system(&recipe.tools(&kernel)?)?;
+    }
+    let built = initramfs::build_for(&kernel, &recipe, &output, &progress)?;
     clear_progress();
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&built)?,
@@ -121,9 +131,6 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     });
     recipe.more_modules = arguments.add_modules;
     recipe.module_folders = arguments.modules_from;
-    if arguments.system.is_none() {
-        recipe.tools_system = tools_system(&arguments.with)?;
-    }
     let system = arguments.system.unwrap_or_else(|| PathBuf::from("/"));
     let binaries = arguments.add_binary.iter();
     recipe.binaries = binaries
@@ -131,6 +138,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
         .collect::<anyhow::Result<_>>()?;
     recipe.tools = arguments.with;
     recipe.system = system;
+    recipe.microcode = arguments.microcode;
     recipe.busybox = arguments.busybox;
     recipe.kernel_output = arguments.kernel_out;
     recipe.modified = source_date_epoch()?;
@@ -143,11 +151,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
 
 /// The packages of these tools with all they depend on, unpacked in the cache. What this machine has
 /// installed would make images that differ.
-fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
-    let tools: Vec<Tool> = names
-        .iter()
-        .map(|name| Tool::named(name))
-        .collect::<Result<_, _>>()?;
+fn tools_system(tools: &[Tool]) -> anyhow::Result<Option<PathBuf>> {
     let packages: BTreeSet<&str> = tools
         .iter()
         .flat_map(|tool| tool.packages)

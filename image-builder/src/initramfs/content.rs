@@ -9,6 +9,7 @@ use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::image::{Image, Node, Origins};
 use crate::io::{Context, read};
 use crate::licenses::{CHANGELOGS, Package, packages};
+use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
 
@@ -62,7 +63,10 @@ impl Content {
         if let Some(path) = &recipe.busybox {
             content.add_busybox(path)?;
         }
-        content.add_programs(recipe)?;
+        content.add_programs(recipe, kernel)?;
+        for path in &recipe.microcode {
+            content.add_microcode(path)?;
+        }
         add_manifest(&mut content.image, kernel, modules, &content.origins)?;
         Ok(content.image)
     }
@@ -166,7 +170,23 @@ impl Content {
         Ok(self.image.add_program("bin/busybox", program, "busybox")?)
     }
 
-    fn add_programs(&mut self, recipe: &Recipe) -> Result<(), BuildError> {
+    fn add_microcode(&mut self, path: &Path) -> Result<(), BuildError> {
+        let Microcode { blobs, package } = Microcode::open(path)?;
+        for blob in blobs {
+            let place = blob.vendor.path();
+            if let Some((name, _)) = &package {
+                self.origins.file(place, name);
+            }
+            let reason = blob.summary();
+            self.image.add_file(place, blob.content, &reason)?;
+        }
+        match &package {
+            Some((_, tree)) => self.add_licenses_of(tree),
+            None => Ok(()),
+        }
+    }
+
+    fn add_programs(&mut self, recipe: &Recipe, kernel: &Kernel) -> Result<(), BuildError> {
         let root = SystemRoot::new(&recipe.system);
         let mut closure = Closure::new(&root);
         for binary in &recipe.binaries {
@@ -174,7 +194,7 @@ impl Content {
         }
         self.add_items(&root, closure.into_items(), "added programs")?;
         let root = SystemRoot::new(recipe.tools_system.as_deref().unwrap_or(&recipe.system));
-        for tool in recipe.tools()? {
+        for tool in recipe.tools(kernel)? {
             let mut closure = Closure::new(&root);
             let programs = tool.programs_in(&root)?;
             for path in &programs {

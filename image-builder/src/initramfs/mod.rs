@@ -37,18 +37,33 @@ pub struct Built {
     pub sizes: Vec<Size>,
 }
 
-/// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
-/// hears what is being done.
-pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+/// The kernel of a recipe, with the modules that were built outside its package.
+pub fn kernel(recipe: &Recipe, progress: &dyn Fn(&str)) -> Result<Kernel, BuildError> {
     progress(&format!("reading {}", recipe.kernel.display()));
     let mut kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
     for folder in &recipe.module_folders {
         kernel.add_modules(folder)?;
     }
+    Ok(kernel)
+}
+
+/// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
+/// hears what is being done.
+pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+    build_for(&kernel(recipe, progress)?, recipe, output, progress)
+}
+
+/// As [`build`], for the kernel of the recipe that was opened already.
+pub fn build_for(
+    kernel: &Kernel,
+    recipe: &Recipe,
+    output: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Built, BuildError> {
     progress(&format!("choosing modules of {}", kernel.release()));
-    let modules = Modules::close(&kernel, &recipe.modules()?)?;
+    let modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
     progress("collecting programs");
-    let image = Content::collect(recipe, &kernel, &modules)?;
+    let image = Content::collect(recipe, kernel, &modules)?;
     if let Some(path) = &recipe.kernel_output {
         io::write(path, kernel.image()?)?;
     }

@@ -177,6 +177,11 @@ impl Kernel {
             .map(|(name, path)| (name, path.as_str()))
     }
 
+    /// Whether it has a module, as a file or compiled in.
+    pub fn has(&self, name: &ModuleName) -> bool {
+        self.modules.contains_key(name) || self.builtin.has(name)
+    }
+
     /// The Debian package that brings a module, by the path of its file in the release's folder; none for what was
     /// built outside the kernel's package.
     pub fn package_of(&self, path: &str) -> Option<String> {
