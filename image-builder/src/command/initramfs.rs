@@ -160,8 +160,9 @@ fn tools_system(tools: &[Tool]) -> anyhow::Result<Option<PathBuf>> {
     if packages.is_empty() {
         return Ok(None);
     }
-    let mut request = Request::new(packages).with_dependencies();
-    request.contrib = tools.iter().any(|tool| tool.contrib);
+    let request = Request::new(packages).with_dependencies();
+    let component = tools.iter().find_map(|tool| tool.component);
+    let request = request.with_component(component);
     let tree = apt::cached_tree(&Cache::open()?, &request).with_context(
         || "cannot fetch the packages of the tools; name a system that has them with --system",
     )?;
