@@ -11,7 +11,7 @@ use image_builder::initramfs::{self, Binary, Built, Recipe};
 use image_builder::modules::HostKernel;
 use image_builder::tools::Tool;
 
-use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::output::{Format, megabytes, progress, report};
 use super::source_date_epoch;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
@@ -94,20 +94,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         recipe.tools_system = tools_system(&recipe.tools(&kernel)?)?;
     }
     let built = initramfs::build_for(&kernel, &recipe, &output, &progress)?;
-    clear_progress();
-    let text = match format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => {
-            let seconds = start.elapsed().as_secs_f64();
-            format!(
-                "{}: {}\n{}",
-                output.display(),
-                summary(&built, seconds),
-                table(&built)
-            )
-        }
-    };
-    print(&text)
+    report(format, &output, &built, |built| {
+        let seconds = start.elapsed().as_secs_f64();
+        format!("{}\n{}", summary(built, seconds), table(built))
+    })
 }
 
 fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
@@ -174,6 +164,14 @@ fn binary(text: &str, system: &Path) -> anyhow::Result<Binary> {
         Some((path, destination)) => (path, Some(destination.to_owned())),
         None => (text, None),
     };
+    if let Some(destination) = &destination {
+        let named = Path::new(destination).file_name().is_some();
+        let plain = destination.starts_with('/') && !destination.contains("/..");
+        anyhow::ensure!(
+            named && plain && !destination.ends_with('/'),
+            "--add-binary {text}: behind the colon stands the path in the image, such as /bin/tool"
+        );
+    }
     // Only in the running system does a relative path start in this folder.
     let path = if system == Path::new("/") {
         let absolute = std::path::absolute(path).with_context(|| format!("no path: '{path}'"))?;
