@@ -11,15 +11,9 @@ use fat::Fat;
 pub use table::TableCopy;
 
 use super::source::Source;
-use super::{Content, recognize};
-use crate::digest::sha256;
+use super::stored::{Allowance, StoredFile};
 use crate::gpt::{BIOS_BOOT, EFI_SYSTEM, Guid, PREFLIGHT_DATA, SECTOR};
 use crate::grub::BOOT_CODE;
-
-/// A file larger than this is no part of a boot.
-const LARGEST_FILE: u32 = 512 << 20;
-/// Smaller ones are configuration.
-const SMALLEST_PROGRAM: u32 = 16 << 10;
 
 /// A disk, or the image of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,22 +74,9 @@ pub struct FatVolume {
     /// Its serial number, as `blkid` has it.
     pub id: String,
     /// Its files, by path.
-    pub files: Vec<FatFile>,
+    pub files: Vec<StoredFile>,
     /// Why it could not be read whole; none where it was.
     pub broken: Option<String>,
-}
-
-/// A file of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FatFile {
-    /// From the root, without a slash in front.
-    pub path: String,
-    /// Bytes.
-    pub bytes: u32,
-    /// Of its content; none where it could not be read.
-    pub sha256: Option<String>,
-    /// What it is, where it is something that a machine boots with.
-    pub content: Option<Content>,
 }
 
 /// What types of partitions are for.
@@ -165,36 +146,16 @@ fn partition(source: &Source, entry: &table::Entry) -> DiskPartition {
 
 fn volume(fat: &Fat, length: u64) -> FatVolume {
     let found = fat.walk();
-    // Files that claim each other's clusters could be of any length together.
-    let mut left = length;
+    let mut allowance = Allowance(length);
+    let files = found.files.iter().map(|file| {
+        let read = || fat.content(file);
+        StoredFile::new(&file.path, file.bytes.into(), &mut allowance, read)
+    });
     FatVolume {
         kind: fat.kind,
         label: found.label,
         id: format!("{:04X}-{:04X}", fat.id >> 16, fat.id & 0xffff),
-        files: found
-            .files
-            .iter()
-            .map(|file| self::file(fat, file, &mut left))
-            .collect(),
+        files: files.collect(),
         broken: found.broken,
-    }
-}
-
-fn file(fat: &Fat, file: &fat::File, left: &mut u64) -> FatFile {
-    let affordable = left
-        .checked_sub(u64::from(file.bytes))
-        .filter(|_| file.bytes <= LARGEST_FILE);
-    let content = affordable.and_then(|rest| {
-        *left = rest;
-        fat.content(file)
-    });
-    let program = content
-        .as_deref()
-        .filter(|_| file.bytes >= SMALLEST_PROGRAM);
-    FatFile {
-        path: file.path.clone(),
-        bytes: file.bytes,
-        sha256: content.as_deref().map(sha256),
-        content: program.and_then(recognize),
     }
 }

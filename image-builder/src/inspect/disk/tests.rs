@@ -3,8 +3,10 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::sha256;
 use crate::fat::{self as made, Kind, NewFile, Volume};
 use crate::gpt::{self, Partition};
+use crate::inspect::Content;
 
 const MIB: u64 = 1 << 20;
 /// First byte of the partition.
