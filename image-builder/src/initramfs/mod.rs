@@ -13,9 +13,10 @@ use content::Content;
 pub use error::BuildError;
 pub use recipe::{Binary, MODULE_LIST, Recipe};
 
-use crate::image::{Image, Origins, Size, manifest, sizes, write_archive};
+use crate::digest::sha256;
+use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
-use crate::modules::{Kernel, Modules};
+use crate::modules::{Kernel, KernelError, Modules};
 use crate::package::Tree;
 
 /// What was built.
@@ -91,6 +92,14 @@ fn add_manifest(
     modules: &Modules,
     origins: &Origins,
 ) -> Result<(), BuildError> {
-    let text = manifest(image, kernel.release(), modules, origins)?;
+    let image_beside = match kernel.image() {
+        Ok(content) => Some(KernelLine {
+            sha256: sha256(&content),
+            package: kernel.image_package(),
+        }),
+        Err(KernelError::NoImage { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let text = manifest(image, kernel.release(), image_beside, modules, origins)?;
     Ok(image.add_file("usr/share/preflight/manifest.json", text, "manifest")?)
 }

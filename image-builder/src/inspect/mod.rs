@@ -5,24 +5,28 @@ mod disk;
 mod efi;
 mod initramfs;
 mod iso;
+mod manifest;
 mod packed;
 mod source;
+mod spdx;
 mod stored;
 
 use std::fs::File;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use disk::{BootCode, Disk, DiskPartition, FatVolume, TableCopy};
 pub use efi::{EfiProgram, PeSection, UnifiedKernel};
 pub use initramfs::{
-    ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, SpdxError,
-    Totals, spdx,
+    ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, Totals,
 };
 pub use iso::{BootImage, Iso};
+pub(crate) use manifest::package_of_kernel;
 pub use packed::Packed;
 use source::Source;
+pub use spdx::SpdxError;
 pub use stored::StoredFile;
 
 use crate::io::{Context, IoError};
@@ -81,21 +85,13 @@ pub enum InspectError {
 
 /// Looks at a file, or at a disk.
 pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
-    let mut file = File::open(path).at("open", path)?;
-    let bytes = Source::of_file(&file).at("read", path)?.length();
-    let unpacked = packed::open(&mut file).at("unpack", path)?;
-    let (file, packed) = match unpacked {
-        Some((unpacked, packed)) => (unpacked, Some(packed)),
-        None => (file, None),
-    };
+    let Opened {
+        file,
+        bytes,
+        packed,
+    } = open(path)?;
     let source = Source::of_file(&file).at("read", path)?;
-    let content = match medium(&source) {
-        Some(medium) => Some(medium),
-        None => {
-            let bytes = source.read(0, source.length().min(LARGEST));
-            bytes.and_then(|bytes| recognize(&bytes))
-        }
-    };
+    let content = medium(&source).or_else(|| recognize(&whole(&source)?));
     let content = content.ok_or_else(|| InspectError::Unknown {
         path: path.display().to_string(),
     })?;
@@ -105,6 +101,43 @@ pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
         packed,
         content,
     })
+}
+
+/// The bill of materials of an initramfs or a medium that image-builder has made: SPDX 2.3 as JSON.
+pub fn spdx(path: &Path) -> Result<Value, SpdxError> {
+    let file = open(path)?.file;
+    let source = Source::of_file(&file).at("read", path)?;
+    if let Some(files) = iso::files(&source).or_else(|| disk::files(&source)) {
+        return spdx::of_medium(&files);
+    }
+    spdx::of_initramfs(&whole(&source).unwrap_or_default())
+}
+
+/// A file, unpacked where it is a packed image.
+struct Opened {
+    file: File,
+    /// Bytes of the file as it lies there.
+    bytes: u64,
+    packed: Option<Packed>,
+}
+
+fn open(path: &Path) -> Result<Opened, IoError> {
+    let mut file = File::open(path).at("open", path)?;
+    let bytes = Source::of_file(&file).at("read", path)?.length();
+    let unpacked = packed::open(&mut file).at("unpack", path)?;
+    let (file, packed) = match unpacked {
+        Some((unpacked, packed)) => (unpacked, Some(packed)),
+        None => (file, None),
+    };
+    Ok(Opened {
+        file,
+        bytes,
+        packed,
+    })
+}
+
+fn whole(source: &Source) -> Option<Vec<u8>> {
+    source.read(0, source.length().min(LARGEST))
 }
 
 /// A CD that is a disk as well counts as a CD.

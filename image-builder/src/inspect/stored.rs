@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::manifest::{FileSeen, Manifest};
 use super::{Content, recognize};
 use crate::digest::sha256;
 
@@ -53,4 +54,19 @@ impl StoredFile {
             package: None,
         }
     }
+}
+
+/// Names the packages of files by the manifest of their medium; gives what does not agree with it.
+pub(super) fn compare(files: &mut [StoredFile], manifest: &Manifest) -> Vec<String> {
+    for file in files.iter_mut() {
+        file.package = manifest.package_label(&file.path, file.sha256.as_deref());
+    }
+    let seen = files.iter().map(|file| {
+        let seen = FileSeen {
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
+        };
+        (file.path.clone(), seen)
+    });
+    manifest.differences(&seen.collect())
 }

@@ -257,12 +257,24 @@ impl Kernel {
         Ok(aliases)
     }
 
-    /// The kernel image itself.
-    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
-        let places = [
+    /// Where the kernel image may be in the tree.
+    fn image_places(&self) -> [String; 2] {
+        [
             format!("boot/vmlinuz-{}", self.release),
             format!("{}/vmlinuz", self.folder),
-        ];
+        ]
+    }
+
+    /// The Debian package that the kernel image is from; none where the tree is an installed system.
+    pub fn image_package(&self) -> Option<String> {
+        let is_system = self.tree.is_system();
+        let mut places = self.image_places().into_iter().filter(|_| !is_system);
+        places.find_map(|place| self.tree.package_of(&place, &self.release))
+    }
+
+    /// The kernel image itself.
+    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
+        let places = self.image_places();
         for place in &places {
             match self.tree.read(place) {
                 Err(PackageError::Missing { .. }) => {}

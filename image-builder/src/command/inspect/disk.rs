@@ -39,9 +39,11 @@ fn boot_code(code: Option<&BootCode>) -> String {
             format!("GRUB, with its core in partition {number}")
         }
         Some(BootCode::Grub {
-            core,
-            partition: None,
+            file: Some(file), ..
         }) => {
+            format!("GRUB, with its core in the file {file}")
+        }
+        Some(BootCode::Grub { core, .. }) => {
             format!("GRUB, with its core at byte {core}, where no BIOS boot partition begins")
         }
     }
@@ -67,5 +69,5 @@ fn partitions(text: &mut String, partitions: &[DiskPartition]) {
 fn volume(partition: &DiskPartition, fat: &FatVolume) -> String {
     let label = fat.label.as_deref().unwrap_or("no label");
     let head = format!("partition {}, {label}", partition.number);
-    files::text(&head, &fat.files, fat.broken.as_deref())
+    files::text(&head, &fat.files, fat.broken.as_deref(), &fat.differences)
 }

@@ -3,7 +3,12 @@ use image_builder::inspect::{Content, StoredFile};
 use super::{efi, initramfs, signers, size, summary, table};
 
 /// The files of a file system under a heading, and what else there is to say about those that a machine boots with.
-pub(super) fn text(head: &str, files: &[StoredFile], broken: Option<&str>) -> String {
+pub(super) fn text(
+    head: &str,
+    files: &[StoredFile],
+    broken: Option<&str>,
+    differences: &[String],
+) -> String {
     let mut text = format!("\n\n{head}: ");
     if let Some(why) = broken {
         text.push_str(&format!("DAMAGED: {why}; "));
@@ -19,6 +24,12 @@ pub(super) fn text(head: &str, files: &[StoredFile], broken: Option<&str>) -> St
         .map(|file| [size(file.bytes), file.path.clone(), words(file)]);
     let lines: Vec<_> = std::iter::once(head).chain(lines).collect();
     table::columns(&mut text, &lines);
+    if !differences.is_empty() {
+        text.push('\n');
+    }
+    for difference in differences {
+        table::field(&mut text, "CHANGED", difference);
+    }
     for file in files {
         text.push_str(&details(file));
     }

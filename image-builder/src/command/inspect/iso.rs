@@ -15,7 +15,12 @@ pub(super) fn text(iso: &Iso) -> String {
     }
     text.push('\n');
     boot(&mut text, &iso.boot);
-    text.push_str(&files::text("on the CD", &iso.files, iso.broken.as_deref()));
+    text.push_str(&files::text(
+        "on the CD",
+        &iso.files,
+        iso.broken.as_deref(),
+        &iso.differences,
+    ));
     text.push_str("\n\nas a stick:");
     match &iso.disk {
         Some(disk) => text.push_str(&disk::text(disk)),

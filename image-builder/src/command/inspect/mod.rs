@@ -9,7 +9,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use image_builder::inspect::{Content, Inspected, inspect, spdx};
-use image_builder::io;
 use image_builder::kernel_image::KernelImage;
 
 use super::output::{clear_progress, megabytes, print, progress};
@@ -33,14 +32,14 @@ pub(crate) struct Arguments {
 enum Format {
     Text,
     Json,
-    /// Of an initramfs of ours: a bill of materials, SPDX 2.3 as JSON
+    /// Of an initramfs, a stick or a CD of ours: a bill of materials, SPDX 2.3 as JSON
     Spdx,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Format::Spdx = arguments.format {
         let file = &arguments.file;
-        let bill = spdx(&io::read(file)?)
+        let bill = spdx(file)
             .with_context(|| format!("cannot make a bill of materials of {}", file.display()))?;
         return print(&serde_json::to_string_pretty(&bill)?);
     }

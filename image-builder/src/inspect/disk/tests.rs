@@ -118,6 +118,7 @@ fn boot_code_is_none_where_the_first_sector_has_none_and_grubs_where_it_names_it
     let grub = BootCode::Grub {
         core: MIB,
         partition: None,
+        file: None,
     };
     assert_eq!(seen(&bytes).unwrap().boot_code, Some(grub));
 }

@@ -6,9 +6,11 @@ mod volume;
 
 use serde::Serialize;
 
-use super::disk::{self, Disk};
+use super::disk::{self, BootCode, Disk};
+use super::manifest::Manifest;
 use super::source::Source;
-use super::stored::{Allowance, StoredFile};
+use super::stored::{self, Allowance, StoredFile};
+use crate::medium::MANIFEST;
 use volume::{Descriptors, SECTOR};
 
 /// What is on a CD.
@@ -24,6 +26,8 @@ pub struct Iso {
     pub files: Vec<StoredFile>,
     /// Why it could not be read whole; none where it was.
     pub broken: Option<String>,
+    /// What does not agree with its manifest.
+    pub differences: Vec<String>,
     /// What firmware finds where its bytes are on a stick; none where that has no GUID partition table.
     pub disk: Option<Disk>,
 }
@@ -50,7 +54,8 @@ pub(super) fn read(source: &Source) -> Option<Iso> {
     let descriptors = Descriptors::read(source)?;
     let found = descriptors.walk(source);
     let mut allowance = Allowance(source.length());
-    let disk = disk::read(source);
+    let mut disk = disk::read(source);
+    name_core(disk.as_mut(), &found.files);
     let mut boot = match descriptors.catalogue {
         Some(sector) => catalogue(source, sector),
         None => Vec::new(),
@@ -65,17 +70,51 @@ pub(super) fn read(source: &Source) -> Option<Iso> {
     let cut = (descriptors.length > source.length())
         .then(|| "it ends before the end that it names".to_owned());
     let stored = found.files.iter().map(|file| {
-        let read = || source.read(file.at?, file.bytes);
-        StoredFile::new(&file.path, file.bytes, &mut allowance, read)
+        StoredFile::new(&file.path, file.bytes, &mut allowance, || {
+            content(source, file)
+        })
     });
+    let mut files: Vec<StoredFile> = stored.collect();
+    let manifest = found.files.iter().find(|file| file.path == MANIFEST);
+    let manifest = manifest.and_then(|file| content(source, file));
+    let manifest = manifest.and_then(|bytes| Manifest::parse(&bytes, MANIFEST));
+    let differences = manifest.map(|manifest| stored::compare(&mut files, &manifest));
     Some(Iso {
         volume: descriptors.name,
         made: descriptors.made,
         boot,
-        files: stored.collect(),
+        files,
         broken: found.broken.or(cut),
+        differences: differences.unwrap_or_default(),
         disk,
     })
+}
+
+fn content(source: &Source, file: &volume::File) -> Option<Vec<u8>> {
+    source.read(file.at?, file.bytes)
+}
+
+/// The files on a CD, with their bytes.
+pub(super) fn files(source: &Source) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut left = source.length();
+    let files = Descriptors::read(source)?.walk(source).files.into_iter();
+    let files = files.map(|file| {
+        left = left.checked_sub(file.bytes)?;
+        Some((file.path.clone(), content(source, &file)?))
+    });
+    files.collect()
+}
+
+/// A CD's boot code loads GRUB's core out of a file.
+fn name_core(disk: Option<&mut Disk>, files: &[volume::File]) {
+    let code = disk.and_then(|disk| disk.boot_code.as_mut());
+    if let Some(BootCode::Grub { core, file, .. }) = code {
+        let holds = |file: &&volume::File| {
+            file.at
+                .is_some_and(|at| (at..at.saturating_add(file.bytes)).contains(core))
+        };
+        *file = files.iter().find(holds).map(|file| file.path.clone());
+    }
 }
 
 /// The entries of the boot catalogue: one for the platform in its head, and sections for others.
