@@ -85,9 +85,10 @@ tools-profile: | setup
 	@cargo build --quiet --locked --profile tools -p image-builder -p qemu-tests --bins
 
 # Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too.
-# zfs needs a kernel that has it, such as Proxmox's (KERNEL=FILE.deb), or a folder with its modules, built for
-# the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
-WITH ?= lvm,mdadm,btrfs
+# zfs comes along where the kernel has it: Proxmox's (KERNEL=FILE.deb, or KERNEL=host on a Proxmox machine), or one
+# with a folder of its modules, built for the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
+# MICROCODE='FILE.deb ...' are packages of processor microcode.
+WITH ?= lvm,mdadm,btrfs,zfs?
 
 # What an image follows from besides files.
 RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
@@ -99,7 +100,8 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
 	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with "$(WITH)") \
+	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: usb

@@ -139,17 +139,21 @@ mod tests {
         assert!(b"89ab".contains(&text.as_bytes()[19]), "{text}");
     }
 
-    #[test]
-    fn a_table_is_read_back_from_both_ends() {
-        let mut disk = Cursor::new(vec![0; 8 << 20]);
-        let partition = Partition {
+    /// One from the first MiB on.
+    fn partition(length: u64) -> Partition {
+        Partition {
             kind: PREFLIGHT_DATA,
             id: Guid(1),
             name: "PREFLIGHT",
             start: 1 << 20,
-            length: 6 << 20,
-        };
-        write(&mut disk, Guid(2), &[partition]).unwrap();
+            length,
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_back_from_both_ends() {
+        let mut disk = Cursor::new(vec![0; 8 << 20]);
+        write(&mut disk, Guid(2), &[partition(6 << 20)]).unwrap();
         let table = GPT::read_from(&mut disk, SECTOR).unwrap();
         assert_eq!(table[1].starting_lba, 2048);
         assert_eq!(table[1].ending_lba, 7 * 2048 - 1);
@@ -163,13 +167,6 @@ mod tests {
     #[test]
     fn a_partition_over_the_table_is_refused() {
         let mut disk = Cursor::new(vec![0; 8 << 20]);
-        let partition = Partition {
-            kind: PREFLIGHT_DATA,
-            id: Guid(1),
-            name: "PREFLIGHT",
-            start: 1 << 20,
-            length: 7 << 20,
-        };
-        assert!(write(&mut disk, Guid(2), &[partition]).is_err());
+        assert!(write(&mut disk, Guid(2), &[partition(7 << 20)]).is_err());
     }
 }

@@ -18,6 +18,7 @@ pub mod iso;
 pub mod kernel_image;
 pub mod licenses;
 pub mod medium;
+pub mod microcode;
 pub mod modules;
 pub mod netboot;
 pub mod package;

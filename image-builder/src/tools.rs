@@ -14,8 +14,8 @@ pub struct Tool {
     pub modules: &'static [&'static str],
     /// The Debian packages that have the programs.
     pub packages: &'static [&'static str],
-    /// Debian has them in its component contrib, which few machines' sources name.
-    pub contrib: bool,
+    /// The component of Debian that has them, where it is not main: few machines' sources name it.
+    pub component: Option<&'static str>,
 }
 
 /// All that there are.
@@ -31,42 +31,42 @@ pub const TOOLS: [Tool; 6] = [
             "dm_raid",
         ],
         packages: &["lvm2"],
-        contrib: false,
+        component: None,
     },
     Tool {
         name: "zfs",
         programs: &["zpool", "zfs", "mount.zfs"],
         modules: &["zfs"],
         packages: &["zfsutils-linux"],
-        contrib: true,
+        component: Some("contrib"),
     },
     Tool {
         name: "btrfs",
         programs: &["btrfs"],
         modules: &["btrfs"],
         packages: &["btrfs-progs"],
-        contrib: false,
+        component: None,
     },
     Tool {
         name: "mdadm",
         programs: &["mdadm"],
         modules: &["md_mod", "raid0", "raid1", "raid10", "raid456"],
         packages: &["mdadm"],
-        contrib: false,
+        component: None,
     },
     Tool {
         name: "cryptsetup",
         programs: &["cryptsetup"],
         modules: &["dm_crypt", "algif_skcipher", "algif_hash"],
         packages: &["cryptsetup-bin"],
-        contrib: false,
+        component: None,
     },
     Tool {
         name: "fsck",
         programs: &["e2fsck", "fsck.fat"],
         modules: &[],
         packages: &["e2fsprogs", "dosfstools"],
-        contrib: false,
+        component: None,
     },
 ];
 

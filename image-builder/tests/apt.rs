@@ -69,7 +69,7 @@ fn a_package_that_does_not_exist_is_named() {
     let request = Request {
         suites: Suites::Machine,
         packages: vec!["no-such-package".to_owned()],
-        contrib: false,
+        component: None,
         with_dependencies: true,
         renew: false,
     };

@@ -44,8 +44,9 @@ pub struct Request {
     /// Also everything that they depend on, down to the C library, whether the machine has it
     /// installed or not. Recommended packages are left out.
     pub with_dependencies: bool,
-    /// They may be in Debian's component contrib, also where the machine's own sources do not name it.
-    pub contrib: bool,
+    /// They may be in this component of Debian besides main, such as `contrib`, also where the machine's own sources
+    /// do not name it.
+    pub component: Option<String>,
     /// Fetch what is current even when the cache has an older answer.
     pub renew: bool,
 }
@@ -57,7 +58,7 @@ impl Request {
             suites: Suites::Machine,
             packages: packages.into_iter().map(str::to_owned).collect(),
             with_dependencies: false,
-            contrib: false,
+            component: None,
             renew: false,
         }
     }
@@ -74,14 +75,15 @@ impl Request {
         self
     }
 
-    /// The same, also from contrib.
-    pub fn with_contrib(mut self) -> Self {
-        self.contrib = true;
+    /// The same, also from a component of Debian.
+    pub fn with_component(mut self, component: Option<&str>) -> Self {
+        self.component = component.map(str::to_owned);
         self
     }
 
-    fn components(&self) -> &'static str {
-        if self.contrib { "main contrib" } else { "main" }
+    fn components(&self) -> String {
+        let component = self.component.iter().map(|name| format!(" {name}"));
+        format!("main{}", component.collect::<String>())
     }
 
     fn cache_key(&self) -> String {
@@ -90,11 +92,12 @@ impl Request {
             suites,
             packages,
             with_dependencies,
-            contrib,
+            component,
             renew: _,
         } = self;
-        let contrib = if *contrib { " contrib" } else { "" };
-        format!("{CACHE_FORMAT} {codename} {suites:?} {packages:?} {with_dependencies}{contrib}")
+        let component = component.iter().map(|name| format!(" {name}"));
+        let component: String = component.collect();
+        format!("{CACHE_FORMAT} {codename} {suites:?} {packages:?} {with_dependencies}{component}")
     }
 }
 
@@ -122,7 +125,7 @@ pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
 }
 
 fn fetch_again(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
-    if request.contrib {
+    if request.component.is_some() {
         fetch_from_debian(&[sources::codename()], request, into)
     } else {
         fetch_with_fresh_lists(request, into)
@@ -134,7 +137,7 @@ fn fetch_from_debian(
     request: &Request,
     into: &Path,
 ) -> Result<Vec<PathBuf>, AptError> {
-    let apt = PrivateApt::with_debian_suites(suites, request.components(), into)?;
+    let apt = PrivateApt::with_debian_suites(suites, &request.components(), into)?;
     apt.update()?;
     download(&apt, request, into)
 }

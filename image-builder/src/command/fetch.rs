@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// machine's own
     #[arg(long, value_delimiter = '+')]
     suite: Vec<String>,
+    /// Take it also from this component of Debian, such as non-free-firmware, which has microcode
+    #[arg(long)]
+    component: Option<String>,
     /// Fetch also all that they depend on
     #[arg(long)]
     with_dependencies: bool,
@@ -49,6 +52,7 @@ fn fetch(cache: &Cache, arguments: &Arguments, name: &str) -> anyhow::Result<Pat
     if !arguments.suite.is_empty() {
         request = request.from_debian(arguments.suite.iter().map(String::as_str));
     }
+    request.component = arguments.component.clone();
     request.with_dependencies = arguments.with_dependencies;
     request.renew = arguments.refresh;
     if arguments.unpack {

@@ -8,9 +8,10 @@ use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, Recipe};
+use image_builder::modules::HostKernel;
 use image_builder::tools::Tool;
 
-use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::output::{Format, megabytes, progress, report};
 use super::source_date_epoch;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
@@ -21,10 +22,11 @@ const PCI_IDS: &str = "/usr/share/misc/pci.ids";
 /// time of all files; without it they are from 1970.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A kernel's .deb file, or a folder with boot/ and lib/modules/
-    #[arg(long)]
+    /// A kernel's .deb file, a folder with boot/ and lib/modules/, or `host`: the kernel that this machine runs, on
+    /// Proxmox VE with its ZFS
+    #[arg(long, value_name = "FILE|FOLDER|host")]
     kernel: PathBuf,
-    /// Which kernel release, when there are several
+    /// Which kernel release, when there are several; with --kernel host, another one than the running one
     #[arg(long)]
     release: Option<String>,
     /// The preflight program, which becomes /init
@@ -49,7 +51,7 @@ pub(crate) struct Arguments {
     /// More programs, with the libraries that they need; after a colon the path in the image
     #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
     add_binary: Vec<String>,
-    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck
+    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck; `zfs?` where the kernel has its modules
     #[arg(long, value_delimiter = ',')]
     with: Vec<String>,
     /// The root folder of the system that --add-binary and --with take programs from [default: this
@@ -62,6 +64,10 @@ pub(crate) struct Arguments {
     /// A static busybox, or the .deb file of one
     #[arg(long)]
     busybox: Option<PathBuf>,
+    /// Processor microcode to be loaded before the kernel starts its work: the Debian package (intel-microcode,
+    /// amd64-microcode), an archive with kernel/x86/microcode, or the vendor's file. No image has any by itself
+    #[arg(long, value_name = "FILE")]
+    microcode: Vec<PathBuf>,
     /// How hard to compress
     #[arg(long, default_value = "fast")]
     level: LevelName,
@@ -81,25 +87,27 @@ enum LevelName {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let (format, output) = (arguments.format, arguments.output.clone());
-    let built = initramfs::build(&recipe(arguments)?, &output, &progress)?;
-    clear_progress();
-    let text = match format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => {
-            let seconds = start.elapsed().as_secs_f64();
-            format!(
-                "{}: {}\n{}",
-                output.display(),
-                summary(&built, seconds),
-                table(&built)
-            )
-        }
-    };
-    print(&text)
+    let fetch_tools = arguments.system.is_none();
+    let mut recipe = recipe(arguments)?;
+    let kernel = initramfs::kernel(&recipe, &progress)?;
+    if fetch_tools {
+        recipe.tools_system = tools_system(&recipe.tools(&kernel)?)?;
+    }
+    let built = initramfs::build_for(&kernel, &recipe, &output, &progress)?;
+    report(format, &output, &built, |built| {
+        let seconds = start.elapsed().as_secs_f64();
+        format!("{}\n{}", summary(built, seconds), table(built))
+    })
 }
 
 fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     let mut recipe = Recipe::new(arguments.kernel, arguments.init);
+    recipe.release = arguments.release;
+    if recipe.kernel == Path::new("host") {
+        let host = HostKernel::find(Path::new("/"), recipe.release.as_deref())?;
+        recipe.kernel = host.root;
+        recipe.release = Some(host.release);
+    }
     if let Some(path) = &arguments.modules_list {
         recipe.module_list =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -111,12 +119,8 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
             "there is no {PCI_IDS}; install the Debian package pci.ids, or name a file with --pci-ids"
         ),
     });
-    recipe.release = arguments.release;
     recipe.more_modules = arguments.add_modules;
     recipe.module_folders = arguments.modules_from;
-    if arguments.system.is_none() {
-        recipe.tools_system = tools_system(&arguments.with)?;
-    }
     let system = arguments.system.unwrap_or_else(|| PathBuf::from("/"));
     let binaries = arguments.add_binary.iter();
     recipe.binaries = binaries
@@ -124,6 +128,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
         .collect::<anyhow::Result<_>>()?;
     recipe.tools = arguments.with;
     recipe.system = system;
+    recipe.microcode = arguments.microcode;
     recipe.busybox = arguments.busybox;
     recipe.kernel_output = arguments.kernel_out;
     recipe.modified = source_date_epoch()?;
@@ -136,11 +141,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
 
 /// The packages of these tools with all they depend on, unpacked in the cache. What this machine has
 /// installed would make images that differ.
-fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
-    let tools: Vec<Tool> = names
-        .iter()
-        .map(|name| Tool::named(name))
-        .collect::<Result<_, _>>()?;
+fn tools_system(tools: &[Tool]) -> anyhow::Result<Option<PathBuf>> {
     let packages: BTreeSet<&str> = tools
         .iter()
         .flat_map(|tool| tool.packages)
@@ -149,8 +150,9 @@ fn tools_system(names: &[String]) -> anyhow::Result<Option<PathBuf>> {
     if packages.is_empty() {
         return Ok(None);
     }
-    let mut request = Request::new(packages).with_dependencies();
-    request.contrib = tools.iter().any(|tool| tool.contrib);
+    let request = Request::new(packages).with_dependencies();
+    let component = tools.iter().find_map(|tool| tool.component);
+    let request = request.with_component(component);
     let tree = apt::cached_tree(&Cache::open()?, &request).with_context(
         || "cannot fetch the packages of the tools; name a system that has them with --system",
     )?;
@@ -162,6 +164,14 @@ fn binary(text: &str, system: &Path) -> anyhow::Result<Binary> {
         Some((path, destination)) => (path, Some(destination.to_owned())),
         None => (text, None),
     };
+    if let Some(destination) = &destination {
+        let named = Path::new(destination).file_name().is_some();
+        let plain = destination.starts_with('/') && !destination.contains("/..");
+        anyhow::ensure!(
+            named && plain && !destination.ends_with('/'),
+            "--add-binary {text}: behind the colon stands the path in the image, such as /bin/tool"
+        );
+    }
     // Only in the running system does a relative path start in this folder.
     let path = if system == Path::new("/") {
         let absolute = std::path::absolute(path).with_context(|| format!("no path: '{path}'"))?;

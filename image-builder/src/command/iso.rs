@@ -6,7 +6,7 @@ use image_builder::grub::Packages;
 use image_builder::iso::{self, Built, Xorriso};
 
 use super::medium::Medium;
-use super::output::{Format, clear_progress, file_lines, megabytes, print, progress};
+use super::output::{Format, file_lines, progress, report, size_and_time};
 
 /// Build the ISO: for a CD, a remote console's virtual CD, Ventoy, or a stick.
 ///
@@ -32,18 +32,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (packages, xorriso) = (Packages::fetch(&cache)?, Xorriso::fetch(&cache)?);
     let output = &arguments.output;
     let built = iso::build(&recipe, &packages, &xorriso, output, &progress)?;
-    clear_progress();
-    print(&match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => {
-            let seconds = start.elapsed().as_secs_f64();
-            format!("{}: {}", output.display(), text(&built, seconds))
-        }
-    })
+    report(arguments.format, output, &built, |built| text(built, start))
 }
 
-fn text(built: &Built, seconds: f64) -> String {
-    let size = megabytes(usize::try_from(built.bytes).unwrap_or(usize::MAX));
-    let files = file_lines(&built.files);
-    format!("{size} MB, built in {seconds:.1} s\n{files}")
+fn text(built: &Built, start: Instant) -> String {
+    let head = size_and_time(built.bytes, start);
+    format!("{head}\n{}", file_lines(&built.files))
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use image_builder::netboot::{self, Built, SCRIPT_FILE};
 
 use super::medium::Medium;
-use super::output::{Format, file_lines, print};
+use super::output::{Format, file_lines, report};
 
 /// Write what a server gives machines that boot by network: kernel, initramfs, and a script for iPXE with the boot
 /// menu.
@@ -26,13 +26,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let recipe = arguments.medium.recipe()?;
     let folder = arguments.output;
     let built = netboot::build(&recipe, &folder)?;
-    print(&match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => {
-            let script = folder.join(SCRIPT_FILE);
-            format!("{}: {}", script.display(), text(&built))
-        }
-    })
+    let script = folder.join(SCRIPT_FILE);
+    report(arguments.format, &script, &built, text)
 }
 
 fn text(built: &Built) -> String {

@@ -1,9 +1,12 @@
 //! What the subcommands print.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Context;
 use image_builder::medium::BuiltFile;
+use serde::Serialize;
 
 /// How to print what was built.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -27,6 +30,26 @@ pub(crate) fn clear_progress() {
 
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}").context("cannot write to standard output")
+}
+
+/// Tells what was built into a file: as JSON, or the file's path with what `text` says of it.
+pub(crate) fn report<Built: Serialize>(
+    format: Format,
+    file: &Path,
+    built: &Built,
+    text: impl FnOnce(&Built) -> String,
+) -> anyhow::Result<()> {
+    clear_progress();
+    print(&match format {
+        Format::Json => serde_json::to_string_pretty(built)?,
+        Format::Text => format!("{}: {}", file.display(), text(built)),
+    })
+}
+
+/// How large a file became, and how long since `start` it took.
+pub(crate) fn size_and_time(bytes: u64, start: Instant) -> String {
+    let size = megabytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    format!("{size} MB, built in {:.1} s", start.elapsed().as_secs_f64())
 }
 
 /// Megabytes with two decimals, rounded up so that nothing reads as 0.00.

@@ -4,7 +4,7 @@ use image_builder::cache::Cache;
 use image_builder::uki::{self, Built, Key};
 
 use super::medium::Medium;
-use super::output::{Format, clear_progress, megabytes, print, progress};
+use super::output::{Format, megabytes, progress, report};
 
 /// Build a unified kernel image: kernel, initramfs and command line in one program for UEFI, under one signature.
 ///
@@ -38,11 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (entry, output) = (&arguments.entry, &arguments.output);
     let cache = Cache::open()?;
     let built = uki::build(&recipe, entry, key.as_ref(), &cache, output, &progress)?;
-    clear_progress();
-    print(&match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => format!("{}: {}", output.display(), text(&built)),
-    })
+    report(arguments.format, output, &built, text)
 }
 
 fn text(built: &Built) -> String {

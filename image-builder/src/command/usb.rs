@@ -6,7 +6,7 @@ use image_builder::grub::Packages;
 use image_builder::usb::{self, Built};
 
 use super::medium::Medium;
-use super::output::{Format, clear_progress, file_lines, megabytes, print, progress};
+use super::output::{Format, file_lines, megabytes, progress, report, size_and_time};
 
 /// Build the stick: a disk image that starts on BIOS, on UEFI, and with Secure Boot on.
 ///
@@ -36,19 +36,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let packages = Packages::fetch(&Cache::open()?)?;
     let output = &arguments.output;
     let built = usb::build(&recipe, &packages, output, &progress)?;
-    clear_progress();
-    print(&match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&built)?,
-        Format::Text => {
-            let seconds = start.elapsed().as_secs_f64();
-            format!("{}: {}", output.display(), text(&built, seconds))
-        }
-    })
+    report(arguments.format, output, &built, |built| text(built, start))
 }
 
-fn text(built: &Built, seconds: f64) -> String {
+fn text(built: &Built, start: Instant) -> String {
     let size = |bytes: u64| megabytes(usize::try_from(bytes).unwrap_or(usize::MAX));
-    let mut text = format!("{} MB, built in {seconds:.1} s\n", size(built.bytes));
+    let mut text = format!("{}\n", size_and_time(built.bytes, start));
     for partition in &built.partitions {
         let size = size(partition.length);
         text.push_str(&format!(

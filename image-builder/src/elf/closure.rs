@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use super::search::{DEFAULT_FOLDERS, Search, expand};
@@ -54,7 +54,20 @@ pub enum ElfError {
 struct Todo {
     path: String,
     facts: ElfFacts,
+    /// The DT_RPATH of what loads it and of what loads that, nearest first.
     inherited: Vec<String>,
+}
+
+impl Todo {
+    /// What the libraries that it loads inherit. Its own DT_RPATH does not count where it has a DT_RUNPATH; that
+    /// of its loaders does for them even then (glibc's elf/dl-load.c, `_dl_map_object`).
+    fn passed_on(&self) -> Vec<String> {
+        let origin = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let own = self.facts.rpath.iter();
+        let own = own.filter(|_| self.facts.runpath.is_empty());
+        let own = own.map(|folder| expand(folder, origin));
+        own.chain(self.inherited.iter().cloned()).collect()
+    }
 }
 
 impl<'a> Closure<'a> {
@@ -89,22 +102,10 @@ impl<'a> Closure<'a> {
             return Ok(());
         };
         self.add_loader(&located.path, &facts)?;
-        let origin = located
-            .path
-            .rsplit_once('/')
-            .map_or("", |(folder, _)| folder);
-        let inherited = match facts.runpath.is_empty() {
-            true => facts
-                .rpath
-                .iter()
-                .map(|folder| expand(folder, origin))
-                .collect(),
-            false => Vec::new(),
-        };
         self.add_needs(Todo {
             path: located.path,
             facts,
-            inherited,
+            inherited: Vec::new(),
         })
     }
 
@@ -129,18 +130,20 @@ impl<'a> Closure<'a> {
         self.place(&located, Some(loader))
     }
 
+    /// Library by library in the loader's order, breadth first: what is loaded already serves everyone who needs
+    /// that name, wherever they would have looked for it.
     fn add_needs(&mut self, first: Todo) -> Result<(), ElfError> {
-        let mut todo = vec![first];
-        while let Some(Todo {
-            path,
-            facts,
-            inherited,
-        }) = todo.pop()
-        {
-            let folders = self.search.folders(&path, &facts, &inherited);
+        let mut loaded: BTreeMap<String, Located> = BTreeMap::new();
+        let mut todo = VecDeque::from([first]);
+        while let Some(file) = todo.pop_front() {
+            let (path, facts) = (&file.path, &file.facts);
+            let folders = self.search.folders(path, facts, &file.inherited);
             let mut found = Vec::new();
             for name in &facts.needed {
-                let library = Search::find(self.root, name, facts.machine, &folders)?;
+                let library = match loaded.get(name) {
+                    Some(library) => Some(library.clone()),
+                    None => Search::find(self.root, name, path, facts.machine, &folders)?,
+                };
                 let library = library.ok_or_else(|| ElfError::NoLibrary {
                     file: path.clone(),
                     needed: name.clone(),
@@ -150,24 +153,30 @@ impl<'a> Closure<'a> {
             }
             for names in &facts.opened {
                 for name in names {
-                    if let Some(library) = Search::find(self.root, name, facts.machine, &folders)? {
+                    let library = match loaded.get(name) {
+                        Some(library) => Some(library.clone()),
+                        None => Search::find(self.root, name, path, facts.machine, &folders)?,
+                    };
+                    if let Some(library) = library {
                         found.push((name, library));
                         break;
                     }
                 }
             }
             for (name, library) in found {
-                let known = self.items.contains_key(&library.path);
                 self.place(&library, None)?;
                 self.link_into_default_folder(name, &library);
-                if known {
+                let is_new = loaded.values().all(|known| known.path != library.path);
+                loaded.insert(name.clone(), library.clone());
+                if !is_new {
                     continue;
                 }
                 if let Some(facts) = ElfFacts::parse(&self.root.read(&library.path)?) {
-                    todo.push(Todo {
+                    loaded.extend(facts.soname.clone().map(|name| (name, library.clone())));
+                    todo.push_back(Todo {
                         path: library.path,
                         facts,
-                        inherited: inherited.clone(),
+                        inherited: file.passed_on(),
                     });
                 }
             }

@@ -11,6 +11,8 @@ pub struct ElfFacts {
     pub interpreter: Option<String>,
     /// DT_NEEDED: libraries that must be there.
     pub needed: Vec<String>,
+    /// DT_SONAME: the name that it is known by once it is loaded.
+    pub soname: Option<String>,
     /// DT_RPATH, one folder each, not expanded.
     pub rpath: Vec<String>,
     /// DT_RUNPATH, one folder each, not expanded.
@@ -46,6 +48,7 @@ impl ElfFacts {
             linked: matches!(elf.header.e_type, ET_EXEC | ET_DYN),
             interpreter: elf.interpreter.map(str::to_owned),
             needed: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
+            soname: elf.soname.map(str::to_owned),
             rpath: folders(&elf.rpaths),
             runpath: folders(&elf.runpaths),
             opened: opened(&elf, bytes),

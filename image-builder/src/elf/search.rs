@@ -29,7 +29,7 @@ impl Search {
     }
 
     /// Folders in the order of ld.so(8) for a library that the file at `path` needs; `inherited` is
-    /// the DT_RPATH of the program that loads it.
+    /// the DT_RPATH of what loaded that file, expanded.
     pub(super) fn folders(
         &self,
         path: &str,
@@ -41,7 +41,7 @@ impl Search {
         } else {
             facts.runpath.iter().collect()
         };
-        let origin = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let origin = folder_of(path);
         own.into_iter()
             .map(|folder| expand(folder, origin))
             .chain(self.configured.iter().cloned())
@@ -49,15 +49,17 @@ impl Search {
             .collect()
     }
 
-    /// The library of this name for the same machine, in the first of the folders that has it.
+    /// The library of this name for the same machine, in the first of the folders that has it. `path` is the file
+    /// that asks for it.
     pub(super) fn find(
         root: &SystemRoot,
         name: &str,
+        path: &str,
         machine: (u16, bool),
         folders: &[String],
     ) -> Result<Option<Located>, IoError> {
         let candidates: Vec<String> = if name.contains('/') {
-            vec![name.to_owned()]
+            vec![expand(name, folder_of(path))]
         } else {
             folders
                 .iter()
@@ -78,6 +80,10 @@ impl Search {
         }
         Ok(None)
     }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The dynamic string tokens of ld.so(8).

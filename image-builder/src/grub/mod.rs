@@ -7,4 +7,5 @@ mod packages;
 
 pub use bios::{BOOT_CODE, BiosBoot};
 pub use error::GrubError;
+pub(crate) use packages::{BIOS_PACKAGE, CD_CORE};
 pub use packages::{EFI_START, Packages};

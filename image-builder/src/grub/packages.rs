@@ -6,27 +6,38 @@ use crate::apt::{self, Request};
 use crate::boot_menu::{EfiCommands, GRUB_CONFIG, GRUB_FOLDER};
 use crate::cache::Cache;
 use crate::fat::NewFile;
+use crate::image::Origins;
 use crate::io;
+use crate::licenses::{CHANGELOGS, Package};
 
-const BIOS_PACKAGE: &str = "grub-pc-bin";
+/// GRUB for BIOS.
+pub(crate) const BIOS_PACKAGE: &str = "grub-pc-bin";
 const EFI_PACKAGES: [&str; 3] = [
     "shim-signed",
     "shim-helpers-amd64-signed",
     "grub-efi-amd64-signed",
 ];
 
+const DOCUMENTS: &str = "usr/share/doc";
 const SIGNED_GRUB: &str = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
 
 /// What UEFI firmware starts of a removable medium (UEFI specification, 3.5.1.1).
 pub const EFI_START: &str = "EFI/BOOT/BOOTX64.EFI";
 
-/// What firmware and shim look for on a removable medium. Without MokManager, shim cannot ask a person about
-/// keys and stops.
-const EFI_FILES: [(&str, &str); 3] = [
-    (EFI_START, "usr/lib/shim/shimx64.efi.signed"),
-    ("EFI/BOOT/grubx64.efi", SIGNED_GRUB),
-    ("EFI/BOOT/mmx64.efi", "usr/lib/shim/mmx64.efi.signed"),
+/// What firmware and shim look for on a removable medium, and the packages that have it. Without MokManager, shim
+/// cannot ask a person about keys and stops.
+const EFI_FILES: [(&str, &str, &str); 3] = [
+    (EFI_START, "usr/lib/shim/shimx64.efi.signed", "shim-signed"),
+    ("EFI/BOOT/grubx64.efi", SIGNED_GRUB, "grub-efi-amd64-signed"),
+    (
+        "EFI/BOOT/mmx64.efi",
+        "usr/lib/shim/mmx64.efi.signed",
+        "shim-helpers-amd64-signed",
+    ),
 ];
+
+/// On a CD, GRUB's core for BIOS is a file in the folder of GRUB.
+pub(crate) const CD_CORE: &str = "eltorito.img";
 
 /// Where Debian's signed GRUB looks for its configuration: on the medium that it was started from.
 const SIGNED_GRUB_CONFIG: &str = "EFI/debian/grub.cfg";
@@ -74,8 +85,9 @@ impl Packages {
 
     /// The files that UEFI firmware, shim and GRUB read before the boot menu.
     pub fn efi_files(&self) -> Result<Vec<NewFile>, GrubError> {
-        let read =
-            |(path, from): (&str, &str)| Ok(NewFile::new(path, io::read(&self.efi.join(from))?));
+        let read = |(path, from, _): (&str, &str, &str)| {
+            Ok(NewFile::new(path, io::read(&self.efi.join(from))?))
+        };
         let mut files: Vec<NewFile> = EFI_FILES
             .into_iter()
             .map(read)
@@ -98,17 +110,48 @@ impl Packages {
         Ok(EfiCommands::of(&io::read(&self.efi.join(SIGNED_GRUB))?))
     }
 
+    /// Where the boot loaders of a medium are from; those for UEFI where it has them.
+    pub fn origins(&self, has_efi: bool) -> Result<Origins, GrubError> {
+        let mut origins = Origins::default();
+        let mut document = |root: &Path, name: &str| -> Result<(), GrubError> {
+            let folder = root.join(DOCUMENTS).join(name);
+            let changelogs = CHANGELOGS.iter().map(|name| folder.join(name));
+            let changelog = changelogs
+                .filter(|path| path.exists())
+                .map(|path| io::read(&path));
+            let changelog = changelog.take(1).collect::<Result<Vec<_>, _>>()?;
+            let copyright = io::read(&folder.join("copyright"))?;
+            let changelog = changelog.first().map(Vec::as_slice);
+            origins.package(name, Package::new(&copyright, changelog));
+            origins.file(&license_path(name), name);
+            Ok(())
+        };
+        document(&self.bios, BIOS_PACKAGE)?;
+        for name in EFI_PACKAGES {
+            document(&self.efi, name)?;
+        }
+        origins.file(&format!("{GRUB_FOLDER}/{CD_CORE}"), BIOS_PACKAGE);
+        for (path, _, package) in EFI_FILES.into_iter().filter(|_| has_efi) {
+            origins.file(path, package);
+        }
+        for path in [GRUB_CONFIG, SIGNED_GRUB_CONFIG] {
+            origins.license(path, env!("CARGO_PKG_LICENSE"));
+        }
+        Ok(origins)
+    }
+
     /// The copyright files of the packages.
     pub fn licenses(&self) -> Result<Vec<NewFile>, GrubError> {
         let packages = EFI_PACKAGES.map(|name| (&self.efi, name));
         let packages = [(&self.bios, BIOS_PACKAGE)].into_iter().chain(packages);
         let read = |(root, name): (&PathBuf, &str)| {
-            let path = root.join("usr/share/doc").join(name).join("copyright");
-            Ok(NewFile::new(
-                format!("licenses/{name}.txt"),
-                io::read(&path)?,
-            ))
+            let path = root.join(DOCUMENTS).join(name).join("copyright");
+            Ok(NewFile::new(license_path(name), io::read(&path)?))
         };
         packages.map(read).collect()
     }
+}
+
+fn license_path(package: &str) -> String {
+    format!("licenses/{package}.txt")
 }

@@ -24,7 +24,14 @@ impl Level {
     }
 }
 
-/// Writes an image as a newc cpio archive (the kernel's buffer-format.rst), compressed with zstd.
+/// What the kernel reads before it unpacks anything, and only from an archive in front that is not compressed
+/// (Documentation/arch/x86/microcode.rst).
+const EARLY: &str = "kernel";
+/// Archives end at a multiple of it, as those of cpio(1) do.
+const BLOCK: usize = 512;
+
+/// Writes an image as a newc cpio archive (the kernel's buffer-format.rst), compressed with zstd. Microcode goes into
+/// an archive of its own in front.
 ///
 /// The bytes depend on the image, the level and `modified` (seconds since 1970) alone: inode numbers
 /// count the entries, the owner is root, and one thread compresses.
@@ -34,13 +41,34 @@ pub fn write_archive(
     modified: u32,
     output: impl Write,
 ) -> io::Result<()> {
+    let mut output = output;
+    output.write_all(&early_archive(image, modified)?)?;
     let mut encoder = zstd::Encoder::new(output, level.zstd())?;
     encoder.include_checksum(true)?;
-    for ((path, entry), inode) in image.iter().zip(1..) {
+    let late = image.iter().filter(|(path, _)| !is_early(path));
+    for ((path, entry), inode) in late.zip(1..) {
         write_entry(path, entry, inode, modified, &mut encoder)?;
     }
     trailer(&mut encoder)?;
     encoder.finish()?.flush()
+}
+
+fn is_early(path: &str) -> bool {
+    path.split('/').next() == Some(EARLY)
+}
+
+/// Nothing where the image has nothing for it.
+fn early_archive(image: &Image, modified: u32) -> io::Result<Vec<u8>> {
+    let mut archive = Vec::new();
+    let early = image.iter().filter(|(path, _)| is_early(path));
+    for ((path, entry), inode) in early.zip(1..) {
+        write_entry(path, entry, inode, modified, &mut archive)?;
+    }
+    if !archive.is_empty() {
+        trailer(&mut archive)?;
+        archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+    }
+    Ok(archive)
 }
 
 fn write_entry(

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Image, Node, Origins};
 use crate::digest::sha256;
@@ -27,22 +27,35 @@ pub struct ModuleLine {
     pub because: String,
 }
 
+/// One file of a manifest.
 #[derive(Serialize)]
-struct FileLine<'a> {
-    path: String,
-    bytes: usize,
-    sha256: String,
-    reason: &'a str,
+pub(crate) struct FileLine<'a> {
+    pub(crate) path: String,
+    pub(crate) bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    package: Option<&'a str>,
+    pub(crate) sha256: Option<String>,
+    pub(crate) reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    license: Option<&'a str>,
+    pub(crate) package: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) license: Option<&'a str>,
+}
+
+/// The kernel that an image is for, which lies beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelLine {
+    /// Of the kernel image.
+    pub sha256: String,
+    /// The Debian package that it is from.
+    pub package: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Manifest<'a> {
     schema: &'static str,
     kernel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel_image: Option<KernelLine>,
     modules: Vec<ModuleLine>,
     left_out: &'a [String],
     packages: &'a BTreeMap<String, Package>,
@@ -75,6 +88,7 @@ pub fn sizes(image: &Image) -> Vec<Size> {
 pub fn manifest(
     image: &Image,
     kernel: &str,
+    kernel_image: Option<KernelLine>,
     modules: &Modules,
     origins: &Origins,
 ) -> serde_json::Result<Vec<u8>> {
@@ -82,7 +96,7 @@ pub fn manifest(
         Node::File { content, .. } => Some(FileLine {
             path: format!("/{path}"),
             bytes: content.len(),
-            sha256: sha256(content),
+            sha256: Some(sha256(content)),
             reason: &entry.reason,
             package: origins.package_of(path),
             license: origins.license_of(path),
@@ -92,6 +106,7 @@ pub fn manifest(
     let manifest = Manifest {
         schema: "preflight.manifest/1",
         kernel,
+        kernel_image,
         modules: module_lines(modules),
         left_out: modules.left_out(),
         packages: origins.packages(),

@@ -7,5 +7,6 @@ mod origins;
 
 pub use cpio::{Level, write_archive};
 pub use entries::{Conflict, Entry, Image, Node};
-pub use manifest::{ModuleLine, Size, manifest, sizes};
+pub(crate) use manifest::FileLine;
+pub use manifest::{KernelLine, ModuleLine, Size, manifest, sizes};
 pub use origins::Origins;

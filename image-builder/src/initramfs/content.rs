@@ -9,6 +9,7 @@ use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::image::{Image, Node, Origins};
 use crate::io::{Context, read};
 use crate::licenses::{CHANGELOGS, Package, packages};
+use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
 
@@ -62,7 +63,10 @@ impl Content {
         if let Some(path) = &recipe.busybox {
             content.add_busybox(path)?;
         }
-        content.add_programs(recipe)?;
+        content.add_programs(recipe, kernel)?;
+        for path in &recipe.microcode {
+            content.add_microcode(path)?;
+        }
         add_manifest(&mut content.image, kernel, modules, &content.origins)?;
         Ok(content.image)
     }
@@ -87,14 +91,20 @@ impl Content {
 
     fn add_modules(&mut self, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
         let folder = format!("lib/modules/{}", kernel.release());
-        let package = format!("linux-image-{}", kernel.release());
-        for (_, module) in modules.iter() {
+        let mut packages = ModulePackages::default();
+        let mut in_system = BTreeMap::new();
+        for (name, module) in modules.iter() {
             let path = format!("{folder}/{}", module.path);
             if let Some(license) = &module.info.license {
                 self.origins.license(&path, license);
             }
-            if module.path.starts_with("kernel/") {
-                self.origins.file(&path, &package);
+            let stored = kernel.path(name).unwrap_or(&module.path);
+            if !kernel.tree().is_system() {
+                if let Some(package) = packages.of(kernel, stored) {
+                    self.origins.file(&path, &package);
+                }
+            } else if let Some(place) = kernel.place(stored) {
+                in_system.insert(path.clone(), format!("/{place}"));
             }
             let reason = format!("modules: {}", module.group);
             self.image
@@ -104,31 +114,26 @@ impl Content {
             let path = format!("{folder}/{name}");
             self.image.add_file(&path, text, "modules: index files")?;
         }
-        Ok(())
+        let root = SystemRoot::new(kernel.tree().origin());
+        self.add_packages_of(&root, &in_system)
     }
 
     /// The copyright files in a package or an unpacked one.
     fn add_licenses_of(&mut self, tree: &Tree) -> Result<(), BuildError> {
-        // A whole running system is no package: its thousand copyright files say nothing here.
-        if tree.origin() == Path::new("/") {
+        // A whole system is no package: its thousand copyright files say nothing here.
+        if tree.is_system() {
             return Ok(());
         }
-        for file in tree.files_below("usr/share/doc")? {
-            let Some(package) = file
-                .strip_prefix("usr/share/doc/")
-                .and_then(|rest| rest.strip_suffix("/copyright"))
-            else {
-                continue;
-            };
-            let text = tree.read(&file)?;
+        for package in tree.packages()? {
+            let text = tree.read(&format!("usr/share/doc/{package}/copyright"))?;
             let mut changelog = None;
             for name in CHANGELOGS {
                 let read = || tree.read(&format!("usr/share/doc/{package}/{name}")).ok();
                 changelog = changelog.or_else(read);
             }
             let known = Package::new(&text, changelog.as_deref());
-            self.origins.package(package, known);
-            self.add_license(package, text)?;
+            self.origins.package(&package, known);
+            self.add_license(&package, text)?;
         }
         Ok(())
     }
@@ -165,7 +170,23 @@ impl Content {
         Ok(self.image.add_program("bin/busybox", program, "busybox")?)
     }
 
-    fn add_programs(&mut self, recipe: &Recipe) -> Result<(), BuildError> {
+    fn add_microcode(&mut self, path: &Path) -> Result<(), BuildError> {
+        let Microcode { blobs, package } = Microcode::open(path)?;
+        for blob in blobs {
+            let place = blob.vendor.path();
+            if let Some((name, _)) = &package {
+                self.origins.file(place, name);
+            }
+            let reason = blob.summary();
+            self.image.add_file(place, blob.content, &reason)?;
+        }
+        match &package {
+            Some((_, tree)) => self.add_licenses_of(tree),
+            None => Ok(()),
+        }
+    }
+
+    fn add_programs(&mut self, recipe: &Recipe, kernel: &Kernel) -> Result<(), BuildError> {
         let root = SystemRoot::new(&recipe.system);
         let mut closure = Closure::new(&root);
         for binary in &recipe.binaries {
@@ -173,7 +194,7 @@ impl Content {
         }
         self.add_items(&root, closure.into_items(), "added programs")?;
         let root = SystemRoot::new(recipe.tools_system.as_deref().unwrap_or(&recipe.system));
-        for tool in recipe.tools()? {
+        for tool in recipe.tools(kernel)? {
             let mut closure = Closure::new(&root);
             let programs = tool.programs_in(&root)?;
             for path in &programs {
@@ -237,6 +258,18 @@ impl Content {
             self.add_license(&package, text)?;
         }
         Ok(())
+    }
+}
+
+/// The packages of modules by the folder that those lie in: a kernel's own are all from one.
+#[derive(Default)]
+struct ModulePackages(BTreeMap<String, Option<String>>);
+
+impl ModulePackages {
+    fn of(&mut self, kernel: &Kernel, path: &str) -> Option<String> {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let known = self.0.entry(folder.to_owned());
+        known.or_insert_with(|| kernel.package_of(path)).clone()
     }
 }
 

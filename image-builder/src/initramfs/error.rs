@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use crate::elf::ElfError;
 use crate::image::Conflict;
 use crate::io::IoError;
+use crate::microcode::MicrocodeError;
 use crate::modules::{ClosureError, KernelError, ListError};
 use crate::package::PackageError;
 use crate::tools::ToolError;
@@ -28,6 +29,8 @@ pub enum BuildError {
     Elf(#[from] ElfError),
     #[error(transparent)]
     Tool(#[from] ToolError),
+    #[error(transparent)]
+    Microcode(#[from] MicrocodeError),
     #[error(transparent)]
     Conflict(#[from] Conflict),
     #[error("the manifest cannot be written as JSON")]

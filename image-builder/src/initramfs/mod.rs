@@ -13,9 +13,10 @@ use content::Content;
 pub use error::BuildError;
 pub use recipe::{Binary, MODULE_LIST, Recipe};
 
-use crate::image::{Image, Origins, Size, manifest, sizes, write_archive};
+use crate::digest::sha256;
+use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
-use crate::modules::{Kernel, Modules};
+use crate::modules::{Kernel, KernelError, Modules};
 use crate::package::Tree;
 
 /// What was built.
@@ -37,18 +38,33 @@ pub struct Built {
     pub sizes: Vec<Size>,
 }
 
-/// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
-/// hears what is being done.
-pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+/// The kernel of a recipe, with the modules that were built outside its package.
+pub fn kernel(recipe: &Recipe, progress: &dyn Fn(&str)) -> Result<Kernel, BuildError> {
     progress(&format!("reading {}", recipe.kernel.display()));
     let mut kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
     for folder in &recipe.module_folders {
         kernel.add_modules(folder)?;
     }
+    Ok(kernel)
+}
+
+/// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
+/// hears what is being done.
+pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+    build_for(&kernel(recipe, progress)?, recipe, output, progress)
+}
+
+/// As [`build`], for the kernel of the recipe that was opened already.
+pub fn build_for(
+    kernel: &Kernel,
+    recipe: &Recipe,
+    output: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Built, BuildError> {
     progress(&format!("choosing modules of {}", kernel.release()));
-    let modules = Modules::close(&kernel, &recipe.modules()?)?;
+    let modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
     progress("collecting programs");
-    let image = Content::collect(recipe, &kernel, &modules)?;
+    let image = Content::collect(recipe, kernel, &modules)?;
     if let Some(path) = &recipe.kernel_output {
         io::write(path, kernel.image()?)?;
     }
@@ -76,6 +92,14 @@ fn add_manifest(
     modules: &Modules,
     origins: &Origins,
 ) -> Result<(), BuildError> {
-    let text = manifest(image, kernel.release(), modules, origins)?;
+    let image_beside = match kernel.image() {
+        Ok(content) => Some(KernelLine {
+            sha256: sha256(&content),
+            package: kernel.image_package(),
+        }),
+        Err(KernelError::NoImage { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let text = manifest(image, kernel.release(), image_beside, modules, origins)?;
     Ok(image.add_file("usr/share/preflight/manifest.json", text, "manifest")?)
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::image::Level;
-use crate::modules::{Entry, ModuleList};
+use crate::modules::{Entry, Kernel, ModuleList, ModuleName};
 use crate::tools::Tool;
 
 /// The kernel modules that every image carries.
@@ -25,7 +25,8 @@ pub struct Recipe {
     pub module_folders: Vec<PathBuf>,
     /// More programs.
     pub binaries: Vec<Binary>,
-    /// Names of [`crate::tools::TOOLS`].
+    /// Names of [`crate::tools::TOOLS`]. A `?` at its end marks one that the image goes without where the kernel lacks
+    /// its modules.
     pub tools: Vec<String>,
     /// The system that programs and libraries are taken from.
     pub system: PathBuf,
@@ -35,6 +36,8 @@ pub struct Recipe {
     pub pci_ids: Option<PathBuf>,
     /// A static busybox, or the .deb file of one.
     pub busybox: Option<PathBuf>,
+    /// Processor microcode, see [`crate::microcode::Microcode::open`].
+    pub microcode: Vec<PathBuf>,
     /// How hard to compress.
     pub level: Level,
     /// The time of all files, in seconds since 1970.
@@ -68,23 +71,36 @@ impl Recipe {
             tools_system: None,
             pci_ids: None,
             busybox: None,
+            microcode: Vec::new(),
             level: Level::Fast,
             modified: 0,
             kernel_output: None,
         }
     }
 
-    pub(super) fn tools(&self) -> Result<Vec<Tool>, BuildError> {
-        let tools = self.tools.iter().map(|name| Ok(Tool::named(name)?));
-        tools.collect()
+    /// The tools that an image for this kernel carries.
+    pub fn tools(&self, kernel: &Kernel) -> Result<Vec<Tool>, BuildError> {
+        let mut tools = Vec::new();
+        for name in &self.tools {
+            let (name, optional) = match name.strip_suffix('?') {
+                Some(name) => (name, true),
+                None => (name.as_str(), false),
+            };
+            let tool = Tool::named(name)?;
+            let mut modules = tool.modules.iter().map(|name| ModuleName::new(name));
+            if !optional || modules.all(|name| kernel.has(&name)) {
+                tools.push(tool);
+            }
+        }
+        Ok(tools)
     }
 
-    pub(super) fn modules(&self) -> Result<ModuleList, BuildError> {
+    pub(super) fn modules(&self, kernel: &Kernel) -> Result<ModuleList, BuildError> {
         let mut list = ModuleList::parse(&self.module_list)?;
         for text in &self.more_modules {
             list.entries.push(Entry::parse("added", text));
         }
-        for tool in self.tools()? {
+        for tool in self.tools(kernel)? {
             let entries = tool
                 .modules
                 .iter()

@@ -16,9 +16,9 @@ use crate::boot_menu::GRUB_FOLDER;
 use crate::cache::Cache;
 use crate::fat::{self, Kind, NewFile, Volume};
 use crate::gpt::{EFI_SYSTEM, Guid, PREFLIGHT_DATA};
-use crate::grub::Packages;
+use crate::grub::{CD_CORE, Packages};
 use crate::io::{self, Context};
-use crate::medium::{BuiltFile, Content, MediumError, Recipe};
+use crate::medium::{BuiltFile, Content, MediumError, Recipe, manifest};
 use crate::package::program;
 
 const MIB: u64 = 1 << 20;
@@ -83,6 +83,7 @@ impl Parts {
         let disk = Guid::derived(&content.digest, "CD");
         let efi_id = content.volume_id("EFI file system of a CD");
         let search = Packages::efi_search(&marker);
+        let origins = content.origins;
         let mut files = content.files;
         let has_menu = files.iter().any(|file| file.path == search.path);
         files.retain(|file| file.path != search.path);
@@ -91,12 +92,15 @@ impl Parts {
         }
         let efi = efi_file_system(&files, efi_id, recipe.modified)?;
         let (core, boot_code) = packages.cd_boot().map_err(MediumError::Grub)?;
-        files.push(NewFile::new(format!("{GRUB_FOLDER}/eltorito.img"), core));
+        // xorriso writes into it where it lies.
+        let core_path = format!("{GRUB_FOLDER}/{CD_CORE}");
+        files.push(NewFile::new(core_path.clone(), core));
         files.push(NewFile::new(
             marker,
             "The boot loader finds its medium by this file.\n",
         ));
         files.push(NewFile::new(VENTOY_MARKER, "Needs nothing of Ventoy.\n"));
+        files.push(manifest(&files, &origins, &[core_path])?);
         Ok(Self {
             files,
             efi,
@@ -176,7 +180,7 @@ pub fn build(
 fn arguments(modified: u32, disk: &str) -> Vec<String> {
     let (efi, data) = (EFI_SYSTEM.to_string(), PREFLIGHT_DATA.to_string());
     let time = format!("={modified}");
-    let core = format!("/{GRUB_FOLDER}/eltorito.img");
+    let core = format!("/{GRUB_FOLDER}/{CD_CORE}");
     let catalogue = format!("/{GRUB_FOLDER}/boot.cat");
     #[rustfmt::skip]
     let words = [

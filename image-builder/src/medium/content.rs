@@ -1,9 +1,11 @@
 use sha2::{Digest, Sha256};
 
-use super::{MediumError, Recipe};
+use super::{MediumError, Recipe, manifest};
 use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
 use crate::fat::NewFile;
 use crate::grub::{EFI_START, Packages};
+use crate::image::Origins;
+use crate::inspect;
 use crate::io;
 use crate::kernel_image::KernelImage;
 
@@ -12,6 +14,8 @@ pub(crate) struct Content {
     pub(crate) files: Vec<NewFile>,
     /// Of all of it and of the time: what the identities of the medium follow from.
     pub(crate) digest: [u8; 32],
+    /// Where they are from.
+    pub(crate) origins: Origins,
 }
 
 impl Content {
@@ -28,11 +32,27 @@ impl Content {
             let path = recipe.kernel.clone();
             return Err(MediumError::NoKernel { path });
         }
+        let initramfs = io::read(&recipe.initramfs)?;
+        let mut origins = packages.origins(recipe.uki.is_none())?;
+        if let Some((name, known)) = inspect::package_of_kernel(&kernel, &initramfs) {
+            origins.package(&name, known);
+            origins.file(KERNEL, &name);
+        }
         files.push(NewFile::new(KERNEL, kernel));
-        files.push(NewFile::new(INITRAMFS, io::read(&recipe.initramfs)?));
+        files.push(NewFile::new(INITRAMFS, initramfs));
         files.extend(packages.licenses()?);
         let digest = digest(&files, recipe.modified);
-        Ok(Self { files, digest })
+        Ok(Self {
+            files,
+            digest,
+            origins,
+        })
+    }
+
+    /// Adds the manifest of the files that are there.
+    pub(crate) fn add_manifest(&mut self) -> Result<(), MediumError> {
+        self.files.push(manifest(&self.files, &self.origins, &[])?);
+        Ok(())
     }
 
     /// The serial number of one of the file systems.

@@ -20,6 +20,8 @@ pub enum MediumError {
     Menu(#[from] MenuError),
     #[error("cannot make a FAT file system")]
     Fat(#[source] io::Error),
+    #[error("the manifest cannot be written as JSON")]
+    Manifest(#[source] serde_json::Error),
     #[error("{} is no Linux kernel that BIOS and UEFI can start (a bzImage)", path.display())]
     NoKernel { path: PathBuf },
 }

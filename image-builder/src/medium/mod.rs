@@ -2,6 +2,7 @@
 
 mod content;
 mod error;
+mod manifest;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ use serde::Serialize;
 
 pub(crate) use content::Content;
 pub use error::MediumError;
+pub use manifest::MANIFEST;
+pub(crate) use manifest::manifest;
 
 use crate::digest::sha256;
 use crate::fat::{Kind, NewFile, Volume};

@@ -7,7 +7,7 @@ use crate::io;
 use crate::package::{Compression, PackageError, Tree};
 
 /// Merged-/usr systems have one of them as a link to the other.
-const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+pub(super) const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
 
 /// One kernel release of a package or folder, with its modules.
 pub struct Kernel {
@@ -177,6 +177,27 @@ impl Kernel {
             .map(|(name, path)| (name, path.as_str()))
     }
 
+    /// Whether it has a module, as a file or compiled in.
+    pub fn has(&self, name: &ModuleName) -> bool {
+        self.modules.contains_key(name) || self.builtin.has(name)
+    }
+
+    /// The Debian package that brings a module, by the path of its file in the release's folder; none for what was
+    /// built outside the kernel's package.
+    pub fn package_of(&self, path: &str) -> Option<String> {
+        if self.added.contains_key(path) {
+            return None;
+        }
+        self.tree
+            .package_of(&format!("{}/{path}", self.folder), &self.release)
+    }
+
+    /// The path of a module's file in the tree.
+    pub fn place(&self, path: &str) -> Option<String> {
+        let is_inside = !self.added.contains_key(path);
+        is_inside.then(|| format!("{}/{path}", self.folder))
+    }
+
     /// The path of a module's file in the release's folder.
     pub fn path(&self, name: &ModuleName) -> Option<&str> {
         self.modules.get(name).map(String::as_str)
@@ -236,12 +257,24 @@ impl Kernel {
         Ok(aliases)
     }
 
-    /// The kernel image itself.
-    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
-        let places = [
+    /// Where the kernel image may be in the tree.
+    fn image_places(&self) -> [String; 2] {
+        [
             format!("boot/vmlinuz-{}", self.release),
             format!("{}/vmlinuz", self.folder),
-        ];
+        ]
+    }
+
+    /// The Debian package that the kernel image is from; none where the tree is an installed system.
+    pub fn image_package(&self) -> Option<String> {
+        let is_system = self.tree.is_system();
+        let mut places = self.image_places().into_iter().filter(|_| !is_system);
+        places.find_map(|place| self.tree.package_of(&place, &self.release))
+    }
+
+    /// The kernel image itself.
+    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
+        let places = self.image_places();
         for place in &places {
             match self.tree.read(place) {
                 Err(PackageError::Missing { .. }) => {}

@@ -48,6 +48,10 @@ impl Deb {
             .collect()
     }
 
+    pub(super) fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
     pub(super) fn read(&self, file: &str) -> Result<Option<Vec<u8>>, IoError> {
         let Some(place) = self.files.get(file) else {
             return Ok(None);

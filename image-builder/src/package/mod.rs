@@ -16,6 +16,9 @@ pub use program::program;
 
 use crate::io::{IoError, list};
 
+/// Where packages document themselves.
+const DOCUMENTS: &str = "usr/share/doc";
+
 /// A tree of files with paths relative to its root, such as `boot/vmlinuz-6.1.0-13-amd64`.
 pub struct Tree {
     origin: PathBuf,
@@ -117,6 +120,42 @@ impl Tree {
         })
     }
 
+    /// Whether this is the root folder of an installed system and no package: what its files are from, its package
+    /// manager knows (os-release(5) is in every system).
+    pub fn is_system(&self) -> bool {
+        let Kind::Folder(_) = self.kind else {
+            return false;
+        };
+        let places = ["etc/os-release", "usr/lib/os-release"];
+        places.iter().any(|place| self.origin.join(place).exists())
+    }
+
+    /// The names of the Debian packages whose copyright files are in it, sorted.
+    pub fn packages(&self) -> Result<Vec<String>, PackageError> {
+        let files = self.files_below(DOCUMENTS)?;
+        Ok(files.iter().filter_map(|file| documented(file)).collect())
+    }
+
+    /// The Debian package that a file is from: the one that documents itself in the same .deb file, and of several
+    /// or in a folder the one with `release` in its name.
+    pub fn package_of(&self, file: &str, release: &str) -> Option<String> {
+        let documents = match &self.kind {
+            Kind::Debs(debs) => {
+                let mut debs = debs.iter();
+                debs.find(|deb| deb.has(file))?.files_below(DOCUMENTS)
+            }
+            Kind::Folder(root) => root.files_below(DOCUMENTS).ok()?,
+        };
+        let names: Vec<String> = documents
+            .iter()
+            .filter_map(|file| documented(file))
+            .collect();
+        match names.as_slice() {
+            [only] => Some(only.clone()),
+            several => several.iter().find(|name| name.contains(release)).cloned(),
+        }
+    }
+
     /// A file's bytes, decompressed when its name says that it is compressed.
     pub fn read_plain(&self, file: &str) -> Result<Vec<u8>, PackageError> {
         let stored = self.read(file)?;
@@ -128,6 +167,13 @@ impl Tree {
                 source,
             })
     }
+}
+
+/// The package whose copyright file this is.
+fn documented(file: &str) -> Option<String> {
+    let name = file.strip_prefix(DOCUMENTS)?.strip_prefix('/')?;
+    let name = name.strip_suffix("/copyright")?;
+    (!name.contains('/')).then(|| name.to_owned())
 }
 
 /// The Debian packages in a folder, sorted by name.

@@ -106,7 +106,8 @@ pub fn build(
     progress: &dyn Fn(&str),
 ) -> Result<Built, UsbError> {
     progress("collecting kernel, initramfs and boot loaders");
-    let content = Content::collect(recipe, packages)?;
+    let mut content = Content::collect(recipe, packages)?;
+    content.add_manifest()?;
     let layout = Layout::of(&content.files);
     let partitions = layout.partitions(&content.digest);
     progress("putting GRUB together for BIOS");

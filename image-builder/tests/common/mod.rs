@@ -91,6 +91,29 @@ impl Sample {
     }
 }
 
+/// A Debian package with these files (deb(5)), `name` without its ending.
+pub fn deb(folder: &Path, name: &str, files: &[(String, Vec<u8>)]) -> PathBuf {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("./{path}"), content.as_slice())
+            .unwrap();
+    }
+    let data = zstd::encode_all(tar.into_inner().unwrap().as_slice(), 1).unwrap();
+    let path = folder.join(format!("{name}.deb"));
+    let mut archive = ar::Builder::new(fs::File::create(&path).unwrap());
+    for (name, content) in [
+        ("debian-binary", b"2.0\n".as_slice()),
+        ("data.tar.zst", &data),
+    ] {
+        let header = ar::Header::new(name.as_bytes().to_vec(), content.len() as u64);
+        archive.append(&header, content).unwrap();
+    }
+    path
+}
+
 /// One entry of a built archive.
 pub struct Unpacked {
     pub header: newc::Entry,

@@ -1,9 +1,6 @@
-use image_builder::inspect::{
-    BootCode, Content, Disk, DiskPartition, FatFile, FatVolume, TableCopy,
-};
-use image_builder::kernel_image::KernelImage;
+use image_builder::inspect::{BootCode, Disk, DiskPartition, FatVolume, TableCopy};
 
-use super::{initramfs, signers, size, summary, table};
+use super::{files, size, table};
 
 /// All about a disk but the summary.
 pub(super) fn text(disk: &Disk) -> String {
@@ -42,9 +39,11 @@ fn boot_code(code: Option<&BootCode>) -> String {
             format!("GRUB, with its core in partition {number}")
         }
         Some(BootCode::Grub {
-            core,
-            partition: None,
+            file: Some(file), ..
         }) => {
+            format!("GRUB, with its core in the file {file}")
+        }
+        Some(BootCode::Grub { core, .. }) => {
             format!("GRUB, with its core at byte {core}, where no BIOS boot partition begins")
         }
     }
@@ -69,52 +68,6 @@ fn partitions(text: &mut String, partitions: &[DiskPartition]) {
 
 fn volume(partition: &DiskPartition, fat: &FatVolume) -> String {
     let label = fat.label.as_deref().unwrap_or("no label");
-    let mut text = format!("\n\npartition {}, {label}: ", partition.number);
-    if let Some(why) = &fat.broken {
-        text.push_str(&format!("DAMAGED: {why}; "));
-    }
-    match fat.files.as_slice() {
-        [] => text.push_str("no files"),
-        files => {
-            text.push_str(&format!("{} files\n", files.len()));
-            let head = ["MB", "file", "what it is"].map(str::to_owned);
-            let lines = files
-                .iter()
-                .map(|file| [size(file.bytes.into()), file.path.clone(), words(file)]);
-            let lines: Vec<_> = std::iter::once(head).chain(lines).collect();
-            table::columns(&mut text, &lines);
-        }
-    }
-    for file in &fat.files {
-        text.push_str(&details(file));
-    }
-    text
-}
-
-fn words(file: &FatFile) -> String {
-    match (&file.content, &file.sha256) {
-        (Some(content), _) => summary(content),
-        (None, None) => "UNREADABLE".to_owned(),
-        (None, Some(_)) => String::new(),
-    }
-}
-
-/// What else there is to say about a file that a machine boots with.
-fn details(file: &FatFile) -> String {
-    let mut text = String::new();
-    match &file.content {
-        Some(Content::Initramfs(content)) => text.push_str(&initramfs::overview(content)),
-        Some(Content::Kernel(KernelImage { signed_by, .. })) => {
-            table::field(&mut text, "signature", &signers(signed_by.as_deref()));
-        }
-        Some(Content::EfiProgram(program)) => {
-            table::field(
-                &mut text,
-                "signature",
-                &signers(program.signed_by.as_deref()),
-            );
-        }
-        Some(Content::Disk(_)) | None => return text,
-    }
-    format!("\n\n{}:{text}", file.path)
+    let head = format!("partition {}, {label}", partition.number);
+    files::text(&head, &fat.files, fat.broken.as_deref(), &fat.differences)
 }

@@ -1,21 +1,24 @@
 mod disk;
+mod efi;
+mod files;
 mod initramfs;
+mod iso;
 mod table;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use image_builder::inspect::{Content, EfiProgram, inspect, spdx};
-use image_builder::io;
+use image_builder::inspect::{Content, Inspected, inspect, spdx};
 use image_builder::kernel_image::KernelImage;
 
 use super::output::{clear_progress, megabytes, print, progress};
 
-/// Say what a file is and what is in it: an initramfs of any maker, a kernel, a stick or its image.
+/// Say what a file is and what is in it: an initramfs of any maker, a kernel, a unified kernel image, a stick or CD
+/// or the image of one, packed or not.
 ///
 /// Of an initramfs: how it is packed, its kernel modules with sizes and licences, its programs, what its megabytes
-/// are for; of one of ours also why each module is there. Of a stick: partitions, boot code, every file for
-/// firmware, kernel and initramfs.
+/// are for; of one of ours also why each module is there. Of a stick or CD: what firmware starts, partitions, boot
+/// code, every file with what it is. Of a unified kernel image: its sections, command line and initramfs.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The file, or a disk such as /dev/sdb
@@ -29,14 +32,14 @@ pub(crate) struct Arguments {
 enum Format {
     Text,
     Json,
-    /// Of an initramfs of ours: a bill of materials, SPDX 2.3 as JSON
+    /// Of an initramfs, a stick or a CD of ours: a bill of materials, SPDX 2.3 as JSON
     Spdx,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Format::Spdx = arguments.format {
         let file = &arguments.file;
-        let bill = spdx(&io::read(file)?)
+        let bill = spdx(file)
             .with_context(|| format!("cannot make a bill of materials of {}", file.display()))?;
         return print(&serde_json::to_string_pretty(&bill)?);
     }
@@ -48,21 +51,29 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Json | Format::Spdx => serde_json::to_string_pretty(&inspected)?,
         Format::Text => {
             let name = arguments.file.display().to_string();
-            text(&name, inspected.bytes, &inspected.content)
+            text(&name, &inspected)
         }
     })
 }
 
 /// The whole of it, for a person, in lines of at most 80 columns but for long names.
-fn text(name: &str, bytes: u64, content: &Content) -> String {
-    let size = size(bytes);
-    let head = format!("{name}: {}, {size} MB", summary(content));
+fn text(name: &str, inspected: &Inspected) -> String {
+    let Inspected {
+        bytes,
+        packed,
+        content,
+        ..
+    } = inspected;
+    let mut head = format!("{name}: {}, {} MB", summary(content), size(*bytes));
+    if let Some(packed) = packed {
+        let (compression, unpacked) = (packed.compression, size(packed.unpacked));
+        head.push_str(&format!(", packed with {compression}: {unpacked} MB"));
+    }
     match content {
         Content::Initramfs(initramfs) => format!("{head}\n{}", initramfs::text(initramfs)),
         Content::Kernel(kernel) => format!("{head}\n{}", kernel_text(kernel)),
-        Content::EfiProgram(EfiProgram { signed_by }) => {
-            format!("{head}\n{}", signature(signed_by.as_deref()))
-        }
+        Content::EfiProgram(program) => format!("{head}\n{}", efi::text(program)),
+        Content::Iso(iso) => format!("{head}\n{}", iso::text(iso)),
         Content::Disk(disk) => format!("{head}\n{}", disk::text(disk)),
     }
 }
@@ -77,7 +88,11 @@ fn summary(content: &Content) -> String {
                 kernel.release().unwrap_or("of unknown version")
             )
         }
-        Content::EfiProgram(_) => "program for UEFI".to_owned(),
+        Content::EfiProgram(program) => efi::summary(program),
+        Content::Iso(iso) => match iso.disk {
+            Some(_) => "CD that is a stick, too".to_owned(),
+            None => "CD (ISO 9660)".to_owned(),
+        },
         Content::Disk(_) => "disk with a GUID partition table".to_owned(),
     }
 }

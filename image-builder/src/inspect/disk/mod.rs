@@ -10,16 +10,12 @@ use serde::Serialize;
 use fat::Fat;
 pub use table::TableCopy;
 
+use super::manifest::Manifest;
 use super::source::Source;
-use super::{Content, recognize};
-use crate::digest::sha256;
+use super::stored::{self, Allowance, StoredFile};
 use crate::gpt::{BIOS_BOOT, EFI_SYSTEM, Guid, PREFLIGHT_DATA, SECTOR};
 use crate::grub::BOOT_CODE;
-
-/// A file larger than this is no part of a boot.
-const LARGEST_FILE: u32 = 512 << 20;
-/// Smaller ones are configuration.
-const SMALLEST_PROGRAM: u32 = 16 << 10;
+use crate::medium::MANIFEST;
 
 /// A disk, or the image of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +42,8 @@ pub enum BootCode {
         core: u64,
         /// Number of the BIOS boot partition that begins there.
         partition: Option<u32>,
+        /// On a CD's image, the file that it is in.
+        file: Option<String>,
     },
     /// Another.
     Other,
@@ -80,22 +78,11 @@ pub struct FatVolume {
     /// Its serial number, as `blkid` has it.
     pub id: String,
     /// Its files, by path.
-    pub files: Vec<FatFile>,
+    pub files: Vec<StoredFile>,
     /// Why it could not be read whole; none where it was.
     pub broken: Option<String>,
-}
-
-/// A file of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FatFile {
-    /// From the root, without a slash in front.
-    pub path: String,
-    /// Bytes.
-    pub bytes: u32,
-    /// Of its content; none where it could not be read.
-    pub sha256: Option<String>,
-    /// What it is, where it is something that a machine boots with.
-    pub content: Option<Content>,
+    /// What does not agree with its manifest.
+    pub differences: Vec<String>,
 }
 
 /// What types of partitions are for.
@@ -130,8 +117,10 @@ pub(super) fn read(source: &Source) -> Option<Disk> {
 }
 
 fn boot_code(source: &Source, entries: &[table::Entry]) -> Option<BootCode> {
-    // Where grub-install keeps the sector of the core (GRUB, i386/pc/boot.h).
+    // Where grub-install keeps the sector of the core (GRUB, i386/pc/boot.h), and where the boot code of a CD's image
+    // has it (the same, and xorriso's --grub2-mbr).
     const CORE: usize = 0x5c;
+    const HYBRID_CORE: usize = 0x1b0;
     const NAME: &[u8] = b"GRUB ";
     let sector = source.read(0, SECTOR)?;
     let code = sector.get(..BOOT_CODE)?;
@@ -141,12 +130,17 @@ fn boot_code(source: &Source, entries: &[table::Entry]) -> Option<BootCode> {
     if !code.windows(NAME.len()).any(|bytes| bytes == NAME) {
         return Some(BootCode::Other);
     }
-    let core = u64::from_le_bytes(*code.get(CORE..)?.first_chunk()?);
+    let number = |at: usize| Some(u64::from_le_bytes(*sector.get(at..)?.first_chunk()?));
+    let core = match number(CORE)? {
+        0 => number(HYBRID_CORE)?,
+        core => core,
+    };
     let core = core.saturating_mul(SECTOR);
     let holds = |entry: &&table::Entry| entry.kind == BIOS_BOOT && entry.start == core;
     Some(BootCode::Grub {
         core,
         partition: entries.iter().find(holds).map(|entry| entry.number),
+        file: None,
     })
 }
 
@@ -165,36 +159,35 @@ fn partition(source: &Source, entry: &table::Entry) -> DiskPartition {
 
 fn volume(fat: &Fat, length: u64) -> FatVolume {
     let found = fat.walk();
-    // Files that claim each other's clusters could be of any length together.
-    let mut left = length;
+    let mut allowance = Allowance(length);
+    let files = found.files.iter().map(|file| {
+        let read = || fat.content(file);
+        StoredFile::new(&file.path, file.bytes.into(), &mut allowance, read)
+    });
+    let mut files: Vec<StoredFile> = files.collect();
+    let manifest = found.files.iter().find(|file| file.path == MANIFEST);
+    let manifest = manifest.and_then(|file| Manifest::parse(&fat.content(file)?, MANIFEST));
+    let differences = manifest.map(|manifest| stored::compare(&mut files, &manifest));
     FatVolume {
         kind: fat.kind,
         label: found.label,
         id: format!("{:04X}-{:04X}", fat.id >> 16, fat.id & 0xffff),
-        files: found
-            .files
-            .iter()
-            .map(|file| self::file(fat, file, &mut left))
-            .collect(),
+        files,
         broken: found.broken,
+        differences: differences.unwrap_or_default(),
     }
 }
 
-fn file(fat: &Fat, file: &fat::File, left: &mut u64) -> FatFile {
-    let affordable = left
-        .checked_sub(u64::from(file.bytes))
-        .filter(|_| file.bytes <= LARGEST_FILE);
-    let content = affordable.and_then(|rest| {
-        *left = rest;
-        fat.content(file)
+/// The files on the first EFI system partition that can be read, with their bytes.
+pub(super) fn files(source: &Source) -> Option<Vec<(String, Vec<u8>)>> {
+    let ([primary, backup], _) = table::read(source)?;
+    let entries = primary.or(backup).ok()?.entries.into_iter();
+    let mut systems = entries.filter(|entry| entry.kind == EFI_SYSTEM);
+    let fat = systems.find_map(|entry| Fat::open(source, entry.start, entry.length))?;
+    let mut left = source.length();
+    let files = fat.walk().files.into_iter().map(|file| {
+        left = left.checked_sub(file.bytes.into())?;
+        Some((file.path.clone(), fat.content(&file)?))
     });
-    let program = content
-        .as_deref()
-        .filter(|_| file.bytes >= SMALLEST_PROGRAM);
-    FatFile {
-        path: file.path.clone(),
-        bytes: file.bytes,
-        sha256: content.as_deref().map(sha256),
-        content: program.and_then(recognize),
-    }
+    files.collect()
 }

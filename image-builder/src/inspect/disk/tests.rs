@@ -3,8 +3,10 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::sha256;
 use crate::fat::{self as made, Kind, NewFile, Volume};
 use crate::gpt::{self, Partition};
+use crate::inspect::Content;
 
 const MIB: u64 = 1 << 20;
 /// First byte of the partition.
@@ -116,6 +118,7 @@ fn boot_code_is_none_where_the_first_sector_has_none_and_grubs_where_it_names_it
     let grub = BootCode::Grub {
         core: MIB,
         partition: None,
+        file: None,
     };
     assert_eq!(seen(&bytes).unwrap().boot_code, Some(grub));
 }

@@ -1,8 +1,6 @@
 //! An initramfs, whoever made it.
 
-mod manifest;
 mod purpose;
-mod spdx;
 #[cfg(test)]
 mod tests;
 
@@ -12,16 +10,15 @@ use serde::Serialize;
 
 pub use archives::{Compression, Segment};
 use archives::{Entry, Unpacking, walk};
-use manifest::Manifest;
 pub use purpose::Maker;
-pub use spdx::{SpdxError, spdx};
 
+use super::manifest::{FileSeen, Manifest};
 use crate::digest::sha256;
 use crate::modules::{ModInfo, ModuleName};
 use crate::package;
 
 /// Where our images say what is in them.
-const MANIFEST: &str = "usr/share/preflight/manifest.json";
+pub(super) const MANIFEST: &str = "usr/share/preflight/manifest.json";
 const LICENSES: &str = "usr/share/preflight/licenses/";
 /// No file is larger that an initramfs needs.
 const LARGEST_FILE: u32 = 128 << 20;
@@ -126,13 +123,6 @@ impl Initramfs {
     }
 }
 
-/// A file whose path is known.
-struct FileSeen {
-    bytes: u32,
-    /// None where it is too large.
-    sha256: Option<String>,
-}
-
 /// What entries leave behind. Of two files with one path the later one holds, as in the kernel.
 #[derive(Default)]
 struct Collected {
@@ -143,7 +133,7 @@ struct Collected {
     manifest: Option<Manifest>,
 }
 
-fn is_read(entry: &Entry) -> bool {
+pub(super) fn is_read(entry: &Entry) -> bool {
     entry.is_file() && entry.size <= LARGEST_FILE
 }
 
@@ -169,10 +159,10 @@ impl Collected {
             self.maker.get_or_insert(maker);
         }
         if path == MANIFEST {
-            self.manifest = Manifest::parse(&bytes);
+            self.manifest = Manifest::parse(&bytes, MANIFEST);
         }
         let file = FileSeen {
-            bytes: size,
+            bytes: size.into(),
             sha256: (size <= LARGEST_FILE).then(|| sha256(&bytes)),
         };
         if let Some(module) = module(&path, size, bytes) {
@@ -210,7 +200,7 @@ impl Collected {
             early: early
                 .map(|(path, file)| ArchiveFile {
                     path: path.clone(),
-                    bytes: file.bytes,
+                    bytes: u32::try_from(file.bytes).unwrap_or(u32::MAX),
                 })
                 .collect(),
             differences: manifest.differences(&self.files),
@@ -264,7 +254,7 @@ fn sizes(files: &BTreeMap<String, FileSeen>, manifest: &Manifest) -> Vec<Totals>
             .reason(path)
             .unwrap_or_else(|| purpose::purpose(path));
         let sum = sums.entry(purpose).or_default();
-        *sum = (sum.0 + 1, sum.1 + u64::from(file.bytes));
+        *sum = (sum.0 + 1, sum.1 + file.bytes);
     }
     let sums = sums.into_iter();
     let mut sizes: Vec<_> = sums

@@ -3,23 +3,39 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::image::{Image, Level, write_archive};
+use crate::image::{Image, Level, Node, write_archive};
 use crate::inspect::{Content, recognize};
 use crate::modules::testing::module as elf_module;
 
-/// An archive without packing.
-fn plain(files: &[(&str, &[u8])]) -> Vec<u8> {
-    zstd::decode_all(packed(files).as_slice()).unwrap()
-}
-
-/// An archive packed with zstd.
-fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+fn image(files: &[(&str, &[u8])]) -> Image {
     let mut image = Image::default();
     for (path, content) in files {
         image.add_program(path, content.to_vec(), "test").unwrap();
     }
+    image
+}
+
+/// An archive without packing.
+fn plain(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_archive(&image, Level::Fast, 0, &mut bytes).unwrap();
+    for (path, entry) in image(files).iter() {
+        let (mode, content): (u32, &[u8]) = match &entry.node {
+            Node::File { content, mode } => (0o100_000 | mode, content),
+            _ => (0o040_755, &[]),
+        };
+        let builder = cpio::newc::Builder::new(path).mode(mode);
+        let mut writer = builder.write(&mut bytes, u32::try_from(content.len()).unwrap());
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap();
+    }
+    cpio::newc::trailer(&mut bytes).unwrap();
+    bytes
+}
+
+/// An archive packed with zstd.
+fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_archive(&image(files), Level::Fast, 0, &mut bytes).unwrap();
     bytes
 }
 

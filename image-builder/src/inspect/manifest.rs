@@ -1,16 +1,37 @@
 use std::collections::BTreeMap;
 
+use archives::{Unpacking, walk};
 use serde::Deserialize;
 
-use super::{FileSeen, MANIFEST};
+use super::initramfs::MANIFEST;
+use crate::digest::sha256;
+use crate::image::KernelLine;
 use crate::licenses::Package;
 
+/// What a file is held against a manifest by.
+pub(super) struct FileSeen {
+    pub(super) bytes: u64,
+    /// None where it could not be read, or is too large to be.
+    pub(super) sha256: Option<String>,
+}
+
+/// What makers and tools may add, by how paths begin: microcode and ACPI tables in front of an initramfs, and the
+/// boot catalogue of a CD.
+const MADE_LATER: [&str; 3] = [
+    "kernel/x86/microcode/",
+    "kernel/firmware/acpi/",
+    "boot/grub/boot.cat",
+];
 /// More differences than these tell nothing new.
 const DIFFERENCES: usize = 20;
 
-/// What an image of ours says about itself, see [`crate::image::manifest`].
+/// What an image of ours says about itself: an initramfs ([`crate::image::manifest`]) or a medium
+/// ([`crate::medium::MANIFEST`]).
 #[derive(Default)]
 pub(super) struct Manifest {
+    /// Its own path: it does not list itself.
+    own: &'static str,
+    pub(super) kernel_image: Option<KernelLine>,
     modules: BTreeMap<String, String>,
     pub(super) files: BTreeMap<String, FileLine>,
     /// Debian packages, by name; none in images that were built before they were told.
@@ -19,6 +40,8 @@ pub(super) struct Manifest {
 
 #[derive(Deserialize)]
 struct Document {
+    kernel_image: Option<KernelLine>,
+    #[serde(default)]
     modules: Vec<ModuleLine>,
     #[serde(default)]
     packages: BTreeMap<String, Package>,
@@ -43,16 +66,33 @@ pub(super) struct FileLine {
 
 impl Manifest {
     /// None where the bytes are no manifest.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8], own: &'static str) -> Option<Self> {
         let document: Document = serde_json::from_slice(bytes).ok()?;
         let modules = document.modules.into_iter();
         let files = document.files.into_iter();
         Some(Self {
+            own,
+            kernel_image: document.kernel_image,
             packages: document.packages,
             modules: modules.map(|line| (line.name, line.because)).collect(),
             files: files
                 .map(|line| (line.path.trim_start_matches('/').to_owned(), line))
                 .collect(),
+        })
+    }
+
+    /// Name and version of the package that a file is from, when it is the file that is meant.
+    pub(super) fn package_label(&self, path: &str, sha256: Option<&str>) -> Option<String> {
+        let line = self.files.get(path)?;
+        let name = line
+            .package
+            .as_deref()
+            .filter(|_| line.sha256.as_deref() == sha256)?;
+        let source = self.packages.get(name)?.source.as_deref();
+        let version = source.and_then(|source| source.split_once(' '));
+        Some(match version {
+            Some((_, version)) => format!("{name} {version}"),
+            None => name.to_owned(),
         })
     }
 
@@ -64,8 +104,7 @@ impl Manifest {
     /// What a file is for.
     pub(super) fn reason(&self, path: &str) -> Option<&str> {
         match path {
-            // It does not list itself.
-            MANIFEST if !self.files.is_empty() => Some("manifest"),
+            own if own == self.own && !self.files.is_empty() => Some("manifest"),
             _ => self.files.get(path).map(|line| line.reason.as_str()),
         }
     }
@@ -80,7 +119,7 @@ impl Manifest {
             .iter()
             .filter_map(|(path, line)| match files.get(path) {
                 None => Some(format!("/{path} is in the manifest and not in the image")),
-                Some(file) if u64::from(file.bytes) != line.bytes => Some(format!(
+                Some(file) if file.bytes != line.bytes => Some(format!(
                     "/{path} has {} bytes; the manifest says {}",
                     file.bytes, line.bytes
                 )),
@@ -90,9 +129,32 @@ impl Manifest {
                 Some(_) => None,
             });
         let added = files.keys().filter(|path| {
-            path.as_str() != MANIFEST && !super::is_early(path) && !self.files.contains_key(*path)
+            let is_known = MADE_LATER.iter().any(|start| path.starts_with(start));
+            path.as_str() != self.own && !is_known && !self.files.contains_key(*path)
         });
         let added = added.map(|path| format!("/{path} is in the image and not in the manifest"));
         listed.chain(added).take(DIFFERENCES).collect()
     }
+}
+
+/// The package that a kernel is from, by what the initramfs beside it says of the kernel that it was built for.
+pub(crate) fn package_of_kernel(kernel: &[u8], initramfs: &[u8]) -> Option<(String, Package)> {
+    let mut manifest = None;
+    walk(
+        initramfs,
+        &mut Unpacking::default(),
+        &|entry| entry.name == MANIFEST,
+        &mut |entry, bytes| {
+            if entry.name == MANIFEST {
+                manifest = Manifest::parse(&bytes, MANIFEST);
+            }
+        },
+    );
+    let manifest = manifest?;
+    let line = manifest
+        .kernel_image
+        .filter(|line| line.sha256 == sha256(kernel))?;
+    let name = line.package?;
+    let known = manifest.packages.get(&name)?.clone();
+    Some((name, known))
 }

@@ -1,0 +1,126 @@
+//! Programs for UEFI: boot loaders, and unified kernel images, which are a kernel with all that it starts with (the
+//! specification of the UAPI group).
+
+use goblin::pe::PE;
+use goblin::pe::section_table::SectionTable;
+use serde::Serialize;
+
+use super::Initramfs;
+use crate::kernel_image::{self, KernelImage};
+
+/// A program has a dozen.
+const MOST_SECTIONS: usize = 96;
+/// Texts are shorter.
+const LONGEST_TEXT: usize = 64 << 10;
+
+/// A program that UEFI firmware starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EfiProgram {
+    /// As [`KernelImage::signed_by`].
+    pub signed_by: Option<Vec<String>>,
+    /// Its parts, in their order.
+    pub sections: Vec<PeSection>,
+    /// What can be revoked of it: component and generation, such as `shim,4` (SBAT.md of shim).
+    pub sbat: Vec<String>,
+    /// What it starts, where it is a unified kernel image.
+    pub unified: Option<Box<UnifiedKernel>>,
+}
+
+/// A part of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PeSection {
+    /// Such as `.linux`.
+    pub name: String,
+    /// First byte in the file.
+    pub start: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What a unified kernel image starts, by its sections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnifiedKernel {
+    /// `.osrel`: the system's name for people.
+    pub system: Option<String>,
+    /// `.uname`: the kernel's release.
+    pub release: Option<String>,
+    /// `.cmdline`: the kernel's command line.
+    pub command_line: Option<String>,
+    /// `.linux`; none where that is no kernel for a PC.
+    pub kernel: Option<KernelImage>,
+    /// `.initrd`; none where there is none, or one that is not an initramfs.
+    pub initramfs: Option<Initramfs>,
+}
+
+/// What a program is; none where the bytes are none for UEFI.
+pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
+    let signed_by = kernel_image::efi_program(bytes)?;
+    let pe = PE::parse(bytes).ok()?;
+    let sections: Vec<(String, &SectionTable)> = pe
+        .sections
+        .iter()
+        .take(MOST_SECTIONS)
+        .map(|section| (section.name().unwrap_or("?").to_owned(), section))
+        .collect();
+    let content = |wanted: &str| {
+        let (_, section) = sections.iter().find(|(name, _)| name == wanted)?;
+        let start = section.pointer_to_raw_data as usize;
+        bytes.get(start..)?.get(..length(section) as usize)
+    };
+    let text = |name: &str| {
+        let bytes = content(name).filter(|bytes| bytes.len() <= LONGEST_TEXT)?;
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_matches(['\0', '\n', ' ']).to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    let unified = content(".linux").map(|linux| {
+        Box::new(UnifiedKernel {
+            system: text(".osrel").and_then(|text| pretty_name(&text)),
+            release: text(".uname"),
+            command_line: text(".cmdline"),
+            kernel: KernelImage::parse(linux),
+            initramfs: content(".initrd").and_then(Initramfs::parse),
+        })
+    });
+    let sbat = text(".sbat").unwrap_or_default();
+    Some(EfiProgram {
+        signed_by,
+        sbat: sbat.lines().filter_map(generation).collect(),
+        sections: sections
+            .iter()
+            .map(|(name, section)| PeSection {
+                name: name.clone(),
+                start: section.pointer_to_raw_data.into(),
+                bytes: length(section).into(),
+            })
+            .collect(),
+        unified,
+    })
+}
+
+/// The file has it filled up, memory has not.
+fn length(section: &SectionTable) -> u32 {
+    match section.virtual_size {
+        0 => section.size_of_raw_data,
+        length => length.min(section.size_of_raw_data),
+    }
+}
+
+/// Of os-release(5).
+fn pretty_name(text: &str) -> Option<String> {
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+    };
+    let name = value("PRETTY_NAME").or_else(|| value("NAME"))?;
+    Some(name.trim_matches(['"', '\'']).to_owned())
+}
+
+/// The first two fields of a line.
+fn generation(line: &str) -> Option<String> {
+    let mut fields = line.split(',');
+    let (component, number) = (fields.next()?, fields.next()?);
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    let is_plain = !component.is_empty() && !component.contains(char::is_control);
+    (is_number && is_plain).then(|| format!("{component},{number}"))
+}

@@ -1,0 +1,276 @@
+//! The files of an image of ours as a software bill of materials (SPDX specification 2.3, JSON).
+
+mod licenses;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use archives::{Unpacking, walk};
+use licenses::{Licenses, plain};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::initramfs::{MANIFEST, is_read};
+use super::manifest::{FileLine, Manifest};
+use crate::boot_menu::INITRAMFS;
+use crate::digest::{hexadecimal, sha256};
+use crate::io::IoError;
+use crate::licenses::Package;
+use crate::medium;
+
+const UNKNOWN: &str = "NOASSERTION";
+
+/// Why a file has no bill of materials.
+#[derive(Debug, thiserror::Error)]
+pub enum SpdxError {
+    /// It could not be opened.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// It could not be read to its end.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It says not where its files come from.
+    #[error(
+        "it has no manifest that says which packages its files are from; image-builder's images have one"
+    )]
+    NoManifest,
+}
+
+/// Files that one manifest tells about, by path.
+#[derive(Default)]
+pub(super) struct Part {
+    /// In front of their paths: the file that they are in, with a slash.
+    inside: &'static str,
+    files: BTreeMap<String, [String; 2]>,
+    manifest: Option<Manifest>,
+}
+
+/// The bill of materials of an initramfs that image-builder has made.
+pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
+    let (part, modified) = initramfs(bytes, "")?;
+    document(&[part], "initramfs", &sha256(bytes), modified)
+}
+
+/// The bill of materials of a medium with these files: of what firmware and boot loaders read, and of what is in its
+/// initramfs.
+pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError> {
+    let mut parts = vec![Part::default()];
+    let mut modified = 0;
+    let mut all = Sha256::new();
+    for (path, bytes) in files {
+        all.update(path);
+        all.update(sha256(bytes));
+        if let Some(part) = parts.first_mut() {
+            part.files.insert(path.clone(), sums(bytes));
+            if path == medium::MANIFEST {
+                part.manifest = Manifest::parse(bytes, medium::MANIFEST);
+            }
+        }
+        if path == INITRAMFS {
+            let (part, date) = initramfs(bytes, "boot/initramfs.img/")?;
+            parts.push(part);
+            modified = date;
+        }
+    }
+    document(&parts, "medium", &hexadecimal(&all.finalize()), modified)
+}
+
+/// The files in an initramfs, and the newest of their times.
+fn initramfs(bytes: &[u8], inside: &'static str) -> Result<(Part, u32), SpdxError> {
+    let mut part = Part {
+        inside,
+        ..Part::default()
+    };
+    let mut modified = 0;
+    let walked = walk(
+        bytes,
+        &mut Unpacking::default(),
+        &is_read,
+        &mut |entry, bytes| {
+            modified = modified.max(entry.modified);
+            if !is_read(&entry) {
+                return;
+            }
+            if entry.name == MANIFEST {
+                part.manifest = Manifest::parse(&bytes, MANIFEST);
+            }
+            part.files.insert(entry.name, sums(&bytes));
+        },
+    );
+    walked.whole().map_err(SpdxError::Damaged)?;
+    Ok((part, modified))
+}
+
+fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<Value, SpdxError> {
+    let mut licenses = Licenses::default();
+    let (mut packages, mut files) = (BTreeMap::new(), Vec::new());
+    let mut contained = Vec::new();
+    for part in parts {
+        let manifest = part.manifest.as_ref();
+        let manifest = manifest.filter(|manifest| !manifest.packages.is_empty());
+        let manifest = manifest.ok_or(SpdxError::NoManifest)?;
+        for (name, known) in &manifest.packages {
+            let id = package_id(name, known);
+            let text = || package(&id, name, known, &mut licenses);
+            packages.entry(id.clone()).or_insert_with(text);
+        }
+        for (path, sums) in &part.files {
+            let line = manifest.files.get(path);
+            let path = format!("{}{path}", part.inside);
+            files.push(file(&path, sums, line, &mut licenses));
+            let package = line.and_then(|line| line.package.as_deref());
+            let known = package.and_then(|name| Some((name, manifest.packages.get(name)?)));
+            if let Some((name, known)) = known {
+                let ends = (json!(package_id(name, known)), json!(file_id(&path)));
+                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+            }
+            if let Some(archive) = part.inside.strip_suffix('/') {
+                let ends = (json!(file_id(archive)), json!(file_id(&path)));
+                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+            }
+        }
+    }
+    let packages: Vec<Value> = packages.into_values().collect();
+    let described = files
+        .iter()
+        .chain(&packages)
+        .filter_map(|part| part.get("SPDXID"));
+    let described = described.map(|id| relationship(&json!("SPDXRef-DOCUMENT"), "DESCRIBES", id));
+    let relationships: Vec<Value> = described.chain(contained).collect();
+    Ok(json!({
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": format!("Preflight {what}"),
+        "documentNamespace": format!("https://spdx.org/spdxdocs/preflight-{what}-{digest}"),
+        "creationInfo": {
+            "created": date(modified),
+            "creators": [concat!("Tool: image-builder-", env!("CARGO_PKG_VERSION"))],
+        },
+        "packages": packages,
+        "files": files,
+        "relationships": relationships,
+        "hasExtractedLicensingInfos": licenses.extracted(),
+    }))
+}
+
+fn sums(bytes: &[u8]) -> [String; 2] {
+    let sha1 = hexadecimal(&Sha1::digest(bytes));
+    [sha1, sha256(bytes)]
+}
+
+fn package(id: &str, name: &str, known: &Package, licenses: &mut Licenses) -> Value {
+    let declared: BTreeSet<String> = known
+        .licenses
+        .iter()
+        .map(|name| licenses.of(name))
+        .collect();
+    let declared: Vec<String> = declared
+        .into_iter()
+        .map(|license| match license.contains(' ') {
+            true => format!("({license})"),
+            false => license,
+        })
+        .collect();
+    let declared = declared.join(" AND ");
+    json!({
+        "SPDXID": id,
+        "name": name,
+        "versionInfo": known.source.as_deref().and_then(|source| Some(source.split_once(' ')?.1)),
+        "sourceInfo": known.source.as_ref().map(|source| format!("Debian source package {source}")),
+        "supplier": "Organization: Debian",
+        "downloadLocation": UNKNOWN,
+        "filesAnalyzed": false,
+        "licenseConcluded": UNKNOWN,
+        "licenseDeclared": if declared.is_empty() { UNKNOWN } else { &declared },
+        "licenseComments": format!(
+            "Its copyright file is in the initramfs as /usr/share/preflight/licenses/{name}, or on the medium as \
+             licenses/{name}.txt"
+        ),
+        "copyrightText": UNKNOWN,
+    })
+}
+
+fn file(
+    path: &str,
+    [sha1, sha256]: &[String; 2],
+    line: Option<&FileLine>,
+    licenses: &mut Licenses,
+) -> Value {
+    let license = line.and_then(|line| line.license.as_deref());
+    let license = license.map_or_else(|| UNKNOWN.to_owned(), |name| licenses.of(name));
+    json!({
+        "SPDXID": file_id(path),
+        "fileName": format!("./{path}"),
+        "checksums": [
+            {"algorithm": "SHA1", "checksumValue": sha1},
+            {"algorithm": "SHA256", "checksumValue": sha256},
+        ],
+        "licenseConcluded": UNKNOWN,
+        "licenseInfoInFiles": [license],
+        "copyrightText": UNKNOWN,
+    })
+}
+
+fn relationship(from: &Value, kind: &str, to: &Value) -> Value {
+    json!({"spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to})
+}
+
+/// A medium may have files of two versions of a package.
+fn package_id(name: &str, known: &Package) -> String {
+    let version = known
+        .source
+        .as_deref()
+        .map(|source| format!("-{}", plain(source)));
+    format!(
+        "SPDXRef-Package-{}{}",
+        plain(name),
+        version.unwrap_or_default()
+    )
+}
+
+/// The digest keeps `a-b` and `a/b` apart.
+fn file_id(path: &str) -> String {
+    let digest = sha256(path.as_bytes());
+    format!("SPDXRef-File-{}", digest.get(..16).unwrap_or_default())
+}
+
+/// Seconds since 1970 as `2023-11-14T22:13:20Z`. The calendar repeats itself every 400 years, which begin in March
+/// for the leap day to be the last one.
+fn date(seconds: u32) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let days = days + 719_468;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day + 2) / 153;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = days / 146_097 * 400 + year_of_era + u32::from(month <= 2);
+    let day = day - (153 * from_march + 2) / 5 + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        let dates = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (u32::MAX, "2106-02-07T06:28:15Z"),
+        ];
+        for (seconds, text) in dates {
+            assert_eq!(date(seconds), text);
+        }
+    }
+}

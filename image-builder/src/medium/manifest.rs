@@ -1,0 +1,72 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::MediumError;
+use crate::boot_menu::{GRUB_FOLDER, INITRAMFS, KERNEL};
+use crate::digest::sha256;
+use crate::fat::NewFile;
+use crate::image::{FileLine, Origins};
+use crate::licenses::Package;
+
+/// Where a medium says what is on it.
+pub const MANIFEST: &str = "licenses/manifest.json";
+
+/// What the files of a medium are for, by how their paths begin.
+const REASONS: [(&str, &str); 6] = [
+    ("EFI/", "boot loaders for UEFI"),
+    (GRUB_FOLDER, "boot menu"),
+    (KERNEL, "kernel"),
+    (INITRAMFS, "initramfs: its own manifest is in it"),
+    ("licenses/", "licences"),
+    ("", "marks for boot loaders"),
+];
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    schema: &'static str,
+    packages: &'a BTreeMap<String, Package>,
+    files: Vec<FileLine<'a>>,
+    /// What is on the medium outside its file systems.
+    outside: [Outside; 1],
+}
+
+#[derive(Serialize)]
+struct Outside {
+    place: &'static str,
+    package: &'static str,
+}
+
+/// A document of these files: what each is for, and the package and licence that it is from. A tool still changes
+/// those in `patched`, so that their digests say nothing.
+pub(crate) fn manifest(
+    files: &[NewFile],
+    origins: &Origins,
+    patched: &[String],
+) -> Result<NewFile, MediumError> {
+    let lines = files.iter().map(|file| FileLine {
+        path: file.path.clone(),
+        bytes: file.content.len(),
+        sha256: (!patched.contains(&file.path)).then(|| sha256(&file.content)),
+        reason: reason(&file.path),
+        package: origins.package_of(&file.path),
+        license: origins.license_of(&file.path),
+    });
+    let manifest = Manifest {
+        schema: "preflight.medium/1",
+        packages: origins.packages(),
+        files: lines.collect(),
+        outside: [Outside {
+            place: "boot code for BIOS: the first sector, and GRUB's core where it is in no file",
+            package: crate::grub::BIOS_PACKAGE,
+        }],
+    };
+    let mut text = serde_json::to_vec_pretty(&manifest).map_err(MediumError::Manifest)?;
+    text.push(b'\n');
+    Ok(NewFile::new(MANIFEST, text))
+}
+
+fn reason(path: &str) -> &'static str {
+    let found = REASONS.iter().find(|(start, _)| path.starts_with(start));
+    found.map_or("", |(_, reason)| reason)
+}

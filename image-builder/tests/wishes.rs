@@ -1,0 +1,231 @@
+//! What a person asks for on the command line besides what every image has: it is there, or there is no image.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::Sample;
+
+/// A kernel package, a list of two modules, a system with one program, a tool of Debian's without its kernel modules.
+struct Place {
+    sample: Sample,
+}
+
+impl Place {
+    fn new() -> Self {
+        let sample = Sample::new();
+        let system = sample.root().join("system");
+        for program in [
+            "usr/bin/tool",
+            "usr/sbin/zpool",
+            "usr/sbin/zfs",
+            "usr/sbin/mount.zfs",
+        ] {
+            let path = system.join(program);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, common::static_program()).unwrap();
+        }
+        fs::write(sample.root().join("modules.list"), "[disks]\nlibata\n").unwrap();
+        fs::write(sample.root().join("pci.ids"), "8086  Intel Corporation\n").unwrap();
+        Self { sample }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.sample.root().join(name)
+    }
+
+    fn build(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_image-builder"));
+        command
+            .arg("initramfs")
+            .arg("--kernel")
+            .arg(self.sample.root())
+            .arg("--init")
+            .arg(self.sample.init());
+        command
+            .arg("--modules-list")
+            .arg(self.path("modules.list"))
+            .arg("--pci-ids")
+            .arg(self.path("pci.ids"));
+        command
+            .arg("--system")
+            .arg(self.path("system"))
+            .arg("--output")
+            .arg(self.path("image"));
+        command.args(words).output().unwrap()
+    }
+}
+
+#[test]
+fn what_is_wished_for_is_in_the_image() {
+    let modules = "lib/modules/6.1.0-test/kernel";
+    let cases: [(&[&str], &[String]); 8] = [
+        (
+            &["--add-modules", "ahci"],
+            &[format!("{modules}/drivers/ata/ahci.ko")],
+        ),
+        (
+            &["--add-modules", "drivers/ata/*", "fs/**"],
+            &[
+                format!("{modules}/drivers/ata/ahci.ko"),
+                format!("{modules}/fs/jbd2/jbd2.ko"),
+            ],
+        ),
+        // Compiled in is there, too.
+        (&["--add-modules", "serio"], &[]),
+        (&["--add-modules", "absent?"], &[]),
+        (
+            &["--add-binary", "/usr/bin/tool"],
+            &["usr/bin/tool".to_owned()],
+        ),
+        (
+            &["--add-binary", "/usr/bin/tool:/bin/own-name"],
+            &["bin/own-name".to_owned()],
+        ),
+        (&["--with", "zfs?"], &[]),
+        (
+            &["--add-modules", "ext4", "--add-binary", "/usr/bin/tool"],
+            &[format!("{modules}/fs/ext4/ext4.ko")],
+        ),
+    ];
+    for (words, paths) in cases {
+        let place = Place::new();
+        let built = place.build(words);
+        assert!(built.status.success(), "{words:?}: {built:?}");
+        let entries = common::unpack(&place.path("image"));
+        let names: Vec<_> = entries.iter().map(|entry| entry.header.name()).collect();
+        for path in paths {
+            assert!(
+                names.contains(&path.as_str()),
+                "{words:?}: no {path} in {names:?}"
+            );
+        }
+        assert!(!names.contains(&"usr/sbin/zpool"), "the kernel has no ZFS");
+    }
+}
+
+#[test]
+fn a_tool_that_may_be_left_out_is_carried_where_the_kernel_has_its_modules() {
+    let place = Place::new();
+    place
+        .sample
+        .write("zfs/zfs.ko", common::module(&["depends="]));
+    let built = place.build(&["--with", "zfs?"]);
+    assert!(built.status.success(), "{built:?}");
+    let entries = common::unpack(&place.path("image"));
+    let names: Vec<_> = entries.iter().map(|entry| entry.header.name()).collect();
+    for path in [
+        "usr/sbin/zpool",
+        "bin/zfs",
+        "lib/modules/6.1.0-test/zfs/zfs.ko",
+    ] {
+        assert!(names.contains(&path), "no {path} in {names:?}");
+    }
+}
+
+#[test]
+fn a_wish_that_nothing_fulfils_ends_the_build_and_says_which() {
+    let cases: [(&[&str], &str); 14] = [
+        (
+            &["--add-modules", "nothing-such"],
+            "nothing_such (group added)",
+        ),
+        (
+            &["--add-modules", "ahci", "drivers/nothing/*"],
+            "kernel/drivers/nothing/* (group added)",
+        ),
+        (&["--add-modules", "ahci,ext4"], "ahci,ext4 (group added)"),
+        (
+            &["--add-modules", "drm"],
+            "an image never carries graphics drivers",
+        ),
+        (
+            &["--add-binary", "/usr/bin/absent"],
+            "/system/usr/bin/absent",
+        ),
+        (&["--add-binary", "/usr/bin"], "/system/usr/bin"),
+        (
+            &["--add-binary", "/usr/bin/tool:"],
+            "behind the colon stands the path",
+        ),
+        (
+            &["--add-binary", "/usr/bin/tool:bin/x"],
+            "behind the colon stands the path",
+        ),
+        (
+            &["--add-binary", "/usr/bin/tool:/bin/"],
+            "behind the colon stands the path",
+        ),
+        (
+            &["--add-binary", "/usr/bin/tool:/../x"],
+            "behind the colon stands the path",
+        ),
+        (&["--with", "nothing"], "there is no tool 'nothing'"),
+        (&["--with", "zfs"], "zfs (group zfs)"),
+        (&["--with", "lvm"], "dm_mod (group lvm)"),
+        (&["--modules-from", "/nowhere"], "/nowhere"),
+    ];
+    for (words, said) in cases {
+        let place = Place::new();
+        let built = place.build(words);
+        let error = String::from_utf8(built.stderr).unwrap();
+        assert!(!built.status.success(), "{words:?}");
+        assert!(error.contains(said), "{words:?}: {error}");
+        assert!(!place.path("image").exists(), "{words:?} leaves no image");
+    }
+}
+
+/// Runs `netboot`, whose script is text, with these words.
+fn script(folder: &Path, options: &[&str]) -> Result<String, String> {
+    let mut kernel = vec![0; 0x1000];
+    kernel[0x202..0x206].copy_from_slice(b"HdrS");
+    let [kernel_file, initramfs, out] =
+        ["kernel", "initramfs", "out"].map(|name| folder.join(name));
+    fs::write(&kernel_file, kernel).unwrap();
+    fs::write(&initramfs, "archive").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_image-builder"));
+    command
+        .args(["netboot", "--kernel"])
+        .arg(kernel_file)
+        .arg("--initramfs")
+        .arg(initramfs);
+    command.arg("--output").arg(&out);
+    for option in options {
+        command.args(["--kernel-option", option]);
+    }
+    let ran = command.output().unwrap();
+    match ran.status.success() {
+        true => Ok(fs::read_to_string(out.join("preflight.ipxe")).unwrap()),
+        false => Err(String::from_utf8(ran.stderr).unwrap()),
+    }
+}
+
+#[test]
+fn kernel_options_stand_in_every_entry_in_their_order_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernels = |script: &str| {
+        let lines = script
+            .lines()
+            .filter(|line| line.trim_start().starts_with("kernel "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let plain = kernels(&script(folder.path(), &[]).unwrap());
+    let with = kernels(&script(folder.path(), &["console=ttyS1,115200", "-x"]).unwrap());
+    assert_eq!((plain.len(), with.len()), (4, 4), "{plain:?}");
+    for (plain, with) in plain.iter().zip(&with) {
+        assert!(!plain.contains("ttyS1"), "{plain}");
+        assert!(with.contains(" console=ttyS1,115200 -x"), "{with}");
+    }
+    for word in ["two words", "a\nb", "", "${net0/ip}"] {
+        let error = script(folder.path(), &[word]).unwrap_err();
+        assert!(error.contains("cannot stand in"), "{word:?}: {error}");
+    }
+}
