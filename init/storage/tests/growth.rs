@@ -107,8 +107,13 @@ fn open(path: &Path) -> File {
     options.open(path).unwrap()
 }
 
-/// The place for results as another program finds it, and what fsck.fat says against it.
-fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
+/// The place for results as another program finds it, copied, and its label.
+fn data_label(
+    path: &Path,
+) -> (
+    (std::ops::Range<u64>, tempfile::NamedTempFile),
+    Option<String>,
+) {
     let mut file = open(path);
     let table = GPT::find_from(&mut file).unwrap();
     let range = table.get_partition_byte_range(2).unwrap();
@@ -118,6 +123,12 @@ fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
     let mut part = (&mut file).take(range.end - range.start);
     std::io::copy(&mut part, &mut volume.as_file()).unwrap();
     let label = storage::file_system_label(volume.path()).unwrap();
+    ((range, volume), label)
+}
+
+/// The place for results as another program finds it, and what fsck.fat says against it.
+fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
+    let ((range, volume), label) = data_label(path);
     assert_eq!(label.as_deref(), Some("PREFLIGHT"));
     let Ok(checked) = Command::new("fsck.fat")
         .arg("-nv")
@@ -186,19 +197,25 @@ fn saved_reports_stay_where_they_are() {
 #[test]
 fn what_a_file_system_or_raid_left_where_the_new_place_is_does_not_hide_it() {
     let length = 100 * MIB;
-    let stick = stick(length, &[]);
-    let file = open(&stick.path);
-    let end = length - 2 * MIB;
-    let md_0_90 = [0xfc, 0x4e, 0x2b, 0xa9, 0, 0, 0, 0, 90, 0, 0, 0];
-    // The new place ends at one of these, for its end is aligned to 1 MiB.
-    for end in [end, end + MIB] {
-        file.write_all_at(&md_0_90, end - (64 << 10)).unwrap();
+    let end = length - MIB;
+    // ext2 by its magic alone, and the superblock of an md array of version 0.90.
+    let left: [(&[u8], u64); 2] = [
+        (&[0x53, 0xef], IMAGE + 1024 + 0x38),
+        (
+            &[0xfc, 0x4e, 0x2b, 0xa9, 0, 0, 0, 0, 90, 0, 0, 0],
+            end - (64 << 10),
+        ),
+    ];
+    for (bytes, at) in left {
+        let stick = stick(length, &[]);
+        let leave = || open(&stick.path).write_all_at(bytes, at).unwrap();
+        leave();
+        assert!(matches!(grow_disk(&stick.path), Growth::Grown(_)));
+        let (range, complaint) = data_partition(&stick.path);
+        assert_eq!((range, complaint), (IMAGE..end, None));
+        leave();
+        assert_eq!(data_label(&stick.path).1, None, "nothing was to be wiped");
     }
-    // ext2, by its magic alone.
-    file.write_all_at(&[0x53, 0xef], IMAGE + 1024 + 0x38)
-        .unwrap();
-    assert!(matches!(grow_disk(&stick.path), Growth::Grown(_)));
-    assert_eq!(data_partition(&stick.path).1, None);
 }
 
 /// A root folder that is a ring of one cluster, full of deleted entries.
