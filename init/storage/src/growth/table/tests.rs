@@ -94,19 +94,21 @@ proptest! {
         if let Some(table) = Table::read(&head(&spans, other), sectors, data) {
             let new = table.new_place().unwrap();
             let ids = Ids { disk: [1; 16], partition: [2; 16] };
-            let mut touched = vec![new.first..new.first + new.sectors];
-            for write in table.writes(&ids).unwrap() {
-                let length = write.bytes.len() as u64 / SECTOR;
-                touched.push(write.sector..write.sector + length);
-            }
-            for (first, last) in &spans {
-                for range in &touched {
+            let place = new.first..new.first + new.sectors;
+            let written: Vec<Range<u64>> = table
+                .writes(&ids)
+                .unwrap()
+                .iter()
+                .map(|write| write.sector..write.sector + write.bytes.len() as u64 / SECTOR)
+                .collect();
+            for range in written.iter().chain([&place]) {
+                prop_assert!(range.end <= sectors);
+                for (first, last) in &spans {
                     prop_assert!(is_apart(range, &(*first..last + 1)), "{range:?}");
                 }
             }
-            prop_assert!(touched.iter().all(|range| range.end <= sectors));
             // The file system is made before the table is written.
-            prop_assert!(touched[1..].iter().all(|range| is_apart(range, &touched[0])));
+            prop_assert!(written.iter().all(|range| is_apart(range, &place)));
         }
     }
 }
