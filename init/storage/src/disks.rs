@@ -32,6 +32,8 @@ pub struct Partition {
     pub name: String,
     /// Number in the partition table, from 1.
     pub number: u32,
+    /// First sector as the kernel has it, in units of 512 bytes.
+    pub start: u64,
 }
 
 impl Disk {
@@ -92,10 +94,12 @@ pub fn disk_named(sys: &Path, name: &str) -> Option<Disk> {
         .into_iter()
         .filter(|entry| entry.starts_with(name))
         .filter_map(|entry| {
-            let number = read_number(&folder.join(&entry).join("partition"))?;
+            let read = |file| read_number(&folder.join(&entry).join(file));
+            let (number, start) = (read("partition")?, read("start")?);
             Some(Partition {
                 name: entry,
                 number: u32::try_from(number).ok()?,
+                start,
             })
         })
         .collect();
@@ -144,6 +148,7 @@ mod tests {
             let partition = folder.join(format!("{name}{number}"));
             fs::create_dir_all(&partition).unwrap();
             fs::write(partition.join("partition"), format!("{number}\n")).unwrap();
+            fs::write(partition.join("start"), format!("{}\n", number * 2048)).unwrap();
         }
         fs::create_dir_all(root.join("block")).unwrap();
         symlink(&folder, root.join("block").join(name)).unwrap();
@@ -175,7 +180,8 @@ mod tests {
             seen,
             [("sda", Transport::Other, 1), ("sdb", Transport::Usb, 2)]
         );
-        assert_eq!(found[1].partitions[0].number, 1);
+        let first = &found[1].partitions[0];
+        assert_eq!((first.number, first.start), (1, 2048));
         assert_eq!(found[1].size, 1 << 20);
     }
 

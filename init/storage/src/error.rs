@@ -50,6 +50,14 @@ pub enum Error {
         /// That of another.
         second: PathBuf,
     },
+    /// What was written through the kernel's partitions would lie where the table has none.
+    #[error(
+        "{disk} has another partition table than the kernel has read; restart the machine, and look again"
+    )]
+    OtherTable {
+        /// The disk.
+        disk: PathBuf,
+    },
     /// Two looks would take each other's overlays and mounts away.
     #[error("another Preflight is at the disks, as {path} says; wait until it ends")]
     Busy {

@@ -17,6 +17,8 @@ pub struct PartitionEntry {
     pub uuid: Option<String>,
     /// PARTLABEL: its name in a GPT.
     pub name: Option<String>,
+    /// First sector, in units of 512 bytes whatever the disk's sectors are.
+    pub start: u64,
 }
 
 fn probe_error(path: &Path) -> impl FnOnce(BlkidErr) -> Error {
@@ -49,6 +51,9 @@ pub fn partition_table(path: &Path) -> Result<Vec<PartitionEntry>, Error> {
         let (Ok(number), Ok(kind)) = (partition.get_partno(), partition.get_type_string()) else {
             continue;
         };
+        let Ok(start) = u64::try_from(*partition.get_start().as_ref()) else {
+            continue;
+        };
         let uuid = partition
             .get_uuid()
             .ok()
@@ -59,6 +64,7 @@ pub fn partition_table(path: &Path) -> Result<Vec<PartitionEntry>, Error> {
             kind: kind.to_lowercase(),
             uuid,
             name: partition.get_name().ok().flatten(),
+            start,
         });
     }
     Ok(entries)

@@ -2,8 +2,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::disks::{Disk, Transport, disks};
-use crate::partition_table::{file_system_label, partition_table};
+use crate::disks::{Disk, Partition, Transport, disks};
+use crate::partition_table::{PartitionEntry, file_system_label, partition_table};
 use crate::{Error, is_read_only};
 
 /// GPT type GUID of the partition that takes the results. Together with [`VOLUME_LABEL`] and the USB bus
@@ -66,11 +66,14 @@ impl Stick {
 /// A disk that cannot be probed is passed over: it is not the stick.
 ///
 /// # Errors
-/// [`Error::NotUnique`] when two partitions have the PARTUUID that names the place (a cloned disk), and
-/// [`Error::TwoSticks`] when nothing tells which of two was booted: to write to either would be a guess.
+/// [`Error::NotUnique`] when two partitions have the PARTUUID that names the place (a cloned disk),
+/// [`Error::TwoSticks`] when nothing tells which of two was booted: to write to either would be a guess; and those of
+/// [`stick_on`].
 pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error> {
     let disks = disks(sys)?;
-    let mut found = disks.iter().filter_map(|disk| stick_on(disk, place));
+    let found = disks.iter().map(|disk| stick_on(disk, place));
+    let found: Vec<Option<Stick>> = found.collect::<Result<_, _>>()?;
+    let mut found = found.into_iter().flatten();
     let first = found.next();
     if let (Some(first), Some(second)) = (&first, found.next()) {
         let (first, second) = (first.partition.clone(), second.partition);
@@ -87,32 +90,48 @@ pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error>
 }
 
 /// The results partition on one disk, if it carries one.
-pub fn stick_on(disk: &Disk, place: &DataPlace) -> Option<Stick> {
+///
+/// # Errors
+/// [`Error::OtherTable`] when the kernel has that partition elsewhere than the disk's table.
+pub fn stick_on(disk: &Disk, place: &DataPlace) -> Result<Option<Stick>, Error> {
     if place.is_stick() && disk.transport != Transport::Usb {
-        return None;
+        return Ok(None);
     }
-    let table = partition_table(&disk.node()).ok()?;
-    let entry = table.iter().find(|entry| {
-        let ours = !place.is_stick() || entry.kind == PARTITION_TYPE;
-        ours && place.is_at(entry.uuid.as_deref())
-    })?;
-    let partition = disk
-        .partitions
-        .iter()
-        .find(|part| part.number == entry.number)?
-        .node();
-    if place.is_stick() {
-        let label = file_system_label(&partition).ok()??;
-        if label != VOLUME_LABEL {
-            return None;
-        }
+    let table = partition_table(&disk.node()).unwrap_or_default();
+    let Some(partition) = results_partition(disk, &table, place)? else {
+        return Ok(None);
+    };
+    let partition = partition.node();
+    let label = || file_system_label(&partition).ok().flatten();
+    if place.is_stick() && label().as_deref() != Some(VOLUME_LABEL) {
+        return Ok(None);
     }
     let write_protected = is_read_only(&partition).unwrap_or(false);
-    Some(Stick {
+    Ok(Some(Stick {
         disk: disk.name.clone(),
         partition,
         write_protected,
-    })
+    }))
+}
+
+/// What the kernel has for the entry of the table that names the place. A table may have been written since the kernel
+/// read it: then number and PARTUUID are in both, and what is saved lies where nobody finds it after a restart.
+fn results_partition<'a>(
+    disk: &'a Disk,
+    table: &[PartitionEntry],
+    place: &DataPlace,
+) -> Result<Option<&'a Partition>, Error> {
+    let entry = table.iter().find(|entry| {
+        let ours = !place.is_stick() || entry.kind == PARTITION_TYPE;
+        ours && place.is_at(entry.uuid.as_deref())
+    });
+    let Some(entry) = entry else { return Ok(None) };
+    let mut partitions = disk.partitions.iter();
+    let partition = partitions.find(|part| part.number == entry.number);
+    if partition.is_some_and(|partition| partition.start != entry.start) {
+        return Err(Error::OtherTable { disk: disk.node() });
+    }
+    Ok(partition)
 }
 
 /// What places for results have taken the place of others since the start: a line each, PARTUUID of the old one and
@@ -136,4 +155,46 @@ fn took_the_place_of(old: &str, new: &str) -> bool {
     noted
         .lines()
         .any(|line| line.split_once(' ') == Some((old, new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_the_kernel_has_elsewhere_than_the_table_takes_no_results() {
+        let uuid = "11223344-5566-7788-99aa-bbccddeeff00";
+        let table = [PartitionEntry {
+            number: 3,
+            kind: PARTITION_TYPE.to_owned(),
+            uuid: Some(uuid.to_owned()),
+            name: None,
+            start: 4096,
+        }];
+        let disk = |start| Disk {
+            name: "sdb".to_owned(),
+            transport: Transport::Usb,
+            size: 1 << 30,
+            partitions: vec![Partition {
+                name: "sdb3".to_owned(),
+                number: 3,
+                start,
+            }],
+        };
+        for place in [
+            DataPlace::Stick,
+            DataPlace::BootedStick(uuid.to_owned()),
+            DataPlace::PartUuid(uuid.to_owned()),
+        ] {
+            let as_read = disk(4096);
+            let found = results_partition(&as_read, &table, &place).unwrap();
+            assert_eq!(found, as_read.partitions.first());
+            let error = results_partition(&disk(2048), &table, &place).unwrap_err();
+            assert!(matches!(error, Error::OtherTable { .. }), "{error}");
+            // Not an error: its node is still to come.
+            let mut without = disk(0);
+            without.partitions.clear();
+            assert_eq!(results_partition(&without, &table, &place).unwrap(), None);
+        }
+    }
 }

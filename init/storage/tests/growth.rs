@@ -9,12 +9,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use gptman::{GPT, GPTPartitionEntry};
-use storage::{Growth, PARTITION_TYPE, partition_table};
+use storage::{Growth, PARTITION_TYPE, disk_can_grow, partition_table};
 
 const MIB: u64 = 1 << 20;
 const IMAGE: u64 = 12 * MIB;
@@ -34,8 +38,12 @@ struct Stick {
     path: PathBuf,
 }
 
-/// An image with boot files at 1 MiB and an empty place for results, on a disk of `length`.
+/// An image with boot files at 1 MiB and a place for results with these folders, on a disk of `length`.
 fn stick(length: u64, files: &[&str]) -> Stick {
+    stick_with(length, &fat(files))
+}
+
+fn stick_with(length: u64, volume: &[u8]) -> Stick {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stick.img");
     let mut file = open(&path);
@@ -55,9 +63,8 @@ fn stick(length: u64, files: &[&str]) -> Stick {
     table.write_into(&mut file).unwrap();
     file.seek(SeekFrom::Start(MIB)).unwrap();
     file.write_all(&[0xb0; 3 << 20]).unwrap();
-    let volume = fat(files);
     file.seek(SeekFrom::Start(DATA.start)).unwrap();
-    file.write_all(&volume).unwrap();
+    file.write_all(volume).unwrap();
     file.set_len(length).unwrap();
     Stick {
         _folder: folder,
@@ -100,8 +107,13 @@ fn open(path: &Path) -> File {
     options.open(path).unwrap()
 }
 
-/// The place for results as another program finds it, and what fsck.fat says against it.
-fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
+/// The place for results as another program finds it, copied, and its label.
+fn data_label(
+    path: &Path,
+) -> (
+    (std::ops::Range<u64>, tempfile::NamedTempFile),
+    Option<String>,
+) {
     let mut file = open(path);
     let table = GPT::find_from(&mut file).unwrap();
     let range = table.get_partition_byte_range(2).unwrap();
@@ -111,6 +123,12 @@ fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
     let mut part = (&mut file).take(range.end - range.start);
     std::io::copy(&mut part, &mut volume.as_file()).unwrap();
     let label = storage::file_system_label(volume.path()).unwrap();
+    ((range, volume), label)
+}
+
+/// The place for results as another program finds it, and what fsck.fat says against it.
+fn data_partition(path: &Path) -> (std::ops::Range<u64>, Option<String>) {
+    let ((range, volume), label) = data_label(path);
     assert_eq!(label.as_deref(), Some("PREFLIGHT"));
     let Ok(checked) = Command::new("fsck.fat")
         .arg("-nv")
@@ -142,9 +160,11 @@ fn boot_files_are_whole(path: &Path) {
 fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_fault() {
     for length in [100 * MIB, 300 * MIB + 512 * 7] {
         let stick = stick(length, &["System Volume Information"]);
+        assert!(disk_can_grow(&stick.path).unwrap());
         let Growth::Grown(bytes) = grow_disk(&stick.path) else {
             panic!("not grown");
         };
+        assert!(!disk_can_grow(&stick.path).unwrap());
         let (range, complaint) = data_partition(&stick.path);
         assert_eq!(complaint, None);
         assert_eq!(range.end - range.start, bytes);
@@ -169,7 +189,64 @@ fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_faul
 fn saved_reports_stay_where_they_are() {
     let stick = stick(100 * MIB, &["LAB-0001-1"]);
     let before = fs::read(&stick.path).unwrap();
+    assert!(!disk_can_grow(&stick.path).unwrap());
     assert_eq!(grow_disk(&stick.path), Growth::InUse);
+    assert!(before == fs::read(&stick.path).unwrap());
+}
+
+#[test]
+fn what_a_file_system_or_raid_left_where_the_new_place_is_does_not_hide_it() {
+    let length = 100 * MIB;
+    let end = length - MIB;
+    // ext2 by its magic alone, and the superblock of an md array of version 0.90.
+    let left: [(&[u8], u64); 2] = [
+        (&[0x53, 0xef], IMAGE + 1024 + 0x38),
+        (
+            &[0xfc, 0x4e, 0x2b, 0xa9, 0, 0, 0, 0, 90, 0, 0, 0],
+            end - (64 << 10),
+        ),
+    ];
+    for (bytes, at) in left {
+        let stick = stick(length, &[]);
+        let leave = || open(&stick.path).write_all_at(bytes, at).unwrap();
+        leave();
+        assert!(matches!(grow_disk(&stick.path), Growth::Grown(_)));
+        let (range, complaint) = data_partition(&stick.path);
+        assert_eq!((range, complaint), (IMAGE..end, None));
+        leave();
+        assert_eq!(data_label(&stick.path).1, None, "nothing was to be wiped");
+    }
+}
+
+/// A root folder that is a ring of one cluster, full of deleted entries.
+#[test]
+fn a_file_system_that_no_image_has_is_left_as_it_is_even_if_its_root_has_no_end() {
+    let mut volume = vec![0; 40 << 20];
+    let options = FormatVolumeOptions::new()
+        .fat_type(FatType::Fat32)
+        .bytes_per_cluster(512)
+        .volume_label(*b"PREFLIGHT  ");
+    fatfs::format_volume(std::io::Cursor::new(&mut volume), options).unwrap();
+    let field = |at: usize, bytes: usize| {
+        let bytes = volume[at..at + bytes].iter().rev();
+        bytes.fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (reserved, fats, length, root) = (field(14, 2), field(16, 1), field(36, 4), field(44, 4));
+    for fat in 0..fats {
+        let at = (reserved + fat * length) * 512 + root * 4;
+        volume[at..at + 4].copy_from_slice(&u32::try_from(root).unwrap().to_le_bytes());
+    }
+    let at = (reserved + fats * length + root - 2) * 512;
+    volume[at..at + 512].fill(0xe5);
+    volume.truncate(usize::try_from(DATA.end - DATA.start).unwrap());
+    let stick = stick_with(100 * MIB, &volume);
+    let before = fs::read(&stick.path).unwrap();
+
+    let (answer, answered) = mpsc::channel();
+    let path = stick.path.clone();
+    thread::spawn(move || answer.send((disk_can_grow(&path).unwrap(), grow_disk(&path))));
+    let answer = answered.recv_timeout(Duration::from_secs(60));
+    assert_eq!(answer, Ok((false, Growth::InUse)));
     assert!(before == fs::read(&stick.path).unwrap());
 }
 

@@ -5,9 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use modules::{Index, Loader, ModuleName};
-use storage::{DataPlace, Disk, Partition, Stick, Transport};
+use storage::{DataPlace, Transport};
 
 use super::coldplug::modaliases;
+use super::guard::Guard;
 use super::uevent::{Event, Received, Socket};
 
 /// Modules that no device asks for and the stick's file system needs.
@@ -20,10 +21,6 @@ struct State {
     last_event: Option<Instant>,
     /// The module that is being loaded: a driver can take long over a dying disk.
     loading: Option<String>,
-    /// Disks that were set read-only.
-    guarded: BTreeSet<String>,
-    /// The stick's disk while its partition table is made anew: its partitions come and go.
-    left_alone: Option<String>,
     /// Modaliases without a module in the image, of devices that are there.
     without_module: BTreeSet<String>,
     /// What a person should read.
@@ -35,13 +32,13 @@ struct State {
 #[derive(Clone)]
 pub struct Devices {
     state: Arc<Mutex<State>>,
+    guard: Arc<Guard>,
 }
 
 struct Keeper {
     devices: Devices,
     loader: Option<Loader>,
     seen: BTreeSet<String>,
-    data: DataPlace,
 }
 
 impl Devices {
@@ -49,6 +46,7 @@ impl Devices {
     pub fn start(command_line: &str, data: &DataPlace) -> Self {
         let devices = Self {
             state: Arc::default(),
+            guard: Arc::new(Guard::new(data.clone())),
         };
         let loader = match find_modules() {
             Ok(index) => Some(Loader::new(index, parameters(command_line))),
@@ -61,7 +59,6 @@ impl Devices {
             devices: devices.clone(),
             loader,
             seen: BTreeSet::new(),
-            data: data.clone(),
         };
         let socket = Socket::open();
         if let Err(error) = &socket {
@@ -100,15 +97,18 @@ impl Devices {
 
     /// Disks that are held read-only.
     pub fn guarded(&self) -> Vec<String> {
-        self.state().guarded.iter().cloned().collect()
+        self.guard.held()
     }
 
     /// Keeps the flags of this disk as they are while `work` changes its partitions.
     pub fn leaving_alone<T>(&self, disk: &str, work: impl FnOnce() -> T) -> T {
-        self.state().left_alone = Some(disk.to_owned());
-        let done = work();
-        self.state().left_alone = None;
-        done
+        let mut complain = |message| self.complain(message);
+        self.guard.leaving_alone(disk, &mut complain, work)
+    }
+
+    fn guard(&self, disk: &str) {
+        let mut complain = |message| self.complain(message);
+        self.guard.look_after(disk, &mut complain);
     }
 
     fn complain(&self, message: String) {
@@ -153,7 +153,7 @@ impl Keeper {
             }
         }
         match storage::disks(Path::new("/sys")) {
-            Ok(disks) => disks.iter().for_each(|disk| self.guard(disk)),
+            Ok(disks) => disks.iter().for_each(|disk| self.devices.guard(&disk.name)),
             // A machine without any block device has no such folder.
             Err(error) => tracing::info!("{error}"),
         }
@@ -175,10 +175,10 @@ impl Keeper {
 
     /// What a USB disk carries can show late (a partition table read again, a medium put in), so every
     /// event about a block device asks all of them anew.
-    fn guard_after(&mut self, name: Option<&str>) {
+    fn guard_after(&self, name: Option<&str>) {
         for disk in storage::disks(Path::new("/sys")).unwrap_or_default() {
             if Some(disk.name.as_str()) == name || disk.transport == Transport::Usb {
-                self.guard(&disk);
+                self.devices.guard(&disk.name);
             }
         }
     }
@@ -214,53 +214,6 @@ impl Keeper {
                 }
                 Err(error) => self.devices.complain(error.to_string()),
             }
-        }
-    }
-
-    /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person
-    /// named for the results, the other partitions are held all the same.
-    fn guard(&mut self, disk: &Disk) {
-        if self.devices.state().left_alone.as_ref() == Some(&disk.name) {
-            return;
-        }
-        let nodes =
-            || std::iter::once(disk.node()).chain(disk.partitions.iter().map(|part| part.node()));
-        if let Some(chosen) = self.chosen_on(disk) {
-            // It was taken for another disk before its partitions had been seen.
-            if self.devices.state().guarded.remove(&disk.name) {
-                nodes().for_each(|node| self.set_read_only(&node, false));
-            }
-            if !self.data.is_stick() {
-                let others = disk.partitions.iter().map(Partition::node);
-                others
-                    .filter(|node| *node != chosen.partition)
-                    .for_each(|node| self.set_read_only(&node, true));
-            }
-            return;
-        }
-        nodes().for_each(|node| self.set_read_only(&node, true));
-        let held = nodes().all(|node| storage::is_read_only(&node).unwrap_or(false));
-        if held && self.devices.state().guarded.insert(disk.name.clone()) {
-            tracing::info!("{} is held read-only", disk.name);
-        } else if !held {
-            self.devices
-                .complain(format!("{} is NOT held read-only", disk.name));
-        }
-    }
-
-    /// The partition for the results, when this disk has it and no other one could be meant.
-    fn chosen_on(&self, disk: &Disk) -> Option<Stick> {
-        let may_be_chosen = disk.transport == Transport::Usb || !self.data.is_stick();
-        let here = storage::stick_on(disk, &self.data).filter(|_| may_be_chosen)?;
-        match storage::find_stick(Path::new("/sys"), &self.data) {
-            Err(storage::Error::NotUnique { .. } | storage::Error::TwoSticks { .. }) => None,
-            _ => Some(here),
-        }
-    }
-
-    fn set_read_only(&self, node: &Path, on: bool) {
-        if let Err(error) = storage::set_read_only(node, on) {
-            self.devices.complain(error.to_string());
         }
     }
 }

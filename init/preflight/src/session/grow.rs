@@ -22,17 +22,23 @@ pub enum Place {
 }
 
 /// Gives the stick's place for results the rest of the stick, at the first boot of one that an image was written
-/// to.
-pub fn grow(place: &DataPlace, devices: &Devices) -> anyhow::Result<Place> {
+/// to. `announce` is called before, for it takes long on a large stick.
+pub fn grow(
+    place: &DataPlace,
+    devices: &Devices,
+    announce: impl FnOnce(),
+) -> anyhow::Result<Place> {
     if !place.is_stick() {
         return Ok(Place::AsItWas);
     }
-    let Some(stick) = storage::find_stick(Path::new("/sys"), place)? else {
+    // Saving says more about a stick that cannot be found or told from another.
+    let Ok(Some(stick)) = storage::find_stick(Path::new("/sys"), place) else {
         return Ok(Place::AsItWas);
     };
     if stick.write_protected || !storage::can_grow(&stick)? {
         return Ok(Place::AsItWas);
     }
+    announce();
     devices.leaving_alone(&stick.disk, || make_anew(&stick, place))
 }
 

@@ -6,6 +6,8 @@ mod coldplug;
 mod devices;
 mod fault;
 mod grow;
+mod guard;
+mod left_alone;
 pub mod look;
 mod menu;
 mod panic;

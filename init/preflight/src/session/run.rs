@@ -303,7 +303,9 @@ impl Session {
 
     /// An error when nothing can be saved any more.
     fn grow_stick(&mut self, devices: &Devices) -> anyhow::Result<()> {
-        match grow::grow(&self.options.data, devices) {
+        let place = self.options.data.clone();
+        let announce = || self.say("Making the stick's place for results larger ...");
+        match grow::grow(&place, devices, announce) {
             Ok(Place::Larger(bytes)) => {
                 let megabytes = bytes / 1_000_000;
                 self.say(&format!(
@@ -312,10 +314,9 @@ impl Session {
             }
             Ok(Place::AsItWas) => {}
             Ok(Place::Unreachable(error)) => return Err(error),
-            // Saving says more about a stick that cannot be found or told from another.
-            Err(error) => {
-                tracing::warn!("the stick's place for results was not made larger: {error:#}")
-            }
+            Err(error) => self.complain(format!(
+                "the stick's place for results was not made larger: {error:#}"
+            )),
         }
         Ok(())
     }

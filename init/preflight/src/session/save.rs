@@ -155,10 +155,15 @@ fn sums(files: &[SavedFile]) -> String {
 
 fn missing_text(place: &DataPlace) -> String {
     match place {
-        DataPlace::Stick | DataPlace::BootedStick(_) => "no Preflight stick was found: there is no USB disk with a partition of \
-                             Preflight's type and a FAT file system labelled PREFLIGHT (for a CD or \
-                             network boot, name a place with preflight.data=PARTUUID=...)"
-            .to_owned(),
+        DataPlace::Stick => {
+            "no Preflight stick was found: there is no USB disk with a partition of Preflight's type and a FAT file \
+             system labelled PREFLIGHT (for a CD or network boot, name a place with preflight.data=PARTUUID=...)"
+                .to_owned()
+        }
+        DataPlace::BootedStick(uuid) => format!(
+            "the stick that was booted (PARTUUID {uuid}) is not there as a USB disk with a FAT file system labelled \
+             PREFLIGHT; no other one is written to unless it is named with preflight.data=PARTUUID=..."
+        ),
         DataPlace::PartUuid(uuid) => format!("no partition has the PARTUUID {uuid}"),
     }
 }
@@ -206,6 +211,14 @@ mod tests {
         assert!(says_gone(&failed(Errno::ENODEV)));
         assert!(!says_gone(&failed(Errno::EIO)));
         assert!(!says_gone(&anyhow::anyhow!("no room")));
+    }
+
+    #[test]
+    fn a_booted_stick_that_is_not_there_is_not_said_to_be_the_only_one_that_could_be() {
+        let text = missing_text(&DataPlace::BootedStick("1122-33".to_owned()));
+        assert!(text.contains("was booted (PARTUUID 1122-33)"), "{text}");
+        assert!(!text.contains("no USB disk"), "{text}");
+        assert!(missing_text(&DataPlace::Stick).contains("there is no USB disk"));
     }
 
     #[test]

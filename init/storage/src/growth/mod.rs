@@ -26,6 +26,10 @@ const NOT_RESULTS: [&str; 5] = [
     ".Spotlight-V100",
 ];
 
+/// Sectors that are wiped at each end of the new place; it is always longer.
+const WIPED: u64 = (1 << 20) / SECTOR;
+const READ_SYSTEM: &str = "read the file system of";
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
@@ -34,15 +38,22 @@ pub enum Growth {
     Grown(u64),
     /// The stick has its full place, or was not made from an image.
     NotNeeded,
-    /// There are files on the small place, which is therefore kept.
+    /// There are files on the small place, or it is not as an image has it; it is kept.
     InUse,
 }
 
 /// Whether [`grow`] would find something to do. Nothing is written.
 pub fn can_grow(stick: &Stick) -> Result<bool, Error> {
-    let path = node(stick);
-    let disk = File::open(&path).map_err(Error::io("open", &path))?;
-    Ok(read_table(&disk, &path)?.is_some())
+    disk_can_grow(&node(stick))
+}
+
+/// The same of the disk or image at this path.
+pub fn disk_can_grow(path: &Path) -> Result<bool, Error> {
+    let disk = File::open(path).map_err(Error::io("open", path))?;
+    match read_table(&disk, path)?.and_then(|(table, _)| table.place()) {
+        Some(place) => is_empty(&disk, place).map_err(Error::io(READ_SYSTEM, path)),
+        None => Ok(false),
+    }
 }
 
 /// Gives the place for results the rest of the disk, when the disk is a copy of an image that was made smaller than
@@ -73,7 +84,7 @@ fn read_table(disk: &File, path: &Path) -> Result<Option<(Table, String)>, Error
     Ok(table.zip(data.uuid))
 }
 
-/// The same with the disk or image at this path. `note` hears the PARTUUID of the old place and that of the new one
+/// [`grow`] with the disk or image at this path. `note` hears the PARTUUID of the old place and that of the new one
 /// before any table names it.
 pub fn grow_disk(
     path: &Path,
@@ -87,24 +98,25 @@ pub fn grow_disk(
     let Some((table, old_id)) = read_table(&disk, path)? else {
         return Ok(Growth::NotNeeded);
     };
-    let (Some(old), Some(new)) = (table.place(), table.new_place()) else {
-        return Ok(Growth::NotNeeded);
-    };
-    if !is_empty(&disk, old).map_err(Error::io("read the file system of", path))? {
-        return Ok(Growth::InUse);
-    }
-    let random = random().map_err(Error::io("read", RANDOM))?;
-    let [disk_id, partition] = random;
+    let [disk_id, partition] = random().map_err(Error::io("read", RANDOM))?;
     let ids = Ids {
         disk: disk_id,
         partition,
     };
+    let plan = (table.place(), table.new_place(), table.writes(&ids));
+    let (Some(old), Some(new), Some(writes)) = plan else {
+        return Ok(Growth::NotNeeded);
+    };
+    if !is_empty(&disk, old).map_err(Error::io(READ_SYSTEM, path))? {
+        return Ok(Growth::InUse);
+    }
     let [a, b, c, d, ..] = disk_id;
-    format(&disk, new, u32::from_le_bytes([a, b, c, d]))
+    wipe(&disk, new)
+        .and_then(|()| format(&disk, new, u32::from_le_bytes([a, b, c, d])))
         .and_then(|()| disk.sync_all())
         .map_err(Error::io("make a file system on", path))?;
     note(&old_id, &written(&partition))?;
-    for write in table.writes(&ids).unwrap_or_default() {
+    for write in writes {
         disk.write_all_at(&write.bytes, write.sector * SECTOR)
             .and_then(|()| disk.sync_all())
             .map_err(Error::io("write the partition table of", path))?;
@@ -120,9 +132,13 @@ fn window(disk: &File, span: Span) -> Window<'_> {
     Window::new(disk, span.first * SECTOR, span.sectors * SECTOR)
 }
 
-/// Whether there is a FAT without any result. One that cannot be read is none.
+/// Whether there is a FAT16, as in an image, without any result. One that cannot be read is none.
 fn is_empty(disk: &File, place: Span) -> io::Result<bool> {
     let system = FileSystem::new(window(disk, place), FsOptions::new())?;
+    // The root of a FAT32 is a chain of clusters, and may be a ring.
+    if system.fat_type() != FatType::Fat16 {
+        return Ok(false);
+    }
     for entry in system.root_dir().iter() {
         let name = entry?.file_name();
         if !NOT_RESULTS.contains(&name.as_str()) {
@@ -130,6 +146,17 @@ fn is_empty(disk: &File, place: Span) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Zeros where other file systems and RAIDs have what they are known by: with an old one beside the new file system
+/// nobody could say which of them counts.
+fn wipe(disk: &File, place: Span) -> io::Result<()> {
+    let zeros = vec![0; usize::try_from(WIPED * SECTOR).unwrap_or_default()];
+    let end = place.first + place.sectors;
+    for sector in [place.first, end.saturating_sub(WIPED)] {
+        disk.write_all_at(&zeros, sector * SECTOR)?;
+    }
+    Ok(())
 }
 
 /// Clusters as Microsoft's tools make them: the larger the file system, the larger, for small tables.

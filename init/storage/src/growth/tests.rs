@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
 
@@ -104,4 +105,33 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
     assert_eq!(end.header.backup_lba, DISK / SECTOR - 1);
     assert_eq!(end.header.disk_guid, IDS.disk);
     assert_eq!(end[2].unique_partition_guid, IDS.partition);
+}
+
+#[test]
+fn from_the_instant_that_the_new_place_counts_a_checker_of_tables_finds_no_fault() {
+    let file = disk();
+    let disk = OpenOptions::new()
+        .write(true)
+        .read(true)
+        .open(file.path())
+        .unwrap();
+    let table = table_of(&disk).unwrap();
+    let new = table.new_place().unwrap().first;
+    let mut checked = 0;
+    for write in table.writes(&IDS).unwrap() {
+        disk.write_all_at(&write.bytes, write.sector * SECTOR)
+            .unwrap();
+        let now = partition_table(file.path()).unwrap();
+        if now[1].start != new {
+            continue;
+        }
+        checked += 1;
+        let Ok(said) = Command::new("sgdisk").arg("-v").arg(file.path()).output() else {
+            eprintln!("skipped: there is no sgdisk (package gdisk) to ask");
+            return;
+        };
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("No problems found"), "{checked}: {said}");
+    }
+    assert_eq!(checked, 4);
 }

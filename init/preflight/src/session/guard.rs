@@ -1,0 +1,99 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use storage::{DataPlace, Disk, Partition, Stick};
+
+use super::left_alone::LeftAlone;
+
+/// Holds every disk read-only but the one that results go to.
+pub struct Guard {
+    data: DataPlace,
+    left_alone: LeftAlone,
+    /// Disks that were set read-only.
+    held: Mutex<BTreeSet<String>>,
+}
+
+impl Guard {
+    /// One for results that go to `data`; no disk is held yet.
+    pub fn new(data: DataPlace) -> Self {
+        Self {
+            data,
+            left_alone: LeftAlone::default(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// Disks that are held read-only.
+    pub fn held(&self) -> Vec<String> {
+        self.disks().iter().cloned().collect()
+    }
+
+    /// Keeps the flags of this disk as they are while `work` changes its partitions; then looks at what it carries
+    /// now. `complain` hears what a person should read.
+    pub fn leaving_alone<T>(
+        &self,
+        disk: &str,
+        complain: &mut dyn FnMut(String),
+        work: impl FnOnce() -> T,
+    ) -> T {
+        let done = self.left_alone.during(disk, work);
+        // What came of it meanwhile was passed over, and nothing may come any more.
+        self.look_after(disk, complain);
+        done
+    }
+
+    /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person
+    /// named for the results, the other partitions are held all the same.
+    pub fn look_after(&self, disk: &str, complain: &mut dyn FnMut(String)) {
+        self.left_alone.unless(disk, || {
+            // What was known of it may be from before its partitions were changed.
+            if let Some(disk) = storage::disk_named(Path::new("/sys"), disk) {
+                self.hold_or_release(&disk, complain);
+            }
+        });
+    }
+
+    fn hold_or_release(&self, disk: &Disk, complain: &mut dyn FnMut(String)) {
+        let nodes =
+            || std::iter::once(disk.node()).chain(disk.partitions.iter().map(Partition::node));
+        let mut set = |node: &Path, on| {
+            if let Err(error) = storage::set_read_only(node, on) {
+                complain(error.to_string());
+            }
+        };
+        if let Some(chosen) = self.chosen_on(disk) {
+            // It was taken for another disk before its partitions had been seen.
+            if self.disks().remove(&disk.name) {
+                nodes().for_each(|node| set(&node, false));
+            }
+            if !self.data.is_stick() {
+                let others = disk.partitions.iter().map(Partition::node);
+                others
+                    .filter(|node| *node != chosen.partition)
+                    .for_each(|node| set(&node, true));
+            }
+            return;
+        }
+        nodes().for_each(|node| set(&node, true));
+        let held = nodes().all(|node| storage::is_read_only(&node).unwrap_or(false));
+        if held && self.disks().insert(disk.name.clone()) {
+            tracing::info!("{} is held read-only", disk.name);
+        } else if !held {
+            complain(format!("{} is NOT held read-only", disk.name));
+        }
+    }
+
+    /// The partition for the results, when this disk has it and no other one could be meant.
+    fn chosen_on(&self, disk: &Disk) -> Option<Stick> {
+        let here = storage::stick_on(disk, &self.data).ok().flatten()?;
+        match storage::find_stick(Path::new("/sys"), &self.data) {
+            Err(storage::Error::NotUnique { .. } | storage::Error::TwoSticks { .. }) => None,
+            _ => Some(here),
+        }
+    }
+
+    fn disks(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
