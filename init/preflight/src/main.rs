@@ -7,6 +7,7 @@ mod events;
 mod init;
 mod log;
 mod options;
+mod pages;
 mod patience;
 mod rom_files;
 mod session;

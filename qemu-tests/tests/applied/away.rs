@@ -49,6 +49,15 @@ fn an_esp_that_cannot_be_read_stands_in_the_way_until_that_is_accepted() {
         assert!(refused.text.contains(words), "'{words}': {}", refused.text);
     }
     assert!(!refused.text.contains(REHEARSES), "{}", refused.text);
+    let document = format!(
+        "preflight apply {} --native --accept unverified --format json </dev/null 2>/dev/null",
+        lab.choice()
+    );
+    let declined = asked(&mut shell, &document, A_CHANGE);
+    assert_eq!(declined.status, 1);
+    let document: serde_json::Value = serde_json::from_str(&declined.text).unwrap();
+    let wrong = document["wrong"].to_string();
+    assert!(wrong.contains("ESP DEAD-BEEF"), "{wrong}");
     let accepted = format!("{command} --accept unverified");
     let done = asked(&mut shell, &accepted, A_CHANGE);
     assert_eq!(done.status, 0);

@@ -155,9 +155,10 @@ pub fn vfio_ids(file: &[u8]) -> Vec<FunctionId> {
         .collect()
 }
 
-/// Whether a file sets an option of a module.
-pub fn has_option(file: &[u8], module: &str, option: &str) -> bool {
-    values(&Source::parse(file), module, option).is_ok_and(|found| !found.is_empty())
+/// The value that a module's option has by a file: that of the last line that has it.
+pub fn option(file: &[u8], module: &str, option: &str) -> Option<String> {
+    let mut found = values(&Source::parse(file), module, option).ok()?;
+    found.pop().map(|found| found.value)
 }
 
 /// `vendor:device` of an item, which may go on with subsystem and class.

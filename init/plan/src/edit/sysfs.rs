@@ -1,31 +1,32 @@
 //! sysfs.conf and sysfs.d of sysfsutils: `attribute = value`, written at every start.
 
+use super::source::plain;
 use super::{EditError, Source};
 
-/// The file that is ours.
-pub const OWN: &str = "/etc/sysfs.d/preflight.conf";
-
-/// Sees to it that an attribute gets this value.
+/// Sees to it that each of these attributes that stands in the file gets this value. None is added.
 ///
 /// # Errors
-/// An attribute that stands there twice, and what [`EditError`] says of all files.
-pub fn set(file: &[u8], attribute: &str, value: &str) -> Result<Vec<u8>, EditError> {
+/// A value that would have to be quoted, and what [`EditError`] says of all files.
+pub fn set(
+    file: &[u8],
+    is_meant: impl Fn(&str) -> bool,
+    value: &str,
+) -> Result<Vec<u8>, EditError> {
     let mut source = Source::parse(file);
     source.check()?;
-    let lines: Vec<_> = source
+    plain(value)?;
+    let spans: Vec<_> = source
         .lines()
         .filter_map(|line| {
-            let (key, old) = line.text.split_once('=')?;
-            let at = line.start + key.len() + 1 + (old.len() - old.trim_ascii_start().len());
-            let old = old.trim_ascii();
-            (key.trim_ascii() == attribute).then(|| (at..at + old.len(), old.to_owned()))
+            let (attribute, old) = line.text.split_once('=')?;
+            let attribute = attribute.trim_ascii();
+            let at = line.start + line.text.len() - old.trim_ascii_start().len();
+            let is_it = !attribute.starts_with('#') && is_meant(attribute);
+            is_it.then(|| at..at + old.trim_ascii().len())
         })
         .collect();
-    match lines.as_slice() {
-        [] => source.append_line(&format!("{attribute} = {value}")),
-        [(_, old)] if old == value => {}
-        [(span, _)] => source.replace(span.clone(), value),
-        _ => return Err(EditError::Twice(attribute.to_owned())),
+    for span in spans.into_iter().rev() {
+        source.replace(span, value);
     }
     Ok(source.print())
 }

@@ -294,16 +294,16 @@ fn vfio_comes_before_the_drivers_that_would_take_the_card() {
 }
 
 #[test]
-fn a_sysfs_attribute_is_set_in_its_place() {
+fn a_sysfs_attribute_is_set_wherever_it_stands_and_not_added() {
     let set = |text: &str| {
-        sysfs::set(text.as_bytes(), "a/b", "4").map(|bytes| String::from_utf8(bytes).unwrap())
+        let bytes = sysfs::set(text.as_bytes(), |attribute| attribute == "a/b", "4").unwrap();
+        String::from_utf8(bytes).unwrap()
     };
-    assert_eq!(set("# a/b = 1\n").unwrap(), "# a/b = 1\na/b = 4\n");
-    assert_eq!(set("a/b =  2 \nc = 1").unwrap(), "a/b =  4 \nc = 1");
-    assert_eq!(
-        set("a/b=1\na/b=2\n"),
-        Err(EditError::Twice("a/b".to_owned()))
-    );
+    for none in ["", "# a/b = 1\n", "a/c = 1\na/b\n"] {
+        assert_eq!(set(none), none);
+    }
+    assert_eq!(set("a/b =  2 \nc = 1"), "a/b =  4 \nc = 1");
+    assert_eq!(set("a/b=1\na/b=\na/b = 2\n"), "a/b=4\na/b=4\na/b = 4\n");
 }
 
 #[test]

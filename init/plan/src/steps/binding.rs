@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use hardware::Reading;
 use proxmox::initrd::InitramfsTool;
-use proxmox::system::kernel::Presence;
+use proxmox::system::kernel::{KernelFacts, Presence};
 
 use super::Step;
 use super::command_line::words;
@@ -109,7 +109,7 @@ fn by_ids(draft: &mut Draft, reason: &str) {
     own(draft, &file, &why, |file| {
         modprobe::add_items(file, "vfio-pci", "ids", &ids)
     });
-    let built_in = built_in(ctx);
+    let built_in = built_in(ctx, |facts| &facts.vfio_pci);
     if !built_in.is_empty() {
         let edits: Vec<WordEdit> = ids
             .iter()
@@ -123,11 +123,14 @@ fn by_ids(draft: &mut Draft, reason: &str) {
     }
 }
 
-/// Kernels with vfio-pci built in: what modprobe.d says of it counts for nothing there.
-pub(super) fn built_in<'a>(ctx: &Context<'a>) -> Vec<&'a str> {
+/// Kernels with a module built in: what modprobe.d says of it counts for nothing there.
+pub(super) fn built_in<'a>(
+    ctx: &Context<'a>,
+    presence: fn(&KernelFacts) -> &Reading<Presence>,
+) -> Vec<&'a str> {
     let kernels = ctx.system().kernels.iter();
     let built_in =
-        kernels.filter(|kernel| kernel.facts.vfio_pci == Reading::Known(Presence::BuiltIn));
+        kernels.filter(|kernel| *presence(&kernel.facts) == Reading::Known(Presence::BuiltIn));
     built_in.map(|kernel| kernel.version.as_str()).collect()
 }
 

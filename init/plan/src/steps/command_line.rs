@@ -56,6 +56,30 @@ pub(super) fn is_started_with(draft: &Draft, name: &str, item: &str) -> bool {
     })
 }
 
+/// Whether a parameter is given, with this value where one is named, to a start that comes next or by what the
+/// command line is made from.
+pub(super) fn is_passed(draft: &Draft, name: &str, value: Option<&str>) -> bool {
+    let mut starts = draft.ctx.system().next_boots().into_iter();
+    if starts.any(|(_, next)| {
+        let mut values = next.command_line.values(name);
+        values.any(|other| value.is_none_or(|value| value == other))
+    }) {
+        return true;
+    }
+    let folded = |text: &str| text.replace('_', "-");
+    let begin = folded(name) + "=";
+    let mut paths = draft.paths(grub::MAIN);
+    paths.push(KERNEL_CMDLINE.to_owned());
+    paths.iter().any(|path| {
+        let content = draft.content(Tree::Root, path).unwrap_or_default();
+        let text = folded(&String::from_utf8_lossy(&content));
+        text.split(begin.as_str()).skip(1).any(|rest| {
+            let end = rest.find(|end: char| !end.is_ascii_alphanumeric());
+            value.is_none_or(|value| rest.get(..end.unwrap_or(rest.len())) == Some(value))
+        })
+    })
+}
+
 fn intel(draft: &mut Draft) {
     let off: Vec<String> = draft
         .ctx

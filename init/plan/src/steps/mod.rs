@@ -10,6 +10,7 @@ mod mediated;
 mod module_options;
 mod rom;
 mod sound;
+mod switch;
 mod virtual_functions;
 
 pub(crate) use binding::{INIT_TOP, INITRAMFS_MODULES};

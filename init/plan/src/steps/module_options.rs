@@ -1,16 +1,31 @@
 use assess::Answer;
 
 use super::Step;
-use super::binding::{built_in, own};
-use super::command_line::{is_started_with, words};
+use super::switch::Switch;
 use crate::draft::Draft;
-use crate::edit::{WordEdit, modprobe};
-use crate::plan::Tree;
 
 /// Options of the VFIO modules.
 pub(super) const STEP: Step = Step {
     refusals: &["disable-vga-with-legacy-igd"],
     write,
+};
+
+const DISABLE_VGA: Switch = Switch {
+    option: "disable-vga",
+    module: "vfio-pci",
+    parameter: "disable_vga",
+    presence: |facts| &facts.vfio_pci,
+};
+const DISABLE_IDLE_D3: Switch = Switch {
+    option: "disable-idle-d3",
+    parameter: "disable_idle_d3",
+    ..DISABLE_VGA
+};
+const UNSAFE_INTERRUPTS: Switch = Switch {
+    option: "unsafe-interrupts",
+    module: "vfio_iommu_type1",
+    parameter: "allow_unsafe_interrupts",
+    presence: |facts| &facts.vfio_iommu_type1,
 };
 
 fn write(draft: &mut Draft) {
@@ -25,35 +40,12 @@ fn write(draft: &mut Draft) {
     unsafe_interrupts(draft);
 }
 
-/// Sets a switch in the file that has it, else in ours, and where modprobe.d has no say on the command line.
-fn set(draft: &mut Draft, module: &str, option: &str, value: &str, reason: &str) {
-    let has = |content: &[u8]| modprobe::has_option(content, module, option);
-    let paths = draft.paths("/etc/modprobe.d/").into_iter().rev();
-    let mut holders = paths.filter(|path| {
-        draft
-            .content(Tree::Root, path)
-            .is_some_and(|content| has(&content))
-    });
-    let path = holders.next().unwrap_or_else(|| modprobe::OWN.to_owned());
-    own(draft, &path, reason, |file| {
-        modprobe::set_option(file, module, option, value)
-    });
-    let built_in = built_in(draft.ctx);
-    if !built_in.is_empty() {
-        let parameter = format!("{module}.{option}");
-        let other = if value == "1" { "0" } else { "1" };
-        let edit = WordEdit::item_instead(&parameter, value, &[other]);
-        let why = format!(
-            "{parameter}: {module} is built into {}, where modprobe.d has no say.",
-            built_in.join(", ")
-        );
-        words(draft, &[edit], &why);
-    }
-}
+const NEEDS_VGA: &str = "legacy mode of Intel's integrated display needs VGA";
 
 fn disable_vga(draft: &mut Draft) {
     let ctx = draft.ctx;
-    if ctx.display().is_none_or(|display| !display.class.is_vga()) && !ctx.is_asked("disable-vga") {
+    let is_vga = ctx.display().is_some_and(|display| display.class.is_vga());
+    if !is_vga && ctx.asked("disable-vga").is_none() {
         return;
     }
     let others = ctx
@@ -69,7 +61,7 @@ fn disable_vga(draft: &mut Draft) {
     });
     let ovmf = guest.is_some_and(|guest| guest.bios.as_deref() == Some("ovmf"));
     let default = if legacy {
-        ("no", "legacy mode of Intel's integrated display needs VGA")
+        ("no", NEEDS_VGA)
     } else if ovmf && others > 1 {
         (
             "yes",
@@ -81,11 +73,9 @@ fn disable_vga(draft: &mut Draft) {
             "the guest may need legacy VGA, or no other card asks for it",
         )
     };
-    let disabled = draft.option("disable-vga", default) == "yes";
-    if legacy && !disabled {
-        vga_for_legacy(draft);
-    }
-    if !disabled {
+    if draft.option("disable-vga", default) != "yes" {
+        // What another card was once given would take VGA from this one too.
+        DISABLE_VGA.off(draft, legacy.then_some(NEEDS_VGA));
         return;
     }
     if legacy {
@@ -100,28 +90,10 @@ fn disable_vga(draft: &mut Draft) {
         );
         return;
     }
-    set(
+    DISABLE_VGA.on(
         draft,
-        "vfio-pci",
-        "disable_vga",
-        "1",
         "disable_vga=1: the card takes no part in VGA arbitration.",
     );
-}
-
-/// What another card was once given would take VGA from this one too.
-fn vga_for_legacy(draft: &mut Draft) {
-    let (module, option) = ("vfio-pci", "disable_vga");
-    let is_set = |path: String| {
-        let content = draft.content(Tree::Root, &path);
-        content.is_some_and(|content| modprobe::has_option(&content, module, option))
-    };
-    let is_set = draft.paths("/etc/modprobe.d/").into_iter().any(is_set)
-        || is_started_with(draft, "vfio-pci.disable_vga", "1");
-    if is_set {
-        let why = "disable_vga=0: legacy mode of Intel's integrated display needs VGA.";
-        set(draft, module, option, "0", why);
-    }
 }
 
 fn idle(draft: &mut Draft) {
@@ -135,7 +107,8 @@ fn idle(draft: &mut Draft) {
                 .any(|function| finding.function == Some(function.address))
     });
     let evidence: Vec<String> = stuck.flat_map(|finding| finding.evidence.clone()).collect();
-    if evidence.is_empty() && !ctx.is_asked("disable-idle-d3") {
+    if evidence.is_empty() && ctx.asked("disable-idle-d3").is_none() {
+        DISABLE_IDLE_D3.off(draft, None);
         return;
     }
     let default = if evidence.is_empty() {
@@ -147,18 +120,21 @@ fn idle(draft: &mut Draft) {
         ("yes", evidence.join("; "))
     };
     if draft.option("disable-idle-d3", (default.0, &default.1)) == "yes" {
-        set(
+        DISABLE_IDLE_D3.on(
             draft,
-            "vfio-pci",
-            "disable_idle_d3",
-            "1",
             "disable_idle_d3=1: the card is not sent to sleep, from which it may not wake.",
         );
+    } else {
+        DISABLE_IDLE_D3.off(draft, None);
     }
 }
 
 fn unsafe_interrupts(draft: &mut Draft) {
     let remapping = draft.ctx.subject.assessment.iommu.interrupt_remapping;
+    if draft.ctx.asked("unsafe-interrupts").is_some() {
+        let reason = "it is never switched on without being asked for";
+        draft.option("unsafe-interrupts", ("no", reason));
+    }
     if !draft.ctx.is_asked("unsafe-interrupts") {
         if remapping == Answer::No {
             draft.warnings.push(
@@ -167,30 +143,22 @@ fn unsafe_interrupts(draft: &mut Draft) {
                     .to_owned(),
             );
         }
+        UNSAFE_INTERRUPTS.off(draft, None);
         return;
     }
-    if draft.option(
-        "unsafe-interrupts",
-        ("no", "it is never switched on without being asked for"),
-    ) == "yes"
-    {
+    draft.warnings.push(
+        "allow_unsafe_interrupts: a guest with a device can send any interrupt to the host, and with that crash it or take \
+         it over. Use it only with guests that you trust like the host."
+            .to_owned(),
+    );
+    if remapping == Answer::Yes {
         draft.warnings.push(
-            "allow_unsafe_interrupts: a guest with a device can send any interrupt to the host, and with that crash it or take \
-             it over. Use it only with guests that you trust like the host."
+            "Interrupts are remapped on this machine: allow_unsafe_interrupts is not needed."
                 .to_owned(),
         );
-        if remapping == Answer::Yes {
-            draft.warnings.push(
-                "Interrupts are remapped on this machine: allow_unsafe_interrupts is not needed."
-                    .to_owned(),
-            );
-        }
-        set(
-            draft,
-            "vfio_iommu_type1",
-            "allow_unsafe_interrupts",
-            "1",
-            "allow_unsafe_interrupts=1: asked for, with its risk.",
-        );
     }
+    UNSAFE_INTERRUPTS.on(
+        draft,
+        "allow_unsafe_interrupts=1: asked for, with its risk.",
+    );
 }

@@ -8,6 +8,7 @@ mod binding;
 mod devices;
 mod guest;
 mod host;
+mod module_options;
 mod refusals;
 
 const GRUB: &str = "/etc/default/grub";
@@ -87,7 +88,10 @@ fn twins() -> Host {
 }
 
 fn built_in() -> Host {
-    Host::on_lvm().kernel("5.4.30-1-pve", "CONFIG_VFIO_PCI=y\nCONFIG_VFIO_VIRQFD=m\n")
+    Host::on_lvm().kernel(
+        "5.4.30-1-pve",
+        "CONFIG_VFIO_PCI=y\nCONFIG_VFIO_IOMMU_TYPE1=y\nCONFIG_VFIO_VIRQFD=m\n",
+    )
 }
 
 fn boot_display() -> Host {

@@ -1,4 +1,4 @@
-use hardware::Reading;
+use hardware::{Function, HostRole, Reading};
 
 use super::Step;
 use super::binding::own;
@@ -27,9 +27,6 @@ fn write(draft: &mut Draft) {
         ),
     );
     let count: u16 = value.parse().unwrap_or_default();
-    // Without the package nothing reads /etc/sysfs.d, and a system that does not run cannot be given it.
-    let installed = draft.ctx.system().packages.known();
-    let by_sysfsutils = installed.is_some_and(|packages| packages.contains_key("sysfsutils"));
     let mut made = false;
     for function in draft.ctx.given.clone() {
         if !draft.ctx.choice.devices.contains(&function.address) {
@@ -42,16 +39,10 @@ fn write(draft: &mut Draft) {
                     "{} can have {total} virtual functions; {count} are made at every start.",
                     function.address
                 );
-                if by_sysfsutils {
-                    let attribute = format!("bus/pci/devices/{}/{ATTRIBUTE}", function.address);
-                    draft.edit(Tree::Root, sysfs::OWN, &reason, |file| {
-                        sysfs::set(file, &attribute, &value)
-                    });
-                } else {
-                    own(draft, udev::OWN, &reason, |file| {
-                        udev::set(file, function, ATTRIBUTE, &value)
-                    });
-                }
+                own(draft, udev::OWN, &reason, |file| {
+                    udev::set(file, function, ATTRIBUTE, &value)
+                });
+                by_sysfsutils(draft, function, &value);
             }
             other => {
                 let evidence = match other {
@@ -92,4 +83,46 @@ fn write(draft: &mut Draft) {
             names.join(", ")
         ));
     }
+}
+
+/// Where sysfsutils writes the attribute it says the same: a driver that has virtual functions takes no other number
+/// (Linux, drivers/pci/pci-sysfs.c and iov.c, sriov_numvfs_store), so whichever came second would fail.
+fn by_sysfsutils(draft: &mut Draft, function: &Function, count: &str) {
+    if !draft.is_read("/etc/sysfs.") {
+        return;
+    }
+    let interfaces = names(draft, function);
+    let is_meant = |attribute: &str| {
+        let mut parts = attribute.rsplit('/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(ATTRIBUTE), Some("device"), Some(name)) => {
+                interfaces.iter().any(|own| own == name)
+            }
+            (Some(ATTRIBUTE), Some(name), _) => name.parse() == Ok(function.address),
+            _ => false,
+        }
+    };
+    for path in draft.paths("/etc/sysfs.") {
+        let reason = format!(
+            "{ATTRIBUTE} of {}: the same number here, for no other is taken once there are some.",
+            function.address
+        );
+        draft.edit(Tree::Root, &path, &reason, |file| {
+            sysfs::set(file, is_meant, count)
+        });
+    }
+}
+
+/// What the function's network interfaces are called: now, and by the files of the system.
+fn names(draft: &Draft, function: &Function) -> Vec<String> {
+    let ctx = draft.ctx;
+    let seen = ctx.machine().host_devices.known().into_iter().flatten();
+    let seen = seen
+        .filter(|device| device.role == HostRole::Network && device.function == function.address)
+        .map(|device| device.name.clone());
+    let named = ctx.system().network.iter();
+    let named = named
+        .filter(|found| found.function == Some(function.address))
+        .map(|found| found.name.clone());
+    seen.chain(named).collect()
 }

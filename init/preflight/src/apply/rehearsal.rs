@@ -101,6 +101,7 @@ fn on_overlays(
 ) -> Result<Outcome> {
     let subject = Subject::open(look, order.root, order.installation)?;
     let (opened, targets) = (&subject.opened, &subject.targets);
+    targets.are_whole(look.storage())?;
     let places = targets.mounted(look)?;
     let begun = apply::unended(&places)?;
     if !begun.is_empty() {

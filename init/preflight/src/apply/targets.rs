@@ -3,7 +3,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 use apply::{Durability, Place, PlaceId, Places};
 use proxmox::Installation;
-use storage::{FileSystemId, HostId, Look, Purpose, RootCandidate, Storage, Trouble, Wanted};
+use storage::{
+    CannotWrite, FileSystemId, HostId, Look, Purpose, RootCandidate, Storage, Trouble, Wanted,
+};
 
 use super::esps;
 use crate::systems::{Esp, OpenedSystem, find_esps};
@@ -151,6 +153,14 @@ impl Targets {
         })
     }
 
+    /// Fails where one of its file systems stands on what lacks members, so that nothing could be written.
+    pub fn are_whole(&self, storage: &Storage) -> Result<(), CannotWrite> {
+        let others = self.others.iter().map(|(_, file_system, _)| file_system);
+        std::iter::once(&self.root.file_system)
+            .chain(others)
+            .try_for_each(|file_system| storage.is_whole(file_system))
+    }
+
     /// A look that opens them for writing, and nothing else.
     pub fn purpose(&self) -> Purpose {
         Purpose::Write(self.wanted.clone())
@@ -262,6 +272,8 @@ fn below(folder: &str, mounts: &[(String, PlaceId)]) -> Vec<(PlaceId, String)> {
 
 #[cfg(test)]
 mod tests {
+    use storage::{FileSystem, Pool};
+
     use super::*;
 
     #[test]
@@ -283,6 +295,53 @@ mod tests {
         assert!(said(&storage).contains("its device is read-only"));
         storage.roots.push(root.clone());
         assert_eq!(index_of(&storage, &root).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_file_system_beside_the_root_that_lacks_a_member_is_told_too() {
+        let of = |pool: u64| FileSystemId::DataSet {
+            pool,
+            name: "pool/set".to_owned(),
+        };
+        let var = PlaceId::FileSystem("/var".to_owned());
+        let targets = Targets {
+            root: RootCandidate {
+                file_system: of(1),
+                subvolume: String::new(),
+                name: None,
+            },
+            wanted: Wanted::default(),
+            others: vec![(var, of(2), String::new())],
+            folders: Vec::new(),
+        };
+        let file_system = |id: FileSystemId| FileSystem {
+            id,
+            kind: "zfs".to_owned(),
+            uuid: None,
+            label: None,
+            on: Vec::new(),
+            missing: 0,
+        };
+        let pool = |guid: u64, missing: u64| Pool {
+            guid,
+            missing,
+            ..Pool::default()
+        };
+        let said = |missing: [u64; 2]| {
+            let storage = Storage {
+                file_systems: [1, 2].map(|pool| file_system(of(pool))).to_vec(),
+                pools: vec![pool(1, missing[0]), pool(2, missing[1])],
+                ..Storage::default()
+            };
+            let whole = targets.are_whole(&storage);
+            whole
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        assert_eq!(said([0, 0]), "");
+        assert!(said([1, 0]).contains("(1) lacks 1"), "{}", said([1, 0]));
+        assert!(said([0, 1]).contains("(2) lacks 1"), "{}", said([0, 1]));
     }
 
     #[test]

@@ -78,8 +78,8 @@ fn in_places<T>(targets: &Targets, look: &mut Look, write: Writer<'_, T>) -> Res
     write(&places)
 }
 
-/// Fails where what the root stands on lacks members, so that nothing could be written: before anybody waits for a
-/// rehearsal.
+/// Fails where what the root stands on lacks members, so that nothing could be written: before anybody waits for
+/// another look. [`Targets::are_whole`] knows of the rest.
 pub fn must_be_whole(system: &OneSystem, root: &RootCandidate) -> Result<()> {
     match &system.found.look {
         Some(look) => Ok(look.storage.is_whole(&root.file_system)?),
@@ -94,9 +94,15 @@ pub fn targets_of<T>(
     data: &DataPlace,
     read: Writer<'_, T>,
 ) -> Result<(Targets, T)> {
+    // What somebody interrupts is taken away all the same.
+    let held = Interrupts::hold_back().context("signals cannot be held back")?;
     let mut look = look_loading(look_options(data)?, module_loader())?;
     let found = in_look(&mut look, root, installation, read);
     let ended = look.end();
+    if held.was_told() {
+        taken_away(&ended)?;
+        bail!("it was interrupted; nothing was written");
+    }
     found.and_then(|found| taken_away(&ended).map(|()| found))
 }
 

@@ -13,7 +13,6 @@ use plan::{Plan, Tree, diff};
 use storage::DataPlace;
 
 mod document;
-mod pages;
 mod question;
 mod result;
 mod words;
@@ -21,14 +20,15 @@ mod words;
 use super::dialogue::choose;
 use super::plan::on_the_disks;
 use super::undo::words_of_unended;
-use super::wish::Wish;
+use super::wish::{Seen, Wish};
 use crate::apply::{
     Order, Outcome, Rehearsed, Targets, ToolFailed, must_be_whole, new_id, opened_for_writing,
     rehearse,
 };
 use crate::options;
+use crate::pages::wrapped;
 use crate::systems::{OneSystem, Which, installed_uses};
-use pages::wrapped;
+use document::End;
 use words::{asked, is_name, printable};
 
 /// Arguments of `preflight apply`.
@@ -139,16 +139,16 @@ impl Run<'_> {
         if self.given.is_none() && !self.can_ask() {
             self.arguments.wish.must_name_a_card()?;
         }
-        let judged = match self.given {
+        let seen = match self.given {
             Some(_) => None,
-            None => Some(self.arguments.wish.judged()?),
+            None => Some(self.arguments.wish.seen()?),
         };
         self.say("Looking at the disks");
         let system = on_the_disks(self.arguments.root)?;
-        let plan = match (&self.given, &judged) {
+        let plan = match (&self.given, &seen) {
             (Some(plan), _) => plan.clone(),
-            (None, Some(judged)) => match self.wish(&system)? {
-                Some(wish) => wish.plan(judged, &system)?,
+            (None, Some(seen)) => match self.wish(seen, &system)? {
+                Some(wish) => wish.plan(&seen.judged(), &system)?,
                 None => return ended(1),
             },
             (None, None) => bail!("there is nothing to plan"),
@@ -156,7 +156,7 @@ impl Run<'_> {
         self.presented.take();
         self.present(&diff(&plan));
         if plan.is_refused() {
-            self.print_document(&plan, None, None, &[])?;
+            self.print_document(&plan, &End::default())?;
             self.say("Nothing was changed: see what stands against it, above.");
             return ended(1);
         }
@@ -164,7 +164,7 @@ impl Run<'_> {
             && plan.needs.initramfs.is_empty()
             && plan.needs.boot_files.is_empty();
         if is_empty {
-            self.print_document(&plan, None, None, &[])?;
+            self.print_document(&plan, &End::default())?;
             self.say("Nothing has to be changed.");
             return ended(0);
         }
@@ -172,7 +172,12 @@ impl Run<'_> {
         must_be_whole(&system, root).context("nothing was written")?;
         let out_of_reach = plan::out_of_reach(&plan, system.installation()?);
         if let Some(why) = self.objection(&out_of_reach) {
-            self.print_document(&plan, None, None, &out_of_reach)?;
+            let wrong = &out_of_reach;
+            let end = End {
+                wrong,
+                ..End::default()
+            };
+            self.print_document(&plan, &end)?;
             self.say(&format!("Nothing was written: {why}."));
             return ended(1);
         }
@@ -186,22 +191,26 @@ impl Run<'_> {
             id: new_id()?,
         };
         let rehearsed = match self.rehearsed(order)? {
-            Outcome::Done(rehearsed) => *rehearsed,
-            Outcome::Begun(begun, targets) => return self.end_what_was_begun(&begun, &targets),
+            Some(Outcome::Done(rehearsed)) => *rehearsed,
+            Some(Outcome::Begun(begun, targets)) => {
+                return self.end_what_was_begun(&plan, &begun, &targets);
+            }
+            None => return ended(1),
         };
         self.show(&rehearsed);
+        let id = &rehearsed.set.id;
         if let Some(why) = self.objection(&rehearsed.wrong) {
-            self.finish(&plan, &rehearsed, None, &rehearsed.wrong)?;
+            self.finish(&plan, id, &End::of(&rehearsed))?;
             self.say(&format!("Nothing was written: on the overlays {why}."));
             return ended(1);
         }
         if rehearsed.set.is_nothing() {
-            self.finish(&plan, &rehearsed, None, &rehearsed.wrong)?;
+            self.finish(&plan, id, &End::of(&rehearsed))?;
             self.say("Nothing has to be changed on the disks: they are as planned.");
             return ended(0);
         }
         if !self.may_write("Write this to the disks?")? {
-            self.print_document(&plan, Some(&rehearsed), None, &[])?;
+            self.print_document(&plan, &End::of(&rehearsed))?;
             self.say("Nothing was written.");
             return ended(1);
         }
@@ -209,7 +218,7 @@ impl Run<'_> {
             Written::Done(receipt) => receipt,
             Written::Again(why) => return Ok(Done::Again(why)),
         };
-        let name = rehearsed.set.id.to_string();
+        let name = id.to_string();
         self.read_again(&plan, &rehearsed, receipt.as_ref())
             .with_context(|| {
                 format!(
@@ -219,11 +228,11 @@ impl Run<'_> {
             })
     }
 
-    /// With the system's own tools, and where those fail without them, if that is wanted.
-    fn rehearsed(&self, order: Order) -> Result<Outcome> {
+    /// With the system's own tools, and where those fail without them, if that is wanted; else there is none.
+    fn rehearsed(&self, order: Order) -> Result<Option<Outcome>> {
         let say = &mut |text: &str| self.say(text);
         let error = match rehearse(&order, say) {
-            Ok(outcome) => return Ok(outcome),
+            Ok(outcome) => return Ok(Some(outcome)),
             Err(error) => error,
         };
         let Some(failed) = error.downcast_ref::<ToolFailed>() else {
@@ -236,21 +245,28 @@ impl Run<'_> {
         }
         self.say(&format!("{error:#}"));
         if !self.may_write("Try it without the system's own tools?")? {
-            bail!("nothing was written");
+            let told = &failed.told;
+            let end = End {
+                told,
+                ..End::default()
+            };
+            self.print_document(order.plan, &end)?;
+            self.say("Nothing was written.");
+            return Ok(None);
         }
         let native = true;
-        rehearse(&Order { native, ..order }, say)
+        rehearse(&Order { native, ..order }, say).map(Some)
     }
 
     /// As it was given, or what somebody chooses now who named no card.
-    fn wish(&self, system: &OneSystem) -> Result<Option<Wish>> {
+    fn wish(&self, seen: &Seen, system: &OneSystem) -> Result<Option<Wish>> {
         let wish = &self.arguments.wish;
         if wish.names_a_card() {
             return Ok(Some(wish.clone()));
         }
         let mut ask = |question: &str| Ok(asked(&wrapped(&printable(question)))?);
         // Who chooses wants to know what is on the disks behind a card.
-        let judged = wish.judged_with(installed_uses(&system.found))?;
+        let judged = seen.judged_with(installed_uses(&system.found));
         let chosen = choose(&judged.assessment, system.installation()?, &mut ask)?;
         if chosen.is_none() {
             self.say("Nothing was chosen, and nothing changed.");
@@ -258,7 +274,16 @@ impl Run<'_> {
         Ok(chosen.map(|chosen| wish.with(chosen)))
     }
 
-    fn end_what_was_begun(&self, begun: &[Unended], targets: &Targets) -> Result<Done> {
+    fn end_what_was_begun(
+        &self,
+        plan: &Plan,
+        begun: &[Unended],
+        targets: &Targets,
+    ) -> Result<Done> {
+        let refused = || {
+            self.print_document(plan, &End::default())?;
+            Ok(Done::Ended(ExitCode::from(1)))
+        };
         let names: Vec<&str> = begun.iter().map(|one| one.id.as_str()).collect();
         let names = names.join(", ");
         self.say(&format!(
@@ -279,11 +304,11 @@ impl Run<'_> {
                 changed.join("; "),
                 self.arguments.root
             ));
-            return Ok(Done::Ended(ExitCode::from(1)));
+            return refused();
         }
         if !self.may_write("End it now?")? {
             self.say("Nothing was written.");
-            return Ok(Done::Ended(ExitCode::from(1)));
+            return refused();
         }
         opened_for_writing(targets, &self.data, &mut |places| {
             apply::recover(places, &mut |event| self.shown(event)).map_err(Into::into)

@@ -38,7 +38,7 @@ enum Format {
 /// Plans and prints. Nothing is written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     arguments.wish.must_name_a_card()?;
-    let judged = arguments.wish.judged()?;
+    let judged = arguments.wish.seen()?.judged();
     let system = system(arguments, &judged.machine)?;
     let plan = arguments.wish.plan(&judged, &system)?;
     let output = match arguments.format {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use assess::Options;
-use hardware::{InstalledUse, Machine, Names, Reading, Source};
+use hardware::{InstalledUse, Machine, Names, Reading, RomReading, Source};
 use option_rom::Rom;
 use pci::Address;
 use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, sha256};
@@ -70,15 +70,11 @@ impl Wish {
         }
     }
 
-    /// The machine, judged as it will be: under the override that the plan switches on.
-    pub fn judged(&self) -> Result<Look> {
-        self.judged_with(Reading::Absent)
-    }
-
-    /// The same, when it is known what installed systems have on its disks.
-    pub fn judged_with(&self, uses: Reading<Vec<InstalledUse>>) -> Result<Look> {
+    /// The machine that it is about.
+    pub fn seen(&self) -> Result<Seen> {
+        let options = self.options()?;
         let names = Names::find();
-        let mut saved = match &self.from {
+        let saved = match &self.from {
             Some(path) => hardware::load(path, names.as_ref())?,
             None => hardware::Saved {
                 machine: hardware::read(&Source::live())?,
@@ -86,17 +82,13 @@ impl Wish {
                 names: None,
             },
         };
-        if uses != Reading::Absent {
-            saved.machine.installed_uses = uses;
-        }
-        Ok(look::judge(
-            saved.machine,
-            &Basis {
-                roms: saved.roms.as_deref(),
-                names: saved.names.as_ref().or(names.as_ref()),
-                options: &self.options()?,
-            },
-        ))
+        Ok(Seen {
+            machine: saved.machine,
+            roms: saved.roms,
+            names: saved.names.or(names),
+            options,
+            is_this: self.from.is_none(),
+        })
     }
 
     /// What is to be changed in this system for it.
@@ -152,6 +144,42 @@ impl Wish {
     }
 }
 
+/// A machine as it was read for a wish.
+pub struct Seen {
+    machine: Machine,
+    roms: Option<Vec<RomReading>>,
+    names: Option<Names>,
+    options: Options,
+    /// Whether it is the machine that this runs on.
+    is_this: bool,
+}
+
+impl Seen {
+    /// Judged as it will be: under the override that the plan switches on.
+    pub fn judged(&self) -> Look {
+        self.judge(self.machine.clone())
+    }
+
+    /// The same, when it is known what installed systems have on the disks of this machine. Another one has other
+    /// disks under the same names.
+    pub fn judged_with(&self, uses: Reading<Vec<InstalledUse>>) -> Look {
+        let mut machine = self.machine.clone();
+        if self.is_this {
+            machine.installed_uses = uses;
+        }
+        self.judge(machine)
+    }
+
+    fn judge(&self, machine: Machine) -> Look {
+        let basis = Basis {
+            roms: self.roms.as_deref(),
+            names: self.names.as_ref(),
+            options: &self.options,
+        };
+        look::judge(machine, &basis)
+    }
+}
+
 /// The file, judged for the display among the chosen devices, else for the first of them.
 fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
     let cannot = || format!("{} cannot be read; give a ROM file", path.display());
@@ -181,4 +209,31 @@ fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
             None => rom,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_the_disks_of_this_machine_is_not_put_onto_another_one() {
+        let used = Reading::Known(vec![InstalledUse {
+            disk: "sda".to_owned(),
+            system: None,
+            what: "root".to_owned(),
+            is_root: true,
+        }]);
+        let with = |is_this: bool| {
+            let seen = Seen {
+                machine: Machine::default(),
+                roms: None,
+                names: None,
+                options: Options::default(),
+                is_this,
+            };
+            seen.judged_with(used.clone()).machine.installed_uses
+        };
+        assert_eq!(with(true), used);
+        assert_eq!(with(false), Machine::default().installed_uses);
+    }
 }

@@ -1,14 +1,13 @@
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Child;
 
 use crate::consoles::Consoles;
 use crate::init::Ending;
 use crate::options::End;
+use crate::pages;
 use crate::session::run::Pages;
 use crate::session::shell;
-
-/// Lines of a text screen, less the one that asks for a key.
-const PAGE: usize = 23;
 
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";
 /// The same where installed systems were looked at.
@@ -67,15 +66,10 @@ fn ask(question: &str, consoles: &mut Consoles) -> Option<(char, PathBuf)> {
 
 /// A screen without a way to scroll back shows the report a page at a time.
 fn show_in_pages(report: &str, consoles: &mut Consoles) {
-    let lines: Vec<&str> = report.trim().lines().collect();
-    let mut pages = lines.chunks(PAGE).peekable();
-    while let Some(page) = pages.next() {
-        consoles.print(&format!("{}\n", page.join("\n")));
-        if pages.peek().is_none() {
-            return;
-        }
-        if let Some(('q' | 'Q', _)) = ask("-- any key for more, q to end --\n", consoles) {
-            return;
-        }
-    }
+    let shown = pages::turn(report.trim(), "any key", |page, question| {
+        consoles.print(page);
+        let answer = question.and_then(|question| ask(&format!("{question}\n"), consoles));
+        Ok::<_, Infallible>(!matches!(answer, Some(('q' | 'Q', _))))
+    });
+    let Ok(()) = shown;
 }

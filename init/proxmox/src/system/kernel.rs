@@ -17,6 +17,8 @@ const SYSTEM_MAP_STUB: usize = 4096;
 pub struct KernelFacts {
     /// vfio-pci.
     pub vfio_pci: Reading<Presence>,
+    /// vfio_iommu_type1, which maps a guest's memory for its devices.
+    pub vfio_iommu_type1: Reading<Presence>,
     /// vfio_virqfd as a module of its own; folded into vfio since 6.2.
     pub vfio_virqfd: Reading<Presence>,
     /// Whether `intel_iommu=on` is the default (CONFIG_INTEL_IOMMU_DEFAULT_ON).
@@ -86,6 +88,7 @@ pub(crate) fn facts(reader: &Reader, version: &str) -> KernelFacts {
     });
     KernelFacts {
         vfio_pci: known("VFIO_PCI", "vfio_pci"),
+        vfio_iommu_type1: known("VFIO_IOMMU_TYPE1", "vfio_iommu_type1"),
         vfio_virqfd: virqfd,
         intel_iommu_default: match &config {
             Reading::Known(config) => {
@@ -159,10 +162,11 @@ mod tests {
     fn the_config_says_what_is_built_in() {
         let files = MemoryFiles::new().file(
             "boot/config-6.8.12-2-pve",
-            "CONFIG_VFIO_PCI=m\nCONFIG_VFIO_PCI_CORE=m\nCONFIG_VFIO_VIRQFD=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\nCONFIG_DRM_SIMPLEDRM=y\n# CONFIG_FB_SIMPLE is not set\n",
+            "CONFIG_VFIO_PCI=m\nCONFIG_VFIO_PCI_CORE=m\nCONFIG_VFIO_IOMMU_TYPE1=y\nCONFIG_VFIO_VIRQFD=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\nCONFIG_DRM_SIMPLEDRM=y\n# CONFIG_FB_SIMPLE is not set\n",
         );
         let facts = of(&files, "6.8.12-2-pve");
         assert_eq!(facts.vfio_pci, Reading::Known(Presence::Module));
+        assert_eq!(facts.vfio_iommu_type1, Reading::Known(Presence::BuiltIn));
         assert_eq!(facts.vfio_virqfd, Reading::Known(Presence::Missing));
         assert_eq!(facts.intel_iommu_default, Reading::Known(true));
         assert_eq!(facts.simpledrm, Reading::Known(Presence::BuiltIn));
@@ -179,11 +183,13 @@ mod tests {
             )
             .file(
                 "usr/lib/modules/5.4.30-1-pve/modules.dep",
-                "kernel/drivers/vfio/vfio_virqfd.ko: kernel/drivers/vfio/vfio.ko\n",
+                "kernel/drivers/vfio/vfio_virqfd.ko: kernel/drivers/vfio/vfio.ko\n\
+                 kernel/drivers/vfio/vfio_iommu_type1.ko: kernel/drivers/vfio/vfio.ko\n",
             )
             .symlink("lib", "usr/lib");
         let facts = of(&files, "5.4.30-1-pve");
         assert_eq!(facts.vfio_pci, Reading::Known(Presence::BuiltIn));
+        assert_eq!(facts.vfio_iommu_type1, Reading::Known(Presence::Module));
         assert_eq!(facts.vfio_virqfd, Reading::Known(Presence::Module));
         assert!(facts.intel_iommu_default.is_unknown());
     }

@@ -2,12 +2,11 @@ use std::collections::BTreeSet;
 
 use hardware::Reading;
 use proxmox::initrd::InitramfsTool;
-use proxmox::settings::KERNEL_CMDLINE;
 
-use super::super::command_line::words;
+use super::super::command_line::{is_passed, words};
 use super::ids;
 use crate::draft::Draft;
-use crate::edit::{WordEdit, grub, modprobe};
+use crate::edit::{WordEdit, modprobe};
 use crate::plan::Tree;
 
 /// Binds by address in an initrd of initramfs-tools.
@@ -45,7 +44,7 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
             modprobe::remove_items(file, "vfio-pci", "ids", &ids)
         });
     }
-    if has_ids_on_command_line(draft) {
+    if is_passed(draft, "vfio-pci.ids", None) {
         let edits: Vec<WordEdit> = ids
             .iter()
             .map(|id| WordEdit::RemoveItem {
@@ -56,16 +55,6 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
         let why = "vfio-pci.ids: the card's ids go, for they are another device's too.";
         words(draft, &edits, why);
     }
-}
-
-fn has_ids_on_command_line(draft: &Draft) -> bool {
-    let mut paths = draft.paths(grub::MAIN);
-    paths.push(KERNEL_CMDLINE.to_owned());
-    paths.iter().any(|path| {
-        let content = draft.content(Tree::Root, path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&content).replace('_', "-");
-        text.contains("vfio-pci.ids=")
-    })
 }
 
 /// Runs before udev. A device that is no longer where it was is left alone.

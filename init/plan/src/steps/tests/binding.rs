@@ -131,24 +131,6 @@ fn ids_join_a_file_that_is_there() {
 }
 
 #[test]
-fn options_of_a_vfio_that_is_built_in_are_on_the_command_line_too() {
-    let plan = settles(
-        built_in()
-            .set("unsafe-interrupts=yes")
-            .set("disable-idle-d3=yes"),
-    );
-    let grub = plan.text(GRUB);
-    for word in [
-        "vfio_iommu_type1.allow_unsafe_interrupts=1",
-        "vfio-pci.disable_idle_d3=1",
-    ] {
-        assert!(grub.contains(word), "{grub}");
-    }
-    let as_module = Host::on_lvm().set("unsafe-interrupts=yes").plan();
-    assert!(!as_module.text(GRUB).contains("unsafe_interrupts"));
-}
-
-#[test]
 fn a_twins_ids_on_the_command_line_of_a_built_in_vfio_go() {
     let host = twins()
         .kernel("5.4.30-1-pve", "CONFIG_VFIO_PCI=y\nCONFIG_VFIO_VIRQFD=m\n")

@@ -14,18 +14,43 @@ fn virtual_functions_are_made_at_every_start_and_the_card_stays_with_the_host() 
 }
 
 #[test]
-fn where_sysfsutils_is_installed_it_makes_the_virtual_functions() {
+fn what_sysfsutils_writes_to_the_card_is_the_same_number() {
+    const OURS: &str = "/etc/sysfs.d/preflight.conf";
+    let lines = |count: u16| {
+        format!(
+            "# bus/pci/devices/0000:03:00.0/sriov_numvfs = 1\nbus/pci/devices/0000:03:00.0/sriov_numvfs = {count}\n\
+             class/net/eno1/device/sriov_numvfs = {count}\n"
+        )
+    };
+    let others =
+        "class/net/eno2/device/sriov_numvfs = 2\nbus/pci/devices/0000:03:00.1/sriov_numvfs = 2\n";
+    let host = virtual_functions()
+        .set("sriov=7")
+        .file("etc/sysfs.conf", &(lines(4) + others))
+        .file("etc/sysfs.d/preflight.conf", &lines(2))
+        .file("etc/sysfs.d/other.conf", others);
+    let plan = settles(host);
+    assert_eq!(plan.text("/etc/sysfs.conf"), lines(7) + others);
+    assert_eq!(plan.text(OURS), lines(7));
+    assert!(!plan.changes_file("/etc/sysfs.d/other.conf"));
+    let rules = plan.text("/etc/udev/rules.d/70-preflight-sriov.rules");
+    assert!(rules.ends_with("ATTR{sriov_numvfs}=\"7\"\n"), "{rules}");
+}
+
+#[test]
+fn another_number_goes_into_the_rule_whatever_was_installed_since() {
     let host = virtual_functions().set("sriov=4");
-    let plan = settles(host.file(
+    let plan = host.plan();
+    let with_package = host.after(&plan).set("sriov=7").file(
         "var/lib/dpkg/status",
         "Package: pve-manager\nStatus: install ok installed\nVersion: 8.1.4\n\n\
          Package: sysfsutils\nStatus: install ok installed\nVersion: 2.1.1\n",
-    ));
-    assert_eq!(
-        plan.text("/etc/sysfs.d/preflight.conf"),
-        "bus/pci/devices/0000:03:00.0/sriov_numvfs = 4\n"
     );
-    assert!(!plan.changes_file("/etc/udev/rules.d/70-preflight-sriov.rules"));
+    let plan = settles(with_package);
+    let rules = plan.text("/etc/udev/rules.d/70-preflight-sriov.rules");
+    assert_eq!(rules.matches("sriov_numvfs").count(), 1, "{rules}");
+    assert!(rules.ends_with("=\"7\"\n"), "{rules}");
+    assert!(!plan.changes_file("/etc/sysfs.d/preflight.conf"));
 }
 
 #[test]

@@ -87,25 +87,6 @@ fn legacy_mode_of_intels_display_comes_with_its_arguments() {
 }
 
 #[test]
-fn legacy_mode_gets_vga_where_another_card_was_to_do_without() {
-    let host = || {
-        integrated().file(
-            "etc/modprobe.d/vfio.conf",
-            "options vfio-pci ids=10de:1b81 disable_vga=1\n",
-        )
-    };
-    let of = |plan: Plan| plan.text("/etc/modprobe.d/vfio.conf");
-    assert_eq!(
-        of(settles(host().set("igd-legacy=yes"))),
-        "options vfio-pci ids=10de:1b81,8086:3e92 disable_vga=0\n"
-    );
-    assert_eq!(
-        of(settles(host())),
-        "options vfio-pci ids=10de:1b81,8086:3e92 disable_vga=1\n"
-    );
-}
-
-#[test]
 fn a_rom_never_takes_the_place_of_another_file() {
     let with = |name: &str| {
         let mut host = Host::on_lvm();

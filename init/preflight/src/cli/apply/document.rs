@@ -16,26 +16,40 @@ use crate::session::save::{self, NewFile};
 struct Document<'a> {
     schema: &'static str,
     plan: &'a Plan,
-    told: &'a [Told],
+    #[serde(flatten)]
+    end: &'a End<'a>,
+}
+
+/// How far it came.
+#[derive(Default, Serialize)]
+pub(super) struct End<'a> {
+    /// What the system's own tools did.
+    pub(super) told: &'a [Told],
     /// What would be written or was; none where it did not come to a rehearsal.
-    changes: Option<&'a ChangeSet>,
-    receipt: Option<&'a Receipt>,
+    pub(super) changes: Option<&'a ChangeSet>,
+    pub(super) receipt: Option<&'a Receipt>,
     /// What is not as planned, of the rehearsal or, once written, of what was read again.
-    wrong: &'a [Mismatch],
+    pub(super) wrong: &'a [Mismatch],
+}
+
+impl<'a> End<'a> {
+    /// At the rehearsal.
+    pub(super) fn of(rehearsed: &'a Rehearsed) -> Self {
+        Self {
+            told: &rehearsed.told,
+            changes: Some(&rehearsed.set),
+            receipt: None,
+            wrong: &rehearsed.wrong,
+        }
+    }
 }
 
 const SCHEMA: &str = "preflight.apply/1";
 
 impl Run<'_> {
     /// Prints the document, where it is wanted, and saves it on the stick with what the plan has for there.
-    pub(super) fn finish(
-        &self,
-        plan: &Plan,
-        rehearsed: &Rehearsed,
-        receipt: Option<&Receipt>,
-        wrong: &[Mismatch],
-    ) -> Result<()> {
-        let json = self.print_document(plan, Some(rehearsed), receipt, wrong)?;
+    pub(super) fn finish(&self, plan: &Plan, id: &ReceiptId, end: &End) -> Result<()> {
+        let json = self.print_document(plan, end)?;
         let mut files = vec![("apply.json".to_owned(), json.into_bytes())];
         for change in plan
             .changes
@@ -44,26 +58,13 @@ impl Run<'_> {
         {
             files.push((change.path.clone(), bytes(&change.after)?));
         }
-        self.save(&rehearsed.set.id, files);
+        self.save(id, files);
         Ok(())
     }
 
     /// Prints what was done, or why nothing was, where a document is wanted. Gives it back.
-    pub(super) fn print_document(
-        &self,
-        plan: &Plan,
-        rehearsed: Option<&Rehearsed>,
-        receipt: Option<&Receipt>,
-        wrong: &[Mismatch],
-    ) -> Result<String> {
-        let json = serde_json::to_string_pretty(&Document {
-            schema: SCHEMA,
-            plan,
-            told: rehearsed.map_or(&[], |rehearsed| &rehearsed.told),
-            changes: rehearsed.map(|rehearsed| &rehearsed.set),
-            receipt,
-            wrong,
-        })?;
+    pub(super) fn print_document(&self, plan: &Plan, end: &End) -> Result<String> {
+        let json = document(plan, end)?;
         if self.arguments.format == Format::Json {
             write_out(&json)?;
         }
@@ -76,5 +77,36 @@ impl Run<'_> {
             Ok(saved) => self.say(&format!("Saved on the stick in {}", saved.folder)),
             Err(error) => self.say(&format!("Not saved on the stick: {error:#}")),
         }
+    }
+}
+
+fn document(plan: &Plan, end: &End) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&Document {
+        schema: SCHEMA,
+        plan,
+        end,
+    })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_has_every_part_however_far_it_came() {
+        let plan = serde_json::json!({
+            "schema": plan::SCHEMA, "system": "a system", "devices": [], "guest": null, "options": [],
+            "command_line": [], "needs": {"initramfs": [], "boot_files": []}, "changes": [], "notes": [],
+            "warnings": [], "refusals": [],
+        });
+        let plan: Plan = serde_json::from_value(plan).unwrap();
+        let text = document(&plan, &End::default()).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["schema"], SCHEMA);
+        assert_eq!(read["plan"]["system"], "a system");
+        assert_eq!(read["told"], serde_json::json!([]));
+        assert_eq!(read["wrong"], serde_json::json!([]));
+        assert!(read["changes"].is_null() && read["receipt"].is_null());
+        assert_eq!(read.as_object().map(serde_json::Map::len), Some(6));
     }
 }

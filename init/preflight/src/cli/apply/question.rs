@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use anyhow::Result;
 
 use super::Run;
-use super::pages::pages;
 use super::words::{asked, printable};
+use crate::pages::{turn, wrapped};
 
 impl Run<'_> {
     /// Whether somebody sits there.
@@ -46,22 +46,14 @@ impl Run<'_> {
     }
 
     fn turn_pages(&self) -> Result<()> {
-        let presented = self.presented.borrow();
-        let pages = pages(&printable(&presented));
-        for (number, page) in (1..).zip(&pages) {
+        let text = wrapped(&printable(&self.presented.borrow()));
+        turn(&text, "Enter", |page, question| {
             eprint!("{page}");
-            if number == pages.len() {
-                break;
-            }
-            let more = format!(
-                "-- page {number} of {}: Enter for the next, q to end --",
-                pages.len()
-            );
-            match asked(&more)?.as_deref().map(str::trim) {
-                Some("q" | "Q") | None => break,
-                Some(_) => {}
-            }
-        }
-        Ok(())
+            let Some(question) = question else {
+                return Ok(false);
+            };
+            let answer = asked(question)?;
+            Ok(answer.is_some_and(|answer| !matches!(answer.trim(), "q" | "Q")))
+        })
     }
 }

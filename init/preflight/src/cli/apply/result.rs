@@ -6,6 +6,7 @@ use anyhow::Result;
 use apply::Receipt;
 use plan::{Mismatch, Plan, UNVERIFIED, text_diff};
 
+use super::document::End;
 use super::words::described;
 use super::{Done, Run};
 use crate::apply::Rehearsed;
@@ -17,21 +18,14 @@ impl Run<'_> {
     /// was accepted.
     pub(super) fn objection(&self, wrong: &[Mismatch]) -> Option<&'static str> {
         let is_accepted = self.arguments.wish.accepts(UNVERIFIED);
-        for mismatch in wrong {
-            let how = match (mismatch.is_unverified(), is_accepted) {
-                (true, true) => "Not verified, as accepted",
-                (true, false) => "Not verified",
-                (false, _) => "Not as planned",
-            };
-            self.say(&format!("{how}: {mismatch}"));
+        let (said, why) = judged(wrong, is_accepted);
+        match why {
+            Some(_) => self.say(&said),
+            // Who is asked next may want to read it again.
+            None if !said.is_empty() => self.present(&said),
+            None => {}
         }
-        if wrong.iter().any(|mismatch| !mismatch.is_unverified()) {
-            return Some("it is not as planned, see above");
-        }
-        let is_unknown = !wrong.is_empty() && !is_accepted;
-        is_unknown.then_some(
-            "what cannot be read cannot be verified, see above (--accept unverified takes it as said)",
-        )
+        why
     }
 
     pub(super) fn read_again(
@@ -43,7 +37,12 @@ impl Run<'_> {
         self.say("Reading everything again from the disks");
         let again = on_the_disks(self.arguments.root)?;
         let wrong = plan::verify(plan, again.installation()?, &again.files);
-        self.finish(plan, rehearsed, receipt, &wrong)?;
+        let end = End {
+            receipt,
+            wrong: &wrong,
+            ..End::of(rehearsed)
+        };
+        self.finish(plan, &rehearsed.set.id, &end)?;
         self.conclude(&again, &wrong, receipt)
     }
 
@@ -101,5 +100,59 @@ impl Run<'_> {
             ));
         }
         self.present(&text);
+    }
+}
+
+/// What is not as planned, in words, and why that stands in the way.
+fn judged(wrong: &[Mismatch], is_accepted: bool) -> (String, Option<&'static str>) {
+    let lines = wrong.iter().map(|mismatch| {
+        let how = match (mismatch.is_unverified(), is_accepted) {
+            (true, true) => "Not verified, as accepted",
+            (true, false) => "Not verified",
+            (false, _) => "Not as planned",
+        };
+        format!("{how}: {mismatch}")
+    });
+    let lines: Vec<String> = lines.collect();
+    let why = if wrong.iter().any(|mismatch| !mismatch.is_unverified()) {
+        Some("it is not as planned, see above")
+    } else if !wrong.is_empty() && !is_accepted {
+        Some(
+            "what cannot be read cannot be verified, see above (--accept unverified takes it as said)",
+        )
+    } else {
+        None
+    };
+    (lines.join("\n"), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Found;
+
+    use super::*;
+
+    fn words(wrong: &[Mismatch], is_accepted: bool) -> (String, bool) {
+        let (said, why) = judged(wrong, is_accepted);
+        (said, why.is_some())
+    }
+
+    #[test]
+    fn what_differs_stands_in_the_way_and_what_cannot_be_read_until_that_is_accepted() {
+        let mismatch = |found: Found| Mismatch {
+            place: "ESP A".to_owned(),
+            wanted: "an entry".to_owned(),
+            found,
+        };
+        let unread = mismatch(Found::NotVerified("it is not there".to_owned()));
+        let other = mismatch(Found::Other("none".to_owned()));
+        assert_eq!(words(&[], false), (String::new(), false));
+        let one = std::slice::from_ref(&unread);
+        let (said, stands) = words(one, false);
+        assert!(said.starts_with("Not verified: ESP A") && stands, "{said}");
+        let (said, stands) = words(one, true);
+        assert!(said.starts_with("Not verified, as accepted: ESP A") && !stands);
+        let (said, stands) = words(&[unread, other], true);
+        assert!(said.contains("\nNot as planned: ESP A") && stands, "{said}");
     }
 }
