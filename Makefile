@@ -86,13 +86,20 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
 	@mkdir -p $(OUT)
 	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) \
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) $(if $(LEVEL),--level $(LEVEL)) \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: usb
 usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB stick with any tool
 
 $(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER)
+	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+
+# To be downloaded. LEVEL=small makes the initramfs of a release.
+.PHONY: usb-zst
+usb-zst: $(OUT)/preflight.img.zst ## the stick compressed, out/preflight.img.zst
+
+$(OUT)/preflight.img.zst: $(OUT)/initramfs.img $(BUILDER)
 	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: iso

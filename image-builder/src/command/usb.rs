@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Let UEFI start this unified kernel image (see uki) instead of shim, GRUB and the boot menu
     #[arg(long, value_name = "FILE")]
     uki: Option<PathBuf>,
-    /// The file to write
+    /// The file to write; compressed where the name ends in .zst
     #[arg(short, long)]
     output: PathBuf,
     /// How to print what was built
@@ -48,7 +48,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn text(built: &Built, seconds: f64) -> String {
     let size = |bytes: u64| megabytes(usize::try_from(bytes).unwrap_or(usize::MAX));
-    let mut text = format!("{} MB, built in {seconds:.1} s\n", size(built.bytes));
+    let compressed = match built.written == built.bytes {
+        true => String::new(),
+        false => format!(" ({} MB compressed)", size(built.written)),
+    };
+    let mut text = format!(
+        "{} MB{compressed}, built in {seconds:.1} s\n",
+        size(built.bytes)
+    );
     for partition in &built.partitions {
         let size = size(partition.length);
         text.push_str(&format!(

@@ -46,9 +46,9 @@ pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<
         kernel.add_modules(folder)?;
     }
     progress(&format!("choosing modules of {}", kernel.release()));
-    let modules = Modules::close(&kernel, &recipe.modules()?)?;
+    let mut modules = Modules::close(&kernel, &recipe.modules()?)?;
     progress("collecting programs");
-    let image = Content::collect(recipe, &kernel, &modules)?;
+    let image = Content::collect(recipe, &kernel, &mut modules)?;
     if let Some(path) = &recipe.kernel_output {
         io::write(path, kernel.image()?)?;
     }
