@@ -91,7 +91,7 @@ tools-profile: | setup
 WITH ?= lvm,mdadm,btrfs,zfs?
 
 # What an image follows from besides files.
-RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
+RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) LEVEL=$(LEVEL) MICROCODE=$(MICROCODE) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
 $(OUT)/recipe: FORCE
 	@mkdir -p $(OUT); cmp -s $@ <<<'$(RECIPE)' || printf '%s\n' '$(RECIPE)' >$@
 
@@ -100,7 +100,7 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
 	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with "$(WITH)") \
+	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with "$(WITH)") $(if $(LEVEL),--level $(LEVEL)) \
 	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
@@ -108,6 +108,13 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
 usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB stick with any tool
 
 $(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
+	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+
+# To be downloaded. LEVEL=small makes the initramfs of a release.
+.PHONY: usb-zst
+usb-zst: $(OUT)/preflight.img.zst ## the stick compressed, out/preflight.img.zst
+
+$(OUT)/preflight.img.zst: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
 	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: iso

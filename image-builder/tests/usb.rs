@@ -91,6 +91,25 @@ fn two_builds_give_the_same_bytes_and_another_date_gives_another_stick() {
 }
 
 #[test]
+fn a_name_that_ends_in_zst_gets_the_same_image_compressed_to_the_same_bytes() {
+    let Some(packages) = packages() else { return };
+    let stick = Stick::build(&packages, 1_700_000_000);
+    let packed = |name: &str| {
+        let recipe = recipe(stick.folder.path(), &kernel(), 1_700_000_000);
+        let file = stick.folder.path().join(name);
+        let built = usb::build(&recipe, &packages, &file, &|_| {}).unwrap();
+        let bytes = fs::read(file).unwrap();
+        assert_eq!(built.written, bytes.len() as u64);
+        bytes
+    };
+    let first = packed("first.img.zst");
+    assert!(first == packed("second.img.zst"));
+    let plain = zstd::decode_all(first.as_slice()).unwrap();
+    assert!(plain == fs::read(&stick.image).unwrap());
+    assert!(first.len() < plain.len() / 2);
+}
+
+#[test]
 fn sgdisk_and_fsck_have_nothing_against_it() {
     let Some(packages) = packages() else { return };
     let stick = Stick::build(&packages, 1_700_000_000);

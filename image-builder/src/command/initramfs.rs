@@ -78,9 +78,11 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum LevelName {
-    /// For daily builds
+    /// Not at all
+    None,
+    /// zstd, for daily builds
     Fast,
-    /// For releases
+    /// xz, for releases: takes half a minute
     Small,
 }
 
@@ -133,6 +135,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     recipe.kernel_output = arguments.kernel_out;
     recipe.modified = source_date_epoch()?;
     recipe.level = match arguments.level {
+        LevelName::None => Level::None,
         LevelName::Fast => Level::Fast,
         LevelName::Small => Level::Small,
     };

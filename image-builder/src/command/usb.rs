@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Let UEFI start this unified kernel image (see uki) instead of shim, GRUB and the boot menu
     #[arg(long, value_name = "FILE")]
     uki: Option<PathBuf>,
-    /// The file to write
+    /// The file to write; compressed where the name ends in .zst
     #[arg(short, long)]
     output: PathBuf,
     /// How to print what was built
@@ -41,7 +41,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn text(built: &Built, start: Instant) -> String {
     let size = |bytes: u64| megabytes(usize::try_from(bytes).unwrap_or(usize::MAX));
-    let mut text = format!("{}\n", size_and_time(built.bytes, start));
+    let compressed = match built.written == built.bytes {
+        true => String::new(),
+        false => format!(", compressed {} MB", size(built.written)),
+    };
+    let mut text = format!("{}{compressed}\n", size_and_time(built.bytes, start));
     for partition in &built.partitions {
         let size = size(partition.length);
         text.push_str(&format!(

@@ -2,55 +2,48 @@ use std::io::{self, Write};
 
 use ::cpio::newc::{Builder, ModeFileType, trailer};
 
-use super::{Entry, Image, Node};
-
-/// How much time the compressor takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// For daily builds: well under a second.
-    #[default]
-    Fast,
-    /// For releases: some ten times longer, about a tenth smaller.
-    Small,
-}
-
-impl Level {
-    /// The zstd level. Both keep within the window that the kernel's decoder takes (128 MB).
-    fn zstd(self) -> i32 {
-        match self {
-            Self::Fast => 9,
-            Self::Small => 19,
-        }
-    }
-}
+use super::packer::{Packer, Payload};
+use super::{Entry, Image, Level, Node};
 
 /// What the kernel reads before it unpacks anything, and only from an archive in front that is not compressed
 /// (Documentation/arch/x86/microcode.rst).
 const EARLY: &str = "kernel";
 /// Archives end at a multiple of it, as those of cpio(1) do.
 const BLOCK: usize = 512;
+/// The folder of modules and their index files.
+const MODULES: &str = "lib/modules";
 
-/// Writes an image as a newc cpio archive (the kernel's buffer-format.rst), compressed with zstd. Microcode goes into
-/// an archive of its own in front.
+/// Writes an image as newc cpio archives (the kernel's buffer-format.rst), compressed as `level` says: one, or at
+/// [`Level::Small`] one of programs and one of modules. Microcode goes into an archive of its own in front.
 ///
 /// The bytes depend on the image, the level and `modified` (seconds since 1970) alone: inode numbers
-/// count the entries, the owner is root, and one thread compresses.
+/// count the entries, and the owner is root.
 pub fn write_archive(
     image: &Image,
     level: Level,
     modified: u32,
-    output: impl Write,
+    mut output: impl Write,
 ) -> io::Result<()> {
-    let mut output = output;
     output.write_all(&early_archive(image, modified)?)?;
-    let mut encoder = zstd::Encoder::new(output, level.zstd())?;
-    encoder.include_checksum(true)?;
-    let late = image.iter().filter(|(path, _)| !is_early(path));
-    for ((path, entry), inode) in late.zip(1..) {
-        write_entry(path, entry, inode, modified, &mut encoder)?;
+    let parts: &[_] = match level {
+        Level::Small => &[
+            (Payload::Programs, Some(false)),
+            (Payload::Modules, Some(true)),
+        ],
+        Level::None | Level::Fast => &[(Payload::Programs, None)],
+    };
+    for (payload, modules) in parts {
+        let mut packer = Packer::new(level, *payload, &mut output)?;
+        let late = image.iter().filter(|(path, _)| !is_early(path));
+        for ((path, entry), inode) in late.zip(1..) {
+            if modules.is_none_or(|modules| modules == path.starts_with(MODULES)) {
+                write_entry(path, entry, inode, modified, &mut packer)?;
+            }
+        }
+        trailer(&mut packer)?;
+        packer.finish()?;
     }
-    trailer(&mut encoder)?;
-    encoder.finish()?.flush()
+    output.flush()
 }
 
 fn is_early(path: &str) -> bool {

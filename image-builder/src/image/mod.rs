@@ -4,9 +4,12 @@ mod cpio;
 mod entries;
 mod manifest;
 mod origins;
+mod packer;
 
-pub use cpio::{Level, write_archive};
+pub use cpio::write_archive;
 pub use entries::{Conflict, Entry, Image, Node};
 pub(crate) use manifest::FileLine;
 pub use manifest::{KernelLine, ModuleLine, Size, manifest, sizes};
 pub use origins::Origins;
+pub use packer::Level;
+pub(crate) use packer::zstd_on_all_processors;

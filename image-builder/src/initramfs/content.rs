@@ -1,13 +1,10 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-
-use flate2::{Compression, GzBuilder};
 
 use super::{BuildError, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::image::{Image, Node, Origins};
-use crate::io::{Context, read};
+use crate::io::read;
 use crate::licenses::{CHANGELOGS, Package, packages};
 use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
@@ -47,7 +44,7 @@ impl Content {
     pub(super) fn collect(
         recipe: &Recipe,
         kernel: &Kernel,
-        modules: &Modules,
+        modules: &mut Modules,
     ) -> Result<Image, BuildError> {
         let mut content = Self {
             image: Image::default(),
@@ -89,11 +86,11 @@ impl Content {
         Ok(self.image.add_program("init", program, "preflight")?)
     }
 
-    fn add_modules(&mut self, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
+    fn add_modules(&mut self, kernel: &Kernel, modules: &mut Modules) -> Result<(), BuildError> {
         let folder = format!("lib/modules/{}", kernel.release());
         let mut packages = ModulePackages::default();
         let mut in_system = BTreeMap::new();
-        for (name, module) in modules.iter() {
+        for (name, module, content) in modules.take_contents() {
             let path = format!("{folder}/{}", module.path);
             if let Some(license) = &module.info.license {
                 self.origins.license(&path, license);
@@ -107,8 +104,7 @@ impl Content {
                 in_system.insert(path.clone(), format!("/{place}"));
             }
             let reason = format!("modules: {}", module.group);
-            self.image
-                .add_file(&path, module.content.clone(), &reason)?;
+            self.image.add_file(&path, content, &reason)?;
         }
         for (name, text) in index_files(kernel, modules)? {
             let path = format!("{folder}/{name}");
@@ -145,13 +141,8 @@ impl Content {
     }
 
     fn add_device_names(&mut self, path: &Path) -> Result<(), BuildError> {
-        let mut encoder = GzBuilder::new()
-            .mtime(0)
-            .write(Vec::new(), Compression::best());
-        encoder.write_all(&read(path)?).at("compress", path)?;
-        let compressed = encoder.finish().at("compress", path)?;
-        let place = "usr/share/preflight/pci.ids.gz";
-        self.image.add_file(place, compressed, "device names")?;
+        let place = "usr/share/preflight/pci.ids";
+        self.image.add_file(place, read(path)?, "device names")?;
         let origin = path.to_string_lossy().into_owned();
         let files = BTreeMap::from([(place.to_owned(), origin)]);
         self.add_packages_of(&SystemRoot::new(Path::new("/")), &files)

@@ -62,9 +62,9 @@ pub fn build_for(
     progress: &dyn Fn(&str),
 ) -> Result<Built, BuildError> {
     progress(&format!("choosing modules of {}", kernel.release()));
-    let modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
+    let mut modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
     progress("collecting programs");
-    let image = Content::collect(recipe, kernel, &modules)?;
+    let image = Content::collect(recipe, kernel, &mut modules)?;
     if let Some(path) = &recipe.kernel_output {
         io::write(path, kernel.image()?)?;
     }

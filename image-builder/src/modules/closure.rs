@@ -9,7 +9,7 @@ use super::{Kernel, KernelError, ModInfo, ModuleList, ModuleName};
 pub struct Carried {
     /// Path of the file in the release's module folder, without a compression's ending.
     pub path: String,
-    /// The uncompressed file.
+    /// The uncompressed file; empty once it is handed over.
     pub content: Vec<u8>,
     /// What it says about itself.
     pub info: ModInfo,
@@ -125,6 +125,14 @@ impl Modules {
     /// All of them, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ModuleName, &Carried)> {
         self.carried.iter()
+    }
+
+    /// All of them with their files, which are handed over: copies of them would take as long as reading them.
+    pub fn take_contents(&mut self) -> impl Iterator<Item = (&ModuleName, &Carried, Vec<u8>)> {
+        self.carried.iter_mut().map(|(name, module)| {
+            let content = std::mem::take(&mut module.content);
+            (name, &*module, content)
+        })
     }
 
     /// One of them.

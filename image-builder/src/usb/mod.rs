@@ -4,7 +4,7 @@
 mod error;
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ pub use error::UsbError;
 use crate::fat::{self, Kind, NewFile, Volume};
 use crate::gpt::{self, Guid, Partition};
 use crate::grub::{BOOT_CODE, Packages};
+use crate::image::zstd_on_all_processors;
 use crate::io::{self, Context};
 use crate::medium::{BuiltFile, Content, DATA_LENGTH, MediumError, Recipe};
 
@@ -32,6 +33,8 @@ pub struct Built {
     pub schema: &'static str,
     /// Bytes of the image.
     pub bytes: u64,
+    /// Bytes of the file: fewer where it is compressed.
+    pub written: u64,
     /// Its partitions, in their order.
     pub partitions: Vec<BuiltPartition>,
     /// The files on the EFI system partition.
@@ -97,8 +100,8 @@ impl Layout {
     }
 }
 
-/// Builds the image of a recipe into a file, which appears only when it is whole. `progress` hears what is
-/// being done. The bytes depend on the recipe and the packages alone.
+/// Builds the image of a recipe into a file, which appears only when it is whole; compressed with zstd where its
+/// name ends in `.zst`. `progress` hears what is being done. The bytes depend on the recipe and the packages alone.
 pub fn build(
     recipe: &Recipe,
     packages: &Packages,
@@ -128,9 +131,8 @@ pub fn build(
     let esp =
         fat::file_system(&esp, layout.esp_length, &content.files).map_err(MediumError::Fat)?;
     let data = content.data(recipe.modified)?;
-    progress("writing the image");
     let id = Guid::derived(&content.digest, "disk");
-    io::put_in_place(output, |file| {
+    let lay_out = |file: &mut File| {
         file.set_len(layout.end).at("size", output)?;
         gpt::write(file, id, &partitions).map_err(UsbError::Table)?;
         let (boot_code, core) = (bios.boot_code.as_slice(), bios.core.as_slice());
@@ -145,13 +147,36 @@ pub fn build(
             write_sparse(file, start, bytes).at("write", output)?;
         }
         Ok::<_, UsbError>(())
-    })?;
+    };
+    progress("writing the image");
+    let written = if output.extension().is_some_and(|end| end == "zst") {
+        let mut image = tempfile::tempfile().at("make a temporary file for", output)?;
+        lay_out(&mut image)?;
+        progress("compressing the image");
+        io::put_in_place(output, |file| {
+            compress(&mut image, layout.end, file).at("write", output)
+        })?
+    } else {
+        io::put_in_place(output, lay_out)?
+    };
     Ok(Built {
         schema: "preflight.usb/1",
         bytes: layout.end,
+        written,
         partitions: partitions.iter().map(BuiltPartition::of).collect(),
         files: content.files.iter().map(BuiltFile::of).collect(),
     })
+}
+
+/// The strongest that every zstd unpacks without being told of its window.
+const ZSTD: i32 = 19;
+
+fn compress(image: &mut File, length: u64, output: &mut File) -> std::io::Result<()> {
+    image.rewind()?;
+    let mut encoder = zstd_on_all_processors(BufWriter::new(output), ZSTD)?;
+    encoder.set_pledged_src_size(Some(length))?;
+    std::io::copy(image, &mut encoder)?;
+    encoder.finish()?.flush()
 }
 
 /// Holes stay holes: most of a new file system is empty.

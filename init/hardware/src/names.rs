@@ -16,7 +16,7 @@ const LIMIT: u64 = 16 << 20;
 
 /// Where the list is: in our own image, and where distributions put it.
 const PLACES: &[&str] = &[
-    "/usr/share/preflight/pci.ids.gz",
+    "/usr/share/preflight/pci.ids",
     "/usr/share/misc/pci.ids",
     "/usr/share/misc/pci.ids.gz",
     "/usr/share/hwdata/pci.ids",

@@ -62,6 +62,31 @@ fn sample() -> Vec<u8> {
 }
 
 #[test]
+fn an_image_of_every_level_holds_the_same_files() {
+    let module = "lib/modules/6.1.0-test/kernel/fs/ext4/ext4.ko";
+    let mut image = Image::default();
+    image.add_program("init", vec![0xe8; 5000], "test").unwrap();
+    let content = elf_module(&["license=GPL v2", "depends="]);
+    image.add_file(module, content, "test").unwrap();
+    let of_level = |level| {
+        let mut bytes = Vec::new();
+        write_archive(&image, level, 0, &mut bytes).unwrap();
+        let mut files = BTreeMap::new();
+        let mut take = |entry: Entry, bytes| {
+            if entry.is_file() {
+                files.insert(entry.name, bytes);
+            }
+        };
+        walk(&bytes, &mut Unpacking::default(), &is_read, &mut take);
+        (parsed(&bytes).segments.len(), files)
+    };
+    let (segments, plain) = of_level(Level::None);
+    assert_eq!((segments, plain.len()), (1, 2));
+    assert!(of_level(Level::Fast) == (1, plain.clone()));
+    assert!(of_level(Level::Small) == (2, plain));
+}
+
+#[test]
 fn segments_are_told_apart_with_their_places_and_lengths() {
     let bytes = sample();
     let initramfs = parsed(&bytes);
