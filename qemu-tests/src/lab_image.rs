@@ -62,7 +62,9 @@ impl Sources {
         }
         let kernel = apt::cached_tree(&cache, &kernel.from_debian([ZFS_SUITE]))?;
         let opened = Kernel::open(Tree::open(&kernel)?, None)?;
-        let mut packages = packages.from_debian([ZFS_SUITE]).with_component(Some("contrib"));
+        let mut packages = packages
+            .from_debian([ZFS_SUITE])
+            .with_component(Some("contrib"));
         packages.packages.push(ZFS_PACKAGE.to_owned());
         Ok(Self {
             system: apt::cached_tree(&cache, &packages)?,
