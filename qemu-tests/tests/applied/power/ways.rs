@@ -1,14 +1,24 @@
 //! What becomes of a state: it starts, it is taken back, and the change is made again.
 
 use qemu_tests::golden::Golden;
+use qemu_tests::power_cut::Bounds;
 use qemu_tests::storage_guest::Inventory;
 
-use super::{Class, Cuts, Recorded};
+use super::{Class, Cuts, Look, Recorded};
 use crate::lab::Lab;
 use crate::round_trip::{A_CHANGE, asked, is_the_same};
 
 /// States that are looked at in `make soak`.
-const STATES: usize = 320;
+const STATES: Look = Look {
+    states: 320,
+    bounds: Bounds {
+        every_subset: 5,
+        of_a_kind: 8,
+        drawn: 16,
+        atomic: 4096,
+    },
+    thorough: true,
+};
 
 /// What is not the same bytes when a change is made again: times are in them, and names of receipts.
 const OF_ITS_TIME: [&str; 4] = [
@@ -78,7 +88,7 @@ fn every_state_is_old_or_new(golden: Golden) {
     assert_eq!(asked(&mut shell, &command, A_CHANGE).status, 0);
     shell.power_off().unwrap();
     let cuts = recorded.cuts(&lab);
-    let classes = cuts.judge(&lab, STATES, true);
+    let classes = cuts.judge(&lab, STATES);
     assert!(classes.len() >= 3);
     let before = lab.inventory("cut-before", &lab.installed.disks);
     let after = lab.inventory("cut-after", &cuts.complete(&lab));
