@@ -90,7 +90,7 @@ fn every_state_is_old_or_new(golden: Golden) {
     let cuts = recorded.cuts(&lab);
     let classes = cuts.judge(&lab, STATES);
     assert!(classes.len() >= 3);
-    let before = lab.inventory("cut-before", &lab.installed.disks);
+    let before = lab.inventory_as_installed();
     let after = lab.inventory("cut-after", &cuts.complete(&lab));
     for class in &classes {
         class.goes_every_way(&lab, &cuts, &before, &after);
