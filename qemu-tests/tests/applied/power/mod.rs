@@ -52,6 +52,7 @@ pub struct Class<'a> {
     /// Of each selector whether it is old or new, by a letter, and how far the change has come.
     name: String,
     first: CrashState<'a>,
+    progress: Progress,
     /// Whether the new system starts; not known where that is another thing on each ESP.
     starts_new: Option<bool>,
     states: usize,
@@ -128,6 +129,7 @@ impl Cuts {
             let class = classes.entry(name.clone()).or_insert_with(|| Class {
                 name,
                 first: state.clone(),
+                progress: recovered.progress,
                 starts_new: match (letters.contains('o'), letters.contains('n')) {
                     (true, true) => None,
                     (_, new) => Some(new),
@@ -247,7 +249,7 @@ fn torn(states: &[CrashState<'_>], recovered: &[Result<Recovered, String>]) -> V
         for name in names {
             let [is, was, will] = [recovered, old, new].map(|state| state.files.get(name));
             let fits = match recovered.progress {
-                Progress::Nothing => is == was,
+                Progress::Nothing | Progress::Copied => is == was,
                 Progress::Begun => is == was || is == will,
                 Progress::Done => is == will,
             };

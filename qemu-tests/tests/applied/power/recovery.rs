@@ -20,8 +20,10 @@ const RECOVERED: &str = "recovered: all";
 /// How far a change has come, by what it keeps of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
-    /// Neither a journal nor a receipt.
+    /// It has nothing of its own on the disks.
     Nothing,
+    /// A folder with neither a journal nor a receipt.
+    Copied,
     /// A journal: it is not ended.
     Begun,
     /// A receipt.
@@ -46,6 +48,7 @@ const RESOLVE: &str = "resolve() { cp \"$1\" /menu; \
 
 /// What is listed of a root, and that it can be written to.
 const LIST: &str = "echo x >preflight-probe; sync; rm preflight-probe; \
+    find var/lib/preflight -mindepth 1 -maxdepth 1 -type d 2>/dev/null | sed 's#.*#progress folder#'; \
     find var/lib/preflight -maxdepth 2 -name '*.json' 2>/dev/null | sed 's#.*/#progress #'; \
     find etc usr/share/kvm var/lib/pve-cluster -type f ! -name '*.dpkg-tmp' 2>/dev/null | xargs md5sum \
     | sed 's/^\\([0-9a-f]*\\) *\\(.*\\)/file \\2 \\1/'";
@@ -165,14 +168,12 @@ fn parsed(text: &str) -> Result<Recovered, String> {
     if !complaints.is_empty() {
         return Err(complaints.join("\n"));
     }
-    let has = |name: &str| {
-        text.lines()
-            .any(|line| line == format!("progress {name}.json"))
-    };
-    let progress = match (has("journal"), has("receipt")) {
-        (false, false) => Progress::Nothing,
-        (true, _) => Progress::Begun,
-        (false, true) => Progress::Done,
+    let has = |name: &str| text.lines().any(|line| line == format!("progress {name}"));
+    let progress = match ["folder", "journal.json", "receipt.json"].map(has) {
+        [_, true, _] => Progress::Begun,
+        [_, false, true] => Progress::Done,
+        [true, false, false] => Progress::Copied,
+        [false, false, false] => Progress::Nothing,
     };
     let files = text.lines().filter_map(|line| {
         let (name, digest) = line.strip_prefix("file ")?.rsplit_once(' ')?;
