@@ -1,6 +1,7 @@
 //! The power goes while a change is written: what every boot loader then reads, what a kernel recovers, and what
 //! becomes of it.
 
+mod again;
 mod loader;
 mod recovery;
 mod ways;

@@ -57,6 +57,16 @@ const LIST: &str = "echo x >preflight-probe; sync; rm preflight-probe; \
 const COMPLAINTS: &str = "dmesg | grep -i -e 'ext4-fs.*\\(error\\|warn\\)' -e 'btrfs.*\\(error\\|critical\\|corrupt\\)' -e 'fat-fs.*error' \
      -e 'i/o error' | sed 's/^/complaint /'; dmesg -c >/dev/null";
 
+/// Leaves a system where its recovery stops: the next state has the same names and UUIDs.
+fn leave(golden: Golden, root: &str) -> String {
+    let named = match golden {
+        Golden::BtrfsMirror => "btrfs device scan --forget".to_owned(),
+        Golden::ZfsSystemdBoot => "zpool export -f rpool".to_owned(),
+        _ => format!("lvm lvchange -qq -an {CONFIG} --devices {root} pve/root"),
+    };
+    format!("leave() {{ set +e; cd /; umount /esp; umount /m; {named}; }}")
+}
+
 /// Mounts the root on these disks at /m, and lists it; then the ESPs. All of a file system is checked where it is
 /// `thorough`.
 fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
@@ -83,9 +93,9 @@ fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
             let from = from.collect::<Vec<_>>().join(" ");
             let esps = disks.iter().enumerate().map(|(number, disk)| {
                 format!(
-                    "; mount -t vfat {disk}2 /m/boot/efi; cd /m/boot/efi; for entry in loader/loader.conf \
+                    "; mount -t vfat {disk}2 /esp; cd /esp; for entry in loader/loader.conf \
                      loader/entries/*.conf; do [ ! -s $entry ] || resolve $entry; done | sed 's/^file /file esp{number}:/'; \
-                     cd /; umount /m/boot/efi"
+                     cd /; umount /esp"
                 )
             });
             let esps: String = esps.collect();
@@ -101,7 +111,10 @@ fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
             check("e2fsck -fn /dev/mapper/pve-root")
         ),
     };
-    format!("{RESOLVE}; mkdir -p /m; {system}; {COMPLAINTS}")
+    let leave = leave(golden, first);
+    format!(
+        "{RESOLVE}; {leave}; mkdir -p /m /esp; trap leave EXIT; {system}; trap - EXIT; {COMPLAINTS}"
+    )
 }
 
 impl Lab {

@@ -6,6 +6,7 @@ use qemu_tests::golden::Golden;
 use qemu_tests::power_cut::Bounds;
 use qemu_tests::storage_guest::Inventory;
 
+use super::again::{ended, made_again};
 use super::recovery::Progress;
 use super::{Class, Cuts, Look, Recorded};
 use crate::lab::Lab;
@@ -23,49 +24,8 @@ const STATES: Look = Look {
     thorough: true,
 };
 
-/// What is not the same bytes when a change is made again: times are in them, and names of receipts.
-const OF_ITS_TIME: [&str; 3] = [
-    "/initrd.img-",
-    "/var/lib/initramfs-tools/",
-    "/var/lib/pve-cluster/config.db",
-];
-
 /// What an undo says of a change of which nothing is in use.
 const NOT_SWITCHED: &str = "nothing of it had been switched, and what was staged is removed";
-
-/// The change as it is described: which files, with which modes and owners, and the bytes where they are not of
-/// their time.
-fn described(inventory: &Inventory) -> Inventory {
-    let mut described = inventory.clone();
-    described
-        .files
-        .retain(|name, _| !name.contains("/var/lib/preflight"));
-    for (name, what) in &mut described.files {
-        let of_its_time = OF_ITS_TIME.iter().any(|part| name.contains(part));
-        let words: Vec<&str> = what.split(' ').collect();
-        if let [kind, mode, owner, length, _, digest] = words.as_slice() {
-            *what = match of_its_time {
-                true => format!("{kind} {mode} {owner}"),
-                false => format!("{kind} {mode} {owner} {length} {digest}"),
-            };
-        }
-    }
-    described
-}
-
-/// The same change, whenever it was ended: of the receipt alone the time of its file is another.
-fn ended(inventory: &Inventory) -> Inventory {
-    let mut ended = inventory.clone();
-    for (name, what) in &mut ended.files {
-        let words: Vec<&str> = what.split(' ').collect();
-        if let (true, [kind, mode, owner, length, _, digest]) =
-            (name.ends_with("/receipt.json"), words.as_slice())
-        {
-            *what = format!("{kind} {mode} {owner} {length} {digest}");
-        }
-    }
-    ended
-}
 
 impl Class<'_> {
     /// It starts by its own firmware, it is taken back, and the change is made again.
@@ -106,7 +66,7 @@ impl Class<'_> {
         match was_there {
             // It was only ended, if at all: it is the same change.
             true => is_the_same(&ended(after), &ended(&again)),
-            false => is_the_same(&described(after), &described(&again)),
+            false => is_the_same(&made_again(after), &made_again(&again)),
         }
     }
 }
