@@ -199,6 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::inspect::{Content, recognize};
 
     /// The smallest of stubs: one section of code and room in the headers.
     fn stub() -> Vec<u8> {
@@ -215,6 +216,8 @@ mod tests {
             (FILE_ALIGNMENT, 0x200),
             (IMAGE_LENGTH, 0x2000),
             (HEADERS_LENGTH, 0x400),
+            // For UEFI applications.
+            (68, 10),
             (108, 16),
         ] {
             put(optional + at, &value.to_le_bytes());
@@ -283,7 +286,49 @@ mod tests {
         assert!(with_sections(b"MZ", &[]).is_err());
     }
 
+    #[test]
+    fn what_is_put_together_is_seen_again() {
+        let cmdline = Section {
+            name: ".cmdline",
+            bytes: b"quiet\0",
+        };
+        let linux = Section {
+            name: ".linux",
+            bytes: b"no kernel",
+        };
+        let made = with_sections(&stub(), &[cmdline, linux]).unwrap();
+        let Some(Content::EfiProgram(program)) = recognize(&made) else {
+            panic!("it is a program for UEFI");
+        };
+        let unified = program.unified.unwrap();
+        assert_eq!(unified.command_line.as_deref(), Some("quiet"));
+        assert_eq!(
+            (unified.kernel, unified.initramfs, unified.system),
+            (None, None, None)
+        );
+    }
+
     proptest! {
+        #[test]
+        fn a_damaged_unified_image_is_shown_or_refused(
+            damage in proptest::collection::vec((0_usize..0x1000, any::<u8>()), 0..30),
+        ) {
+            let section = |name, bytes| Section { name, bytes };
+            let sections = [
+                section(".sbat", b"sbat,1,SBAT Version\n".as_slice()),
+                section(".osrel", b"NAME=x\n"),
+                section(".linux", &[1; 700]),
+                section(".initrd", b"070701"),
+            ];
+            let mut made = with_sections(&stub(), &sections).unwrap();
+            for (at, byte) in damage {
+                if let Some(place) = made.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            let _ = recognize(&made);
+        }
+
         #[test]
         fn a_damaged_stub_is_refused_or_taken_and_never_ends_the_program(
             damage in proptest::collection::vec((0_usize..0x600, any::<u8>()), 0..20),

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::iter::repeat_n;
 
 use super::choice::Bounds;
 use super::replay::Replay;
@@ -10,46 +9,40 @@ use super::states::{CrashState, States};
 pub struct Sample<'a> {
     /// In the order of the recording, each once.
     pub states: Vec<CrashState<'a>>,
-    /// How many there were to choose from.
+    /// How many different ones there were to choose from.
     pub of: usize,
 }
 
 impl Replay {
-    /// At most `most` states, such that every stretch between two flushes gets as many of them as any other, as far
-    /// as it has so many; the first and the last of all are among them. States with the same bytes count as one.
+    /// At most `most` states, and so many where there are so many: such that every stretch between two flushes gets as
+    /// many of them as any other, as far as it has so many; the state before the first write and the complete one are
+    /// among them. States with the same bytes and marks count as one, and are chosen as one.
     pub fn sample(&self, bounds: Bounds, most: usize) -> Sample<'_> {
-        let epochs = epochs(States::new(self, bounds));
+        let (epochs, states): (Vec<usize>, Vec<CrashState<'_>>) =
+            distinct(self, bounds).into_iter().unzip();
+        let chosen = of_epochs(&epochs, most);
+        let numbered = states.into_iter().enumerate();
+        let taken = numbered.filter(|(number, _)| chosen.binary_search(number).is_ok());
         Sample {
-            states: taken(States::new(self, bounds), &of_epochs(&epochs, most)),
+            states: taken.map(|(_, state)| state).collect(),
             of: epochs.len(),
         }
     }
 }
 
-/// The stretch of each state, whatever its bytes.
-fn epochs(mut states: States<'_>) -> Vec<usize> {
-    let mut epochs = Vec::new();
-    for epoch in 0.. {
-        if !states.advance() {
-            break;
-        }
-        epochs.extend(repeat_n(epoch, states.queue.len()));
-        states.queue.clear();
-    }
-    epochs
-}
-
-/// The states with these numbers.
-fn taken<'a>(mut states: States<'a>, numbers: &[usize]) -> Vec<CrashState<'a>> {
-    let (mut number, mut found) = (0, Vec::new());
+/// Each state once, with the number of its stretch. The complete one stands at the end, wherever it comes up first.
+fn distinct(replay: &Replay, bounds: Bounds) -> Vec<(usize, CrashState<'_>)> {
+    let complete = replay.complete();
+    let mut states = States::new(replay, bounds);
+    states.pass_over(&complete);
+    let (mut epoch, mut found) = (0, Vec::new());
     while states.advance() {
         while let Some(picks) = states.queue.pop_front() {
-            if numbers.binary_search(&number).is_ok() {
-                found.extend(states.unseen(picks));
-            }
-            number += 1;
+            found.extend(states.unseen(picks).map(|state| (epoch, state)));
         }
+        epoch += 1;
     }
+    found.push((epoch, complete));
     found
 }
 
@@ -90,9 +83,12 @@ fn of_epochs(epochs: &[usize], most: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::power_cut::states::tests::{event, made};
 
     #[test]
     fn a_long_stretch_gets_no_more_than_the_others() {
@@ -125,6 +121,27 @@ mod tests {
             prop_assert_eq!(chosen.len(), most.min(epochs.len()));
             prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert!(chosen.contains(&0) && chosen.contains(&(epochs.len() - 1)));
+        }
+
+        #[test]
+        fn a_sample_is_of_different_states_from_the_first_to_the_complete_one(
+            mut events in proptest::collection::vec(event(), 0..14), most in 2..40_usize,
+        ) {
+            // Two values only: many states have the same bytes.
+            for (number, (_, _, bytes)) in (0..).zip(&mut events) {
+                bytes.fill(number % 2 + 1);
+            }
+            let made = made(&events);
+            let states: Vec<u128> = made.replay.states(Bounds::default()).map(|it| it.fingerprint()).collect();
+            let sample = made.replay.sample(Bounds::default(), most);
+            prop_assert_eq!(sample.of, states.len());
+            let prints: Vec<u128> = sample.states.iter().map(CrashState::fingerprint).collect();
+            prop_assert_eq!(prints.len(), most.min(states.len()));
+            let different: BTreeSet<&u128> = prints.iter().collect();
+            prop_assert_eq!(different.len(), prints.len());
+            let complete = made.replay.complete().fingerprint();
+            prop_assert_eq!(prints.last(), Some(&complete));
+            prop_assert!(states.first() == prints.first() || states.first() == Some(&complete));
         }
     }
 }

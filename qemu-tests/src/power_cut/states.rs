@@ -142,6 +142,11 @@ impl<'a> States<'a> {
         is_new.then_some(state)
     }
 
+    /// Holds a state for one that has been.
+    pub(super) fn pass_over(&mut self, state: &CrashState<'_>) {
+        self.seen.insert((state.print, state.marks));
+    }
+
     fn state(&self, picks: Vec<Pick>) -> CrashState<'a> {
         let mut over: HashMap<u64, u128> = HashMap::new();
         let mut print = self.print;
@@ -187,7 +192,7 @@ impl<'a> Iterator for States<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::{BTreeSet, HashMap};
 
     use proptest::prelude::*;
@@ -201,14 +206,14 @@ mod tests {
 
     /// What happens to a disk of [`SECTORS`] sectors of zeros: sector, flags, and the byte that each
     /// sector of it is filled with.
-    type Event = (u64, u64, Vec<u8>);
+    pub type Event = (u64, u64, Vec<u8>);
 
-    struct Made {
-        replay: Replay,
+    pub struct Made {
+        pub replay: Replay,
         folder: TempDir,
     }
 
-    fn made(events: &[Event]) -> Made {
+    pub fn made(events: &[Event]) -> Made {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("base");
         std::fs::write(&image, vec![0; SECTORS * made::SECTOR]).unwrap();
@@ -322,7 +327,7 @@ mod tests {
         assert_eq!(made.replay.complete().marks(), ["done"]);
     }
 
-    fn event() -> impl Strategy<Value = Event> {
+    pub fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
             1 => Just(flush()),
             4 => (0..6_u64, prop_oneof![4 => Just(0), 1 => Just(flag::FUA)], 1..3_usize)

@@ -11,7 +11,7 @@ use qemu_tests::{Boot, Images, Machine, Said, Stick, StickShell, image_with_zfs}
 use crate::host::Host;
 use crate::lab::{CARD, Lab};
 use crate::planned::{Planned, planned};
-use crate::power::Recorded;
+use crate::power::{FEW, Look, Recorded};
 
 /// On the reference machine, some ten times what is seen there.
 const A_ROM: Duration = Duration::from_secs(120);
@@ -21,7 +21,11 @@ pub const A_CHANGE: Duration = Duration::from_secs(1200);
 const MEMORY: u32 = 3072;
 
 /// So many power cuts are looked at in every run: as many as one guest recovers.
-const CRASH_STATES: usize = 32;
+const CRASH_STATES: Look = Look {
+    states: 32,
+    bounds: FEW,
+    thorough: false,
+};
 
 /// What a start and an end of the system write by themselves.
 const WRITTEN_BY_A_START: [&str; 7] = [
@@ -235,7 +239,7 @@ fn lvm_and_ext4_give_a_card_with_its_rom_to_a_guest_and_take_it_back_and_power_c
     let recorded = Recorded::of(&lab);
     let files = apply(&lab, recorded.machine(&lab), true);
     let cuts = recorded.cuts(&lab);
-    assert!(cuts.judge(&lab, CRASH_STATES, false).len() >= 3);
+    assert!(cuts.judge(&lab, CRASH_STATES).len() >= 3);
     goes_on(&lab, &cuts.complete(&lab), &files, true, false);
 }
 

@@ -86,7 +86,7 @@ fn write(draft: &mut Draft) {
 }
 
 /// Where sysfsutils writes the attribute it says the same: a driver that has virtual functions takes no other number
-/// (Linux, drivers/pci/pci-sysfs.c and iov.c, sriov_numvfs_store), so whichever came second would fail.
+/// (Linux, drivers/pci/iov.c, sriov_numvfs_store), so whichever came second would fail.
 fn by_sysfsutils(draft: &mut Draft, function: &Function, count: &str) {
     if !draft.is_read("/etc/sysfs.") {
         return;

@@ -162,7 +162,7 @@ fn missing_text(place: &DataPlace) -> String {
         }
         DataPlace::BootedStick(uuid) => format!(
             "the stick that was booted (PARTUUID {uuid}) is not there as a USB disk with a FAT file system labelled \
-             PREFLIGHT; no other one is written to unless it is named with preflight.data=PARTUUID=..."
+             PREFLIGHT; no other one is written to (preflight.data=PARTUUID=... names one)"
         ),
         DataPlace::PartUuid(uuid) => format!("no partition has the PARTUUID {uuid}"),
     }

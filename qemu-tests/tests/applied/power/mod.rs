@@ -1,6 +1,7 @@
 //! The power goes while a change is written: what every boot loader then reads, what a kernel recovers, and what
 //! becomes of it.
 
+mod again;
 mod loader;
 mod recovery;
 mod ways;
@@ -17,8 +18,19 @@ use crate::lab::Lab;
 use loader::{Loader, View};
 use recovery::{DISKS, Progress, Recovered};
 
-/// How many of the states between two flushes there are to choose from.
-const BOUNDS: Bounds = Bounds {
+/// How closely a recorded change is looked at.
+#[derive(Clone, Copy)]
+pub struct Look {
+    /// So many states.
+    pub states: usize,
+    /// How many of the states between two flushes there are to choose from.
+    pub bounds: Bounds,
+    /// All of every file system is checked, too.
+    pub thorough: bool,
+}
+
+/// Few of the states between two flushes.
+pub const FEW: Bounds = Bounds {
     every_subset: 3,
     of_a_kind: 4,
     drawn: 4,
@@ -41,6 +53,7 @@ pub struct Class<'a> {
     /// Of each selector whether it is old or new, by a letter, and how far the change has come.
     name: String,
     first: CrashState<'a>,
+    progress: Progress,
     /// Whether the new system starts; not known where that is another thing on each ESP.
     starts_new: Option<bool>,
     states: usize,
@@ -86,16 +99,11 @@ impl Cuts {
         self.disks(lab, "applied", &self.replay.complete())
     }
 
-    /// Looks at so many states, a few less where some have the same bytes: each loader reads what is wholly old or wholly new, as far as one selector reaches;
-    /// a kernel recovers every file system, and each file in it is old or new. All of every file system is checked too
-    /// where it is `thorough`. Gives their classes.
-    pub fn judge(&self, lab: &Lab, most: usize, thorough: bool) -> Vec<Class<'_>> {
-        let Sample { states, of: total } = self.replay.sample(BOUNDS, most);
-        assert!(
-            states.len() >= most * 15 / 16,
-            "{} of {total}",
-            states.len()
-        );
+    /// Looks at different states: each loader reads what is wholly old or wholly new, as far as one selector reaches; a
+    /// kernel recovers every file system, and each file in it is old or new. Gives their classes.
+    pub fn judge(&self, lab: &Lab, look: Look) -> Vec<Class<'_>> {
+        let Sample { states, of: total } = self.replay.sample(look.bounds, look.states);
+        assert_eq!(states.len(), look.states, "there are only {total} states");
         let views = self.views(lab, &states);
         let (old, new) = (&views[0], &views[views.len() - 1]);
         let letters: Vec<_> = views.iter().map(|view| letters(view, old, new)).collect();
@@ -104,7 +112,7 @@ impl Cuts {
             let wrong = letters.as_ref().err();
             complaints.extend(wrong.map(|why| format!("{state}: a loader reads {why}")));
         }
-        let recovered = self.recovered(lab, &states, thorough);
+        let recovered = self.recovered(lab, &states, look.thorough);
         complaints.extend(torn(&states, &recovered));
         assert!(
             complaints.is_empty(),
@@ -122,6 +130,7 @@ impl Cuts {
             let class = classes.entry(name.clone()).or_insert_with(|| Class {
                 name,
                 first: state.clone(),
+                progress: recovered.progress,
                 starts_new: match (letters.contains('o'), letters.contains('n')) {
                     (true, true) => None,
                     (_, new) => Some(new),
@@ -241,7 +250,7 @@ fn torn(states: &[CrashState<'_>], recovered: &[Result<Recovered, String>]) -> V
         for name in names {
             let [is, was, will] = [recovered, old, new].map(|state| state.files.get(name));
             let fits = match recovered.progress {
-                Progress::Nothing => is == was,
+                Progress::Nothing | Progress::Copied => is == was,
                 Progress::Begun => is == was || is == will,
                 Progress::Done => is == will,
             };

@@ -20,8 +20,10 @@ const RECOVERED: &str = "recovered: all";
 /// How far a change has come, by what it keeps of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
-    /// Neither a journal nor a receipt.
+    /// It has nothing of its own on the disks.
     Nothing,
+    /// A folder with neither a journal nor a receipt.
+    Copied,
     /// A journal: it is not ended.
     Begun,
     /// A receipt.
@@ -46,6 +48,7 @@ const RESOLVE: &str = "resolve() { cp \"$1\" /menu; \
 
 /// What is listed of a root, and that it can be written to.
 const LIST: &str = "echo x >preflight-probe; sync; rm preflight-probe; \
+    find var/lib/preflight -mindepth 1 -maxdepth 1 -type d 2>/dev/null | sed 's#.*#progress folder#'; \
     find var/lib/preflight -maxdepth 2 -name '*.json' 2>/dev/null | sed 's#.*/#progress #'; \
     find etc usr/share/kvm var/lib/pve-cluster -type f ! -name '*.dpkg-tmp' 2>/dev/null | xargs md5sum \
     | sed 's/^\\([0-9a-f]*\\) *\\(.*\\)/file \\2 \\1/'";
@@ -53,6 +56,16 @@ const LIST: &str = "echo x >preflight-probe; sync; rm preflight-probe; \
 /// What a kernel that is not content says.
 const COMPLAINTS: &str = "dmesg | grep -i -e 'ext4-fs.*\\(error\\|warn\\)' -e 'btrfs.*\\(error\\|critical\\|corrupt\\)' -e 'fat-fs.*error' \
      -e 'i/o error' | sed 's/^/complaint /'; dmesg -c >/dev/null";
+
+/// Leaves a system where its recovery stops: the next state has the same names and UUIDs.
+fn leave(golden: Golden, root: &str) -> String {
+    let named = match golden {
+        Golden::BtrfsMirror => "btrfs device scan --forget".to_owned(),
+        Golden::ZfsSystemdBoot => "zpool export -f rpool".to_owned(),
+        _ => format!("lvm lvchange -qq -an {CONFIG} --devices {root} pve/root"),
+    };
+    format!("leave() {{ set +e; cd /; umount /esp; umount /m; {named}; }}")
+}
 
 /// Mounts the root on these disks at /m, and lists it; then the ESPs. All of a file system is checked where it is
 /// `thorough`.
@@ -80,9 +93,9 @@ fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
             let from = from.collect::<Vec<_>>().join(" ");
             let esps = disks.iter().enumerate().map(|(number, disk)| {
                 format!(
-                    "; mount -t vfat {disk}2 /m/boot/efi; cd /m/boot/efi; for entry in loader/loader.conf \
+                    "; mount -t vfat {disk}2 /esp; cd /esp; for entry in loader/loader.conf \
                      loader/entries/*.conf; do [ ! -s $entry ] || resolve $entry; done | sed 's/^file /file esp{number}:/'; \
-                     cd /; umount /m/boot/efi"
+                     cd /; umount /esp"
                 )
             });
             let esps: String = esps.collect();
@@ -98,7 +111,10 @@ fn script(golden: Golden, disks: &[String], thorough: bool) -> String {
             check("e2fsck -fn /dev/mapper/pve-root")
         ),
     };
-    format!("{RESOLVE}; mkdir -p /m; {system}; {COMPLAINTS}")
+    let leave = leave(golden, first);
+    format!(
+        "{RESOLVE}; {leave}; mkdir -p /m /esp; trap leave EXIT; {system}; trap - EXIT; {COMPLAINTS}"
+    )
 }
 
 impl Lab {
@@ -165,14 +181,12 @@ fn parsed(text: &str) -> Result<Recovered, String> {
     if !complaints.is_empty() {
         return Err(complaints.join("\n"));
     }
-    let has = |name: &str| {
-        text.lines()
-            .any(|line| line == format!("progress {name}.json"))
-    };
-    let progress = match (has("journal"), has("receipt")) {
-        (false, false) => Progress::Nothing,
-        (true, _) => Progress::Begun,
-        (false, true) => Progress::Done,
+    let has = |name: &str| text.lines().any(|line| line == format!("progress {name}"));
+    let progress = match ["folder", "journal.json", "receipt.json"].map(has) {
+        [_, true, _] => Progress::Begun,
+        [_, false, true] => Progress::Done,
+        [true, false, false] => Progress::Copied,
+        [false, false, false] => Progress::Nothing,
     };
     let files = text.lines().filter_map(|line| {
         let (name, digest) = line.strip_prefix("file ")?.rsplit_once(' ')?;
