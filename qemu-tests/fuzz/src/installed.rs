@@ -125,7 +125,7 @@ pub(crate) fn edits(bytes: &[u8]) {
     again(&|file| modprobe::remove_items(file, "vfio-pci", "ids", &items).ok());
     again(&|file| module_list::add(file, &["vfio_pci"], &["nouveau"]).ok());
     again(&|file| module_list::remove(file, &["vfio_pci"]).ok());
-    again(&|file| sysfs::set(file, "a/b", "1").ok());
+    again(&|file| sysfs::set(file, |attribute| attribute == "a/b", "1").ok());
     let mut files = vec![("/etc/default/grub".to_owned(), bytes.to_vec())];
     if let Ok(changed) = grub::edit(&files, &words) {
         // A file of its own comes behind.
