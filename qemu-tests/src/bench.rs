@@ -31,16 +31,22 @@ pub fn guest_times<const N: usize>(
     Ok(times)
 }
 
-/// Guest times of every milestone of one session, in the order they were passed.
-pub fn milestones(boot: Boot, qemu: &Qemu) -> Result<Vec<(String, Duration)>, Failure> {
+/// Guest times of the first line with `first` and of every milestone of one session, by name, in the order they
+/// were passed; from the kernel's start.
+pub fn stages(boot: Boot, qemu: &Qemu, first: &str) -> Result<Vec<(String, Duration)>, Failure> {
     let mut run = boot.count_instructions().start(qemu)?;
+    run.wait_text("preflight: milestone shown", Duration::from_secs(600))?;
     run.wait_end()?;
     let text = run.serial().text();
     Ok(text
         .lines()
         .filter_map(|line| {
-            let name = line.split_once("preflight: milestone ")?.1;
-            Some((name.trim().to_owned(), time_stamp(line)?))
+            let name = match line.split_once("preflight: milestone ") {
+                Some((_, name)) => name.trim(),
+                None if line.contains(first) => first,
+                None => return None,
+            };
+            Some((name.to_owned(), time_stamp(line)?))
         })
         .collect())
 }
