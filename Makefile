@@ -83,7 +83,7 @@ WITH ?= lvm,mdadm,btrfs
 .PHONY: image
 image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
 
-$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile
+$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) Makefile $(if $(LEVEL),FORCE)
 	@mkdir -p $(OUT)
 	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
 	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with $(WITH)) $(if $(LEVEL),--level $(LEVEL)) \

@@ -102,7 +102,7 @@ fn line(what: &str, time: Duration) {
 
 fn at(times: &[(String, Duration)], name: &str) -> Result<Duration> {
     let found = times.iter().find(|(stage, _)| stage == name);
-    let (_, time) = found.with_context(|| format!("no '{name}' among {times:?}"))?;
+    let (_, time) = found.with_context(|| format!("there is no '{name}' among {times:?}"))?;
     Ok(*time)
 }
 
