@@ -40,6 +40,8 @@ pub struct Machine {
     root_buses: Vec<Vec<Slot>>,
     tables: Vec<PathBuf>,
     sata: Vec<PathBuf>,
+    /// A controller with a keyboard, and the sticks.
+    usb: bool,
     stick: Option<(PathBuf, bool)>,
     other_stick: Option<PathBuf>,
 }
@@ -61,6 +63,7 @@ impl Machine {
             root_buses: Vec::new(),
             tables: Vec::new(),
             sata: Vec::new(),
+            usb: true,
             stick: None,
             other_stick: None,
         }
@@ -168,6 +171,12 @@ impl Machine {
     /// With this disk at the chipset's controller: AHCI, 00:1f.2, or IDE, 00:01.1.
     pub fn sata(mut self, disk: &Disk) -> Self {
         self.sata.push(disk.path().to_owned());
+        self
+    }
+
+    /// Without a USB controller, and so without a keyboard.
+    pub fn without_usb(mut self) -> Self {
+        self.usb = false;
         self
     }
 
@@ -314,7 +323,9 @@ impl Machine {
                 "serial": format!("sata{index}"),
             })));
         }
-        devices.extend(self.usb());
+        if self.usb {
+            devices.extend(self.usb());
+        }
         devices
     }
 

@@ -53,6 +53,25 @@ impl Peers {
         self.command(&["mkinitramfs", "-o", file, &self.release])
     }
 
+    /// `mkinitramfs` with these modules and what they depend on, writing to `file` inside the root.
+    pub fn mkinitramfs_of(&self, modules: &[String], file: &str) -> Result<Command> {
+        const SETTINGS: &str = "etc/initramfs-bench";
+        let folder = self.root.join(SETTINGS);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let usual = self.root.join("etc/initramfs-tools");
+        run(Command::new("cp").arg("-a").arg(&usual).arg(&folder))?;
+        let settings = folder.join("initramfs.conf");
+        let text = fs::read_to_string(&settings)?;
+        let lines = text.lines().filter(|line| !line.starts_with("MODULES="));
+        let lines: Vec<&str> = lines.chain(["MODULES=list"]).collect();
+        fs::write(&settings, lines.join("\n") + "\n")?;
+        fs::write(folder.join("modules"), modules.join("\n") + "\n")?;
+        let settings = format!("/{SETTINGS}");
+        Ok(self.command(&["mkinitramfs", "-d", &settings, "-o", file, &self.release]))
+    }
+
     /// `dracut` for any machine, writing to `file` inside the root.
     pub fn dracut(&self, file: &str) -> Command {
         self.command(&[

@@ -69,12 +69,9 @@ impl<W: Write> Write for Packer<W> {
         }
     }
 
+    /// Nothing: the writer of entries flushes after each, and a compressor that is flushed forgets what it has seen.
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(output) => output.flush(),
-            Self::Zstd(encoder) => encoder.flush(),
-            Self::Xz(encoder) => encoder.flush(),
-        }
+        Ok(())
     }
 }
 
@@ -129,6 +126,25 @@ mod tests {
             encoder.finish().unwrap()
         };
         assert!(packed(1) == packed(3));
+    }
+
+    #[test]
+    fn an_archive_is_no_longer_for_being_flushed_after_every_entry() {
+        for level in [Level::Fast, Level::Small] {
+            let packed = |flushed| {
+                let mut bytes = Vec::new();
+                let mut packer = Packer::new(level, Payload::Modules, &mut bytes).unwrap();
+                for _ in 0..100 {
+                    packer.write_all(b"an entry like the one before").unwrap();
+                    if flushed {
+                        packer.flush().unwrap();
+                    }
+                }
+                packer.finish().unwrap();
+                bytes
+            };
+            assert!(packed(true) == packed(false), "{level:?}");
+        }
     }
 
     #[test]

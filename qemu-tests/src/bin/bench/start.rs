@@ -1,0 +1,130 @@
+//! From the kernel's start to the finished report, in guest time, beside a kernel that does nothing more.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use qemu_tests::peers::SHELL_MARK;
+use qemu_tests::{Boot, Device, Images, Machine, Port, Qemu, baseline, bench, card_rom};
+
+use super::bound::{Bound, Limit};
+
+/// What the kernel prints when it hands over to /init.
+const HAND_OVER: &str = "as init process";
+
+/// Seconds that the report may take beyond the kernel's own.
+const ALLOWED: f64 = 0.3;
+
+/// Milestones that are named where the promise is missed; in their order.
+const MILESTONES: [&str; 10] = [
+    "init", "session", "roms", "coldplug", "settled", "read", "systems", "assessed", "unsaved",
+    "shown",
+];
+
+/// What is measured.
+#[derive(Args)]
+pub struct Arguments {
+    /// The kernel (bzImage)
+    #[arg(long)]
+    kernel: std::path::PathBuf,
+    /// The initramfs
+    #[arg(long)]
+    initramfs: std::path::PathBuf,
+}
+
+/// Boots both.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    print(&arguments.kernel, &[("", &arguments.initramfs)], None)
+}
+
+/// Times of the bare kernel, of our images, each with a word for what it is, and of Debian's initrd where there is
+/// one.
+pub fn print(kernel: &Path, ours: &[(&str, &Path)], debian: Option<&Path>) -> Result<()> {
+    let qemu = Qemu::obtain()?;
+    let folder = tempfile::tempdir()?;
+    let bare = folder.path().join("bare.img");
+    fs::write(&bare, baseline::image(&baseline_init()?)?)?;
+    let images = |initramfs: &Path| Images {
+        kernel: kernel.to_owned(),
+        initramfs: initramfs.to_owned(),
+    };
+    println!("Guest time from the kernel's start, one instruction a nanosecond, idle time skipped");
+    eprintln!("guest time: the bare kernel");
+    let boot = Boot::new("bench-bare", &images(&bare), machine(&qemu)?);
+    let [floor] = bench::guest_times(boot, &qemu, [HAND_OVER])?;
+    line("bare kernel, to its init", floor);
+    for (kind, image) in ours {
+        eprintln!("guest time: our report {kind}");
+        let boot = Boot::new("bench-report", &images(image), machine(&qemu)?);
+        let boot = boot.option("preflight.end=poweroff");
+        let times = bench::stages(boot, &qemu, HAND_OVER)?;
+        let (hand_over, report) = (at(&times, HAND_OVER)?, at(&times, "shown")?);
+        line(&format!("Preflight{kind}, to its init"), hand_over);
+        line(&format!("Preflight{kind}, to the finished report"), report);
+        Bound {
+            what: "finished report over the bare kernel",
+            measured: report.saturating_sub(floor).as_secs_f64(),
+            limit: Limit::AtMost(ALLOWED),
+            unit: " s",
+            why: stages(floor, &times),
+        }
+        .print();
+    }
+    if let Some(debian) = debian {
+        eprintln!("guest time: the shell of Debian's initrd");
+        let boot = Boot::new("bench-debian", &images(debian), machine(&qemu)?);
+        // With any value in panic=, the last one counting, Debian's initrd gives no shell.
+        let boot = boot.option("break=premount").option("panic=");
+        let [hand_over, shell] = bench::guest_times(boot, &qemu, [HAND_OVER, SHELL_MARK])?;
+        line("Debian's initrd, to its init", hand_over);
+        line("Debian's initrd, to its shell before any mount", shell);
+    }
+    Ok(())
+}
+
+/// A card to judge, and neither a disk nor USB: while a guest waits for this machine's files its clock jumps to the
+/// next timer. Its processor has the instruction for randomness, as every one with an IOMMU for interrupts has;
+/// without it the kernel runs in circles for a second to gather some.
+fn machine(qemu: &Qemu) -> Result<Machine> {
+    let rom = card_rom(qemu)?;
+    let machine = Machine::q35()
+        .processor("qemu64,+rdrand")
+        .without_usb()
+        .display(Device::StandardVga);
+    Ok(machine.card(Port::RootPort, Device::AtiVga { rom }))
+}
+
+fn line(what: &str, time: Duration) {
+    println!("  {what:<52} {:>8.2} s", time.as_secs_f64());
+}
+
+fn at(times: &[(String, Duration)], name: &str) -> Result<Duration> {
+    let found = times.iter().find(|(stage, _)| stage == name);
+    let (_, time) = found.with_context(|| format!("there is no '{name}' among {times:?}"))?;
+    Ok(*time)
+}
+
+/// How long each stage took.
+fn stages(floor: Duration, times: &[(String, Duration)]) -> String {
+    let mut text = "of that, in s:".to_owned();
+    let mut before = floor;
+    for (name, time) in times {
+        let name = match name.as_str() {
+            HAND_OVER => "unpacking the initramfs",
+            name if MILESTONES.contains(&name) => name,
+            _ => continue,
+        };
+        let took = time.saturating_sub(before).as_secs_f64();
+        text.push_str(&format!(" {name} {took:.2},"));
+        before = *time;
+    }
+    text.trim_end_matches(',').to_owned()
+}
+
+/// The program beside this one.
+fn baseline_init() -> Result<std::path::PathBuf> {
+    let here = std::env::current_exe().context("cannot tell where this program is")?;
+    Ok(here.with_file_name("baseline-init"))
+}
