@@ -148,7 +148,7 @@ fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_faul
         let (range, complaint) = data_partition(&stick.path);
         assert_eq!(complaint, None);
         assert_eq!(range.end - range.start, bytes);
-        assert_eq!(range.start, IMAGE);
+        assert_eq!(range.start, IMAGE + MIB);
         assert!(range.end > length - 2 * MIB, "{range:?}");
         boot_files_are_whole(&stick.path);
         match Command::new("sgdisk").arg("-v").arg(&stick.path).output() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
 
-use super::table::{HEAD, Ids, SECTOR, Span, Table, Write};
+use super::table::{Ids, SECTOR, Span, Table, Write, entries_of};
 use crate::partition_table;
 
 const IMAGE: u64 = 12 << 20;
@@ -36,10 +36,18 @@ fn disk() -> tempfile::NamedTempFile {
     file
 }
 
-fn table_of(disk: &File) -> Option<Table> {
-    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap()];
-    disk.read_exact_at(&mut head, 0).unwrap();
-    Table::read(&head, DISK / SECTOR, 2)
+fn table_of(disk: &File) -> Table {
+    let read = |span: Span| {
+        let mut bytes = vec![0; usize::try_from(span.sectors * SECTOR).unwrap()];
+        disk.read_exact_at(&mut bytes, span.first * SECTOR).unwrap();
+        bytes
+    };
+    let head = read(Span {
+        first: 0,
+        sectors: 2,
+    });
+    let entries = read(entries_of(&head, DISK / SECTOR).unwrap());
+    Table::read(&head, &entries, DISK / SECTOR, 2).unwrap()
 }
 
 /// Every write in pieces of one sector, which is what a disk does at once.
@@ -62,12 +70,12 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
         .read(true)
         .open(file.path())
         .unwrap();
-    let table = table_of(&disk).unwrap();
+    let table = table_of(&disk);
     let (old, new) = (table.place().unwrap(), table.new_place().unwrap());
     let second_of_image = IMAGE / SECTOR - 1;
     assert!(new.first > second_of_image, "{new:?}");
     let writes = sectors(&table.writes(&IDS).unwrap());
-    let mut seen = Vec::new();
+    let (mut seen, mut goes_on) = (Vec::new(), 0);
     for write in &writes {
         let inside = |span: Span| (span.first..span.first + span.sectors).contains(&write.sector);
         assert!(!inside(old) && !inside(new) && !(2048..4096).contains(&write.sector));
@@ -95,10 +103,19 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
         if seen.last() != Some(&place) {
             seen.push(place);
         }
-        // As long as the old place counts, another start begins again.
-        assert_eq!(place == old.first, table_of(&disk).is_some());
+        // As long as the old place counts, another start begins again; then it goes on.
+        let left = table_of(&disk);
+        assert_eq!(place == old.first, left.writes(&IDS).is_some());
+        if let Some(rest) = left.rest() {
+            assert_eq!(place, new.first);
+            assert_eq!(rest, table.writes(&IDS).unwrap()[5..]);
+            goes_on += 1;
+        }
     }
     assert_eq!(seen, [old.first, new.first]);
+    // Behind the header's one sector, the 32 of the entries.
+    assert_eq!(goes_on, 1 + 32);
+    assert_eq!(table_of(&disk).rest(), None);
     let mut whole = file.reopen().unwrap();
     let end = GPT::read_from(&mut whole, SECTOR).unwrap();
     assert_eq!(end.header.backup_lba, DISK / SECTOR - 1);
