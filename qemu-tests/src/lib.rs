@@ -50,6 +50,7 @@ mod stick_shell;
 pub mod storage_guest;
 pub mod synthetic;
 mod topology;
+mod usb;
 
 pub use boot::Boot;
 pub use chipset::{Chipset, Iommu};
@@ -77,6 +78,7 @@ pub use showcase::{Showcase, card_rom};
 pub use stick::Stick;
 pub use stick_shell::{Said, StickShell};
 pub use topology::{Bridge, Function, Slot};
+pub use usb::UsbTransport;
 
 /// Prints why a test cannot run here. Where the lab is said to be complete (`PREFLIGHT_LAB=complete`, as
 /// `make test` does), a test that cannot run is a test that fails.

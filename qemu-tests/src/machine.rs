@@ -8,8 +8,10 @@ use crate::device::{Argument, Device, Place, Port, block_node};
 use crate::disk::Disk;
 use crate::layout::Layout;
 use crate::ovmf::Ovmf;
+use crate::power_cut::Recording;
 use crate::stick::Stick;
 use crate::topology::{Slot, Wiring, numbered};
+use crate::usb::UsbTransport;
 
 /// Device numbers on the root bus. QEMU's own choice would move a device when another one is added.
 mod number {
@@ -43,6 +45,7 @@ pub struct Machine {
     /// A controller with a keyboard, and the sticks.
     usb: bool,
     stick: Option<(PathBuf, bool)>,
+    recorded_stick: Option<(Recording, UsbTransport)>,
     other_stick: Option<PathBuf>,
 }
 
@@ -65,6 +68,7 @@ impl Machine {
             sata: Vec::new(),
             usb: true,
             stick: None,
+            recorded_stick: None,
             other_stick: None,
         }
     }
@@ -183,6 +187,12 @@ impl Machine {
     /// With this USB stick.
     pub fn stick(mut self, stick: &Stick) -> Self {
         self.stick = Some((stick.path().to_owned(), stick.is_read_only()));
+        self
+    }
+
+    /// With the first disk of this recording as its USB stick.
+    pub fn recorded_stick(mut self, recording: &Recording, transport: UsbTransport) -> Self {
+        self.recorded_stick = Some((recording.clone(), transport));
         self
     }
 
@@ -345,6 +355,12 @@ impl Machine {
                 // Behind a kernel that QEMU is given, which has 0.
                 "bootindex": 1,
             })));
+        }
+        if let Some((recording, transport)) = &self.recorded_stick
+            && let Some((node, arguments)) = recording.node(0)
+        {
+            devices.extend(arguments);
+            devices.extend(transport.stick(&node));
         }
         if let Some(image) = &self.other_stick {
             devices.push(block_node("other-stick-disk", image, false));

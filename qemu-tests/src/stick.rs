@@ -13,6 +13,9 @@ use crate::gpt;
 /// FAT16: a FAT32 this small is not a valid one.
 const LENGTH: usize = 40 << 20;
 
+/// Folders in folders that a file system without a fault can have.
+const DEEPEST: usize = 16;
+
 const FILE: &str = "stick.img";
 const NAME: &str = "PREFLIGHT";
 const LABEL: [u8; 11] = *b"PREFLIGHT  ";
@@ -98,14 +101,44 @@ impl Stick {
         self.state == State::ReadOnly
     }
 
+    /// Puts files on it, each in a folder of the root: folder, name and contents.
+    pub fn add(&self, files: &[(&str, &str, &[u8])]) -> io::Result<()> {
+        let mut volume = self.volume()?;
+        let system = FileSystem::new(Cursor::new(&mut volume), FsOptions::new())?;
+        for (folder, name, bytes) in files {
+            let folder = system.root_dir().create_dir(folder)?;
+            folder.create_file(name)?.write_all(bytes)?;
+        }
+        system.unmount()?;
+        let mut disk = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&self.path)?;
+        disk.seek(io::SeekFrom::Start(self.place()?.start as u64))?;
+        disk.write_all(&volume)
+    }
+
     /// Every file on it, by path.
     pub fn files(&self) -> io::Result<Vec<File>> {
+        self.files_outside(None)
+    }
+
+    /// Every file but those in this folder of the root, of which anything may be there.
+    pub fn files_outside(&self, folder: Option<&str>) -> io::Result<Vec<File>> {
         let mut volume = self.volume()?;
         let system = FileSystem::new(Cursor::new(&mut volume), FsOptions::new())?;
         let mut files = Vec::new();
-        walk(&system.root_dir(), "", &mut files)?;
+        walk(&system.root_dir(), "", folder, &mut files)?;
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(files)
+    }
+
+    /// Names in its root.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut volume = self.volume()?;
+        let system = FileSystem::new(Cursor::new(&mut volume), FsOptions::new())?;
+        let entries = system.root_dir().iter();
+        entries.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     /// The only file whose path ends with `suffix`. An error names the files that are there.
@@ -176,8 +209,12 @@ fn fill(volume: &mut [u8]) -> io::Result<()> {
 fn walk<T: fatfs::ReadWriteSeek>(
     folder: &fatfs::Dir<'_, T>,
     path: &str,
+    left_out: Option<&str>,
     files: &mut Vec<File>,
 ) -> io::Result<()> {
+    if path.matches('/').count() > DEEPEST {
+        return Err(io::Error::other(format!("{path} leads in a circle")));
+    }
     for entry in folder.iter() {
         let entry = entry?;
         let name = entry.file_name();
@@ -185,12 +222,15 @@ fn walk<T: fatfs::ReadWriteSeek>(
             continue;
         }
         let path = if path.is_empty() {
+            if Some(name.as_str()) == left_out {
+                continue;
+            }
             name
         } else {
             format!("{path}/{name}")
         };
         if entry.is_dir() {
-            walk(&entry.to_dir(), &path, files)?;
+            walk(&entry.to_dir(), &path, left_out, files)?;
         } else {
             let mut bytes = Vec::new();
             entry.to_file().read_to_end(&mut bytes)?;

@@ -54,10 +54,19 @@ pub struct Packages {
 impl Packages {
     /// From the mirror that the machine's apt uses; the cache keeps them.
     pub fn fetch(cache: &Cache) -> Result<Self, GrubError> {
+        Self::fetch_as(cache, |request| request)
+    }
+
+    /// The same, of this suite of Debian, such as `trixie`.
+    pub fn fetch_from_debian(cache: &Cache, suite: &str) -> Result<Self, GrubError> {
+        Self::fetch_as(cache, |request| request.from_debian([suite]))
+    }
+
+    fn fetch_as(cache: &Cache, of: impl Fn(Request) -> Request) -> Result<Self, GrubError> {
         let bios = Request::new([BIOS_PACKAGE]).with_dependencies();
         Ok(Self {
-            bios: apt::cached_tree(cache, &bios)?,
-            efi: apt::cached_tree(cache, &Request::new(EFI_PACKAGES))?,
+            bios: apt::cached_tree(cache, &of(bios))?,
+            efi: apt::cached_tree(cache, &of(Request::new(EFI_PACKAGES)))?,
         })
     }
 

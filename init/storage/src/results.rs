@@ -79,9 +79,15 @@ impl ResultsMount {
             .find(|candidate| !self.root.join(candidate).exists())
             .unwrap_or_else(|| name.to_owned());
         let target = self.root.join(&chosen);
+        // Syncing a file leaves parts of its folders' entries in memory.
+        self.sync_all()?;
         fs::rename(self.unfinished(), &target).map_err(Error::io("rename to", &target))?;
-        let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
-        root.sync_all().map_err(Error::io("sync", &self.root))?;
+        // vfat gives a renamed folder an entry that leads nowhere until the folder itself is written (the kernel's
+        // fs/fat/namei_vfat.c), so that comes before all else.
+        for folder in [&target, &self.root] {
+            let opened = File::open(folder).map_err(Error::io("open", folder))?;
+            opened.sync_all().map_err(Error::io("sync", folder))?;
+        }
         Ok(chosen)
     }
 
@@ -92,17 +98,22 @@ impl ResultsMount {
 
     /// Syncs and unmounts.
     pub fn close(mut self) -> Result<(), Error> {
-        let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
-        nix::unistd::syncfs(&root)
-            .map_err(io::Error::from)
-            .map_err(Error::io("sync", &self.partition))?;
-        drop(root);
+        self.sync_all()?;
         let Some(mount) = self.mount.take() else {
             return Ok(());
         };
         mount
             .unmount(UnmountFlags::empty())
             .map_err(Error::io("unmount", &self.partition))
+    }
+
+    /// Everything is on the stick, also on one with a write cache: for vfat, syncfs alone leaves that unflushed.
+    fn sync_all(&self) -> Result<(), Error> {
+        let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
+        nix::unistd::syncfs(&root)
+            .map_err(io::Error::from)
+            .and_then(|()| root.sync_all())
+            .map_err(Error::io("sync", &self.partition))
     }
 
     fn unfinished(&self) -> PathBuf {

@@ -168,7 +168,7 @@ fn the_place_for_results_gets_the_rest_of_a_larger_disk_and_sgdisk_finds_no_faul
         let (range, complaint) = data_partition(&stick.path);
         assert_eq!(complaint, None);
         assert_eq!(range.end - range.start, bytes);
-        assert_eq!(range.start, IMAGE);
+        assert_eq!(range.start, IMAGE + MIB);
         assert!(range.end > length - 2 * MIB, "{range:?}");
         boot_files_are_whole(&stick.path);
         match Command::new("sgdisk").arg("-v").arg(&stick.path).output() {
@@ -200,7 +200,7 @@ fn what_a_file_system_or_raid_left_where_the_new_place_is_does_not_hide_it() {
     let end = length - MIB;
     // ext2 by its magic alone, and the superblock of an md array of version 0.90.
     let left: [(&[u8], u64); 2] = [
-        (&[0x53, 0xef], IMAGE + 1024 + 0x38),
+        (&[0x53, 0xef], IMAGE + MIB + 1024 + 0x38),
         (
             &[0xfc, 0x4e, 0x2b, 0xa9, 0, 0, 0, 0, 90, 0, 0, 0],
             end - (64 << 10),
@@ -212,7 +212,7 @@ fn what_a_file_system_or_raid_left_where_the_new_place_is_does_not_hide_it() {
         leave();
         assert!(matches!(grow_disk(&stick.path), Growth::Grown(_)));
         let (range, complaint) = data_partition(&stick.path);
-        assert_eq!((range, complaint), (IMAGE..end, None));
+        assert_eq!((range, complaint), (IMAGE + MIB..end, None));
         leave();
         assert_eq!(data_label(&stick.path).1, None, "nothing was to be wiped");
     }

@@ -130,20 +130,11 @@ impl Recording {
         self.marks.as_ref()
     }
 
-    /// Arguments for disk `number`, as device `id` at this place. The first disk brings what all share.
-    pub(crate) fn arguments(
-        &self,
-        number: usize,
-        id: &str,
-        bus: &str,
-        addr: &str,
-    ) -> Vec<Argument> {
+    /// Name of the block node of disk `number`, and what makes it. The first disk brings what all share.
+    pub(crate) fn node(&self, number: usize) -> Option<(String, Vec<Argument>)> {
         let (window, word) = match self.disks.get(number) {
             Some(window) => (window, number.to_string()),
-            None => match &self.marks {
-                Some(window) => (window, "marks".to_owned()),
-                None => return Vec::new(),
-            },
+            None => (self.marks.as_ref()?, "marks".to_owned()),
         };
         let common = format!("{}-common", self.name);
         let node = format!("{}-{word}", self.name);
@@ -161,6 +152,20 @@ impl Recording {
             "driver": "raw", "node-name": node, "file": common,
             "offset": window.offset, "size": window.length,
         })));
+        Some((node, arguments))
+    }
+
+    /// Arguments for disk `number`, as device `id` at this place.
+    pub(crate) fn arguments(
+        &self,
+        number: usize,
+        id: &str,
+        bus: &str,
+        addr: &str,
+    ) -> Vec<Argument> {
+        let Some((node, mut arguments)) = self.node(number) else {
+            return Vec::new();
+        };
         let mut disk = json!({"drive": node, "serial": node, "share-rw": true});
         let mut device = json!({"id": id, "bus": bus, "addr": addr});
         match self.bus {

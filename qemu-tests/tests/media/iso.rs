@@ -1,7 +1,8 @@
 use std::fs;
 
-use qemu_tests::{Boot, Device, Images, Ovmf, Stick};
+use qemu_tests::{Boot, Device, Images, Iommu, Ovmf, Stick};
 
+use crate::first_boot::Written;
 use crate::lab::{Iso, Lab, is_saved_on, machine};
 
 #[test]
@@ -19,6 +20,34 @@ fn the_cd_starts_on_bios_and_saves_its_report_on_a_stick_beside_it() {
 }
 
 #[test]
+fn the_cd_starts_on_uefi_and_its_entry_iommu_off_predicts_the_groups() {
+    let Some(lab) = Lab::open() else { return };
+    let Some(Iso { image, .. }) = lab.iso() else {
+        return;
+    };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let machine = machine(&stick)
+        .firmware(Ovmf::obtain(lab.folder()).unwrap())
+        .integrated(Device::SataCd { image })
+        .iommu(Iommu::Intel {
+            interrupt_remapping: true,
+        });
+    let mut run = lab.start("media-cd-uefi", machine);
+    lab.choose(&mut run, "vv");
+    let seen = lab.finish(&mut run);
+    is_saved_on(&stick, &seen.result);
+    for word in ["intel_iommu=off", "amd_iommu=off"] {
+        seen.was_started_with(word);
+    }
+    let look = &seen.result.assessment;
+    assert_eq!(look["iommu"]["active"], "no");
+    assert_eq!(look["iommu"]["vendor"], "intel");
+    let groups = look["groups"].as_array().unwrap();
+    assert!(!groups.is_empty());
+    assert!(groups.iter().all(|group| group["source"] == "predicted"));
+}
+
+#[test]
 fn the_cd_starts_with_secure_boot_on_and_microsofts_keys() {
     let Some(lab) = Lab::open() else { return };
     let Some(Iso { image, .. }) = lab.iso() else {
@@ -31,36 +60,38 @@ fn the_cd_starts_with_secure_boot_on_and_microsofts_keys() {
     let mut run = lab.start("media-cd-secure", machine);
     let seen = lab.finish(&mut run);
     is_saved_on(&stick, &seen.result);
-    let log = seen.kernel_log(&stick);
-    assert!(
-        log.contains("Kernel is locked down from EFI Secure Boot"),
-        "{log}"
-    );
+    seen.was_locked_down(&stick);
 }
 
 #[test]
-fn written_to_a_stick_the_iso_starts_on_bios_and_saves_its_report_there() {
+fn written_to_a_stick_the_iso_starts_on_bios_and_its_entry_rescue_saves_its_report_there() {
     let Some(lab) = Lab::open() else { return };
     let Some(Iso { image, .. }) = lab.iso() else {
         return;
     };
     let stick = Stick::of_image(&image);
     let mut run = lab.start("media-iso-stick-bios", machine(&stick));
-    let seen = lab.finish(&mut run);
+    lab.choose(&mut run, "vvv");
+    let seen = lab.finish_in_shell(&mut run);
     is_saved_on(&stick, &seen.result);
+    seen.was_started_with("preflight.mode=rescue");
+    assert_eq!(seen.result.mode, "rescue");
 }
 
 #[test]
-fn written_to_a_stick_the_iso_starts_on_uefi_and_saves_its_report_there() {
+fn written_to_a_stick_the_iso_starts_on_uefi_and_its_results_get_the_rest_of_the_stick() {
     let Some(lab) = Lab::open() else { return };
     let Some(Iso { image, .. }) = lab.iso() else {
         return;
     };
-    let stick = Stick::of_image(&image);
+    let written = Written::of_image(&image);
+    let stick = &written.stick;
     let firmware = Ovmf::obtain(lab.folder()).unwrap();
-    let mut run = lab.start("media-iso-stick-uefi", machine(&stick).firmware(firmware));
+    let mut run = lab.start("media-iso-stick-uefi", machine(stick).firmware(firmware));
     let seen = lab.finish(&mut run);
-    is_saved_on(&stick, &seen.result);
+    is_saved_on(stick, &seen.result);
+    written.is_sound_and_large(stick.path());
+    written.judge(stick.path());
 }
 
 /// Ventoy takes kernel and initramfs out of the image and starts them with words of its own; where the image has

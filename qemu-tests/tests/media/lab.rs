@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 use image_builder::grub::Packages;
 use image_builder::iso::{self, Xorriso};
@@ -20,6 +21,8 @@ const SILENT: f64 = 4.0;
 
 /// On the reference machine, some ten times what is seen there.
 const TO_THE_MENU: Duration = Duration::from_secs(60);
+
+const TO_THE_SHELL: Duration = Duration::from_secs(20);
 
 /// What the lab adds to every entry of the menu: see `Boot` of the lab for why.
 const OPTIONS: [&str; 4] = [
@@ -67,6 +70,15 @@ impl Lab {
         &self.images.kernel
     }
 
+    /// The same lab with the boot loaders of this suite of Debian; or nothing and the reason printed.
+    pub fn with_boot_loaders_of(mut self, suite: &str) -> Option<Self> {
+        let fetched = Cache::open().map_err(anyhow::Error::from);
+        let packages = fetched.and_then(|it| Ok(Packages::fetch_from_debian(&it, suite)?));
+        let packages = packages.map_err(|why| qemu_tests::skip(&format!("{why:#}")));
+        self.packages = packages.ok()?;
+        Some(self)
+    }
+
     /// The stick as `image-builder usb` makes it, with the options of the lab and these.
     pub fn stick(&self, options: &[&str]) -> Stick {
         self.stick_with_kernel(self.kernel(), options)
@@ -92,10 +104,18 @@ impl Lab {
         Stick::of_image(&output)
     }
 
-    /// A folder to be served, as `image-builder netboot` makes it, with the options of the lab.
-    pub fn netboot(&self) -> PathBuf {
+    /// A file of a package of Debian's; or nothing and the reason printed.
+    pub fn package_file(&self, package: &str, path: &str) -> Option<PathBuf> {
+        let fetched = Cache::open().map_err(anyhow::Error::from);
+        let tree = fetched.and_then(|it| Ok(apt::cached_tree(&it, &Request::new([package]))?));
+        let tree = tree.map_err(|why| qemu_tests::skip(&format!("{why:#}")));
+        Some(tree.ok()?.join(path))
+    }
+
+    /// A folder to be served, as `image-builder netboot` makes it, with the options of the lab and these.
+    pub fn netboot(&self, options: &[&str]) -> PathBuf {
         let output = self.folder().join("netboot");
-        let recipe = self.recipe(self.kernel(), &[]);
+        let recipe = self.recipe(self.kernel(), options);
         netboot::build(&recipe, &output).unwrap();
         output
     }
@@ -131,6 +151,12 @@ impl Lab {
         self.run(Boot::from_disk(name, machine))
     }
 
+    /// Starts kernel and initramfs on it, without firmware's help.
+    pub fn start_kernel(&self, name: &str, machine: Machine) -> Run {
+        let boot = Boot::new(name, &self.images, machine);
+        self.run(boot.option("preflight.end=poweroff"))
+    }
+
     /// Starts it with the lab's deadlines.
     pub fn run(&self, boot: Boot) -> Run {
         boot.deadlines(self.deadlines).start(&self.qemu).unwrap()
@@ -141,6 +167,16 @@ impl Lab {
         run.wait_text("Rescue: the installed system", TO_THE_MENU)
             .unwrap();
         run.type_text(&format!("{keys}\r")).unwrap();
+    }
+
+    /// The same, but that the entry ends in a shell, which is left.
+    pub fn finish_in_shell(&self, run: &mut Run) -> Seen {
+        run.wait_milestone(Milestone::Shown).unwrap();
+        let result = run.result().unwrap();
+        run.wait_text("preflight# ", TO_THE_SHELL).unwrap();
+        run.type_text("exit\r").unwrap();
+        run.wait_end().unwrap();
+        Seen { result }
     }
 
     /// Waits until the report was made and the machine has switched itself off.
@@ -186,6 +222,15 @@ impl Seen {
         }
     }
 
+    /// The kernel that was started has taken the word of Secure Boot.
+    pub fn was_locked_down(&self, stick: &Stick) {
+        let log = self.kernel_log(stick);
+        assert!(
+            log.contains("Kernel is locked down from EFI Secure Boot"),
+            "{log}"
+        );
+    }
+
     /// The kernel's log as it was saved.
     pub fn kernel_log(&self, stick: &Stick) -> String {
         let saved = self.result.saved.as_ref().unwrap();
@@ -196,10 +241,14 @@ impl Seen {
 
 /// A machine with a card to judge and this stick.
 pub fn machine(stick: &Stick) -> Machine {
+    without_stick().stick(stick)
+}
+
+/// The same without the stick.
+pub fn without_stick() -> Machine {
     Machine::q35()
         .display(Device::StandardVga)
         .card(Port::RootPort, Device::E1000e { rom: None })
-        .stick(stick)
 }
 
 /// The assessment was made and lies on the stick, whole and on a clean file system.

@@ -1,5 +1,6 @@
 //! The media that a person boots from, started by real firmware.
 
+mod first_boot;
 mod iso;
 mod lab;
 mod netboot;

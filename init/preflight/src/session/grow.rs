@@ -46,7 +46,8 @@ fn make_anew(stick: &Stick, place: &DataPlace) -> anyhow::Result<Place> {
     // The kernel must be able to take the new table, or results would go where the old one has them.
     reread(stick)?;
     let grown = storage::grow(stick);
-    if matches!(grown, Ok(Growth::NotNeeded | Growth::InUse)) {
+    let kept = [Growth::Completed, Growth::NotNeeded, Growth::InUse];
+    if grown.as_ref().is_ok_and(|grown| kept.contains(grown)) {
         return Ok(Place::AsItWas);
     }
     // Also when a write failed: the new table may count already.
@@ -56,7 +57,7 @@ fn make_anew(stick: &Stick, place: &DataPlace) -> anyhow::Result<Place> {
     wait_for(place);
     match grown? {
         Growth::Grown(bytes) => Ok(Place::Larger(bytes)),
-        Growth::NotNeeded | Growth::InUse => Ok(Place::AsItWas),
+        Growth::Completed | Growth::NotNeeded | Growth::InUse => Ok(Place::AsItWas),
     }
 }
 

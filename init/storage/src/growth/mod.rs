@@ -14,7 +14,7 @@ use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 
 use crate::stick::note_successor;
 use crate::{Error, PARTITION_TYPE, Stick, VOLUME_LABEL, partition_table};
-use table::{HEAD, Ids, SECTOR, Span, Table};
+use table::{Ids, SECTOR, Span, Table, Write, entries_of};
 use window::Window;
 
 /// What other systems put on any stick that they are shown.
@@ -36,6 +36,9 @@ pub enum Growth {
     /// There is a new place of so many bytes. Kernel and nodes still have the old one until
     /// [`reread_partitions`](crate::reread_partitions).
     Grown(u64),
+    /// There was a new place already, and the last of its table is written now, which the power had kept from the
+    /// disk.
+    Completed,
     /// The stick has its full place, or was not made from an image.
     NotNeeded,
     /// There are files on the small place, or it is not as an image has it; it is kept.
@@ -50,9 +53,13 @@ pub fn can_grow(stick: &Stick) -> Result<bool, Error> {
 /// The same of the disk or image at this path.
 pub fn disk_can_grow(path: &Path) -> Result<bool, Error> {
     let disk = File::open(path).map_err(Error::io("open", path))?;
-    match read_table(&disk, path)?.and_then(|(table, _)| table.place()) {
-        Some(place) => is_empty(&disk, place).map_err(Error::io(READ_SYSTEM, path)),
-        None => Ok(false),
+    let Some((table, _)) = read_table(&disk, path)? else {
+        return Ok(false);
+    };
+    match (table.rest(), table.place()) {
+        (Some(_), _) => Ok(true),
+        (None, Some(place)) => is_empty(&disk, place).map_err(Error::io(READ_SYSTEM, path)),
+        (None, None) => Ok(false),
     }
 }
 
@@ -66,7 +73,7 @@ fn node(stick: &Stick) -> PathBuf {
     Path::new("/dev").join(&stick.disk)
 }
 
-/// The table, and the PARTUUID of the place for results, of a disk whose place can grow.
+/// The table, and the PARTUUID of the place for results, of a disk whose place can grow or has not wholly grown.
 fn read_table(disk: &File, path: &Path) -> Result<Option<(Table, String)>, Error> {
     let entries = partition_table(path)?.into_iter();
     let mut ours = entries.filter(|entry| entry.kind == PARTITION_TYPE);
@@ -74,14 +81,31 @@ fn read_table(disk: &File, path: &Path) -> Result<Option<(Table, String)>, Error
         return Ok(None);
     };
     let sectors = length(disk).map_err(Error::io("measure", path))? / SECTOR;
-    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap_or_default()];
-    if sectors < HEAD {
+    let read = |span: Span| {
+        let mut bytes = vec![0; usize::try_from(span.sectors * SECTOR).unwrap_or_default()];
+        disk.read_exact_at(&mut bytes, span.first * SECTOR)
+            .map_err(Error::io("read", path))?;
+        Ok(bytes)
+    };
+    let head = read(Span {
+        first: 0,
+        sectors: 2,
+    })?;
+    let Some(entries) = entries_of(&head, sectors) else {
         return Ok(None);
-    }
-    disk.read_exact_at(&mut head, 0)
-        .map_err(Error::io("read", path))?;
-    let table = Table::read(&head, sectors, data.number);
+    };
+    let table = Table::read(&head, &read(entries)?, sectors, data.number);
+    let table = table.filter(|it| it.new_place().is_some() || it.rest().is_some());
     Ok(table.zip(data.uuid))
+}
+
+fn write(disk: &File, path: &Path, writes: &[Write]) -> Result<(), Error> {
+    for write in writes {
+        disk.write_all_at(&write.bytes, write.sector * SECTOR)
+            .and_then(|()| disk.sync_all())
+            .map_err(Error::io("write the partition table of", path))?;
+    }
+    Ok(())
 }
 
 /// [`grow`] with the disk or image at this path. `note` hears the PARTUUID of the old place and that of the new one
@@ -98,6 +122,10 @@ pub fn grow_disk(
     let Some((table, old_id)) = read_table(&disk, path)? else {
         return Ok(Growth::NotNeeded);
     };
+    if let Some(rest) = table.rest() {
+        write(&disk, path, &rest)?;
+        return Ok(Growth::Completed);
+    }
     let [disk_id, partition] = random().map_err(Error::io("read", RANDOM))?;
     let ids = Ids {
         disk: disk_id,
@@ -116,11 +144,7 @@ pub fn grow_disk(
         .and_then(|()| disk.sync_all())
         .map_err(Error::io("make a file system on", path))?;
     note(&old_id, &written(&partition))?;
-    for write in writes {
-        disk.write_all_at(&write.bytes, write.sector * SECTOR)
-            .and_then(|()| disk.sync_all())
-            .map_err(Error::io("write the partition table of", path))?;
-    }
+    write(&disk, path, &writes)?;
     Ok(Growth::Grown(new.sectors * SECTOR))
 }
 

@@ -1,16 +1,19 @@
 //! The power goes between any two sectors that are written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
 
-use super::table::{HEAD, Ids, SECTOR, Span, Table, Write};
+use super::Growth;
+use super::table::{Ids, SECTOR, Span, Table, Write, entries_of};
 use crate::partition_table;
 
 const IMAGE: u64 = 12 << 20;
 const DISK: u64 = 100 << 20;
+/// [`PARTITION_TYPE`](crate::PARTITION_TYPE) as on disk.
+const OURS: [u8; 16] = *b"\xb9\xf8\x74\x4c\x13\x57\x4e\x43\xa9\x5c\xcf\x77\xe5\x83\x1d\xbf";
 const IDS: Ids = Ids {
     disk: [0xd; 16],
     partition: [0xe; 16],
@@ -22,10 +25,10 @@ fn disk() -> tempfile::NamedTempFile {
     disk.set_len(IMAGE).unwrap();
     GPT::write_protective_mbr_into(&mut disk, SECTOR).unwrap();
     let mut table = GPT::new_from(&mut disk, SECTOR, [7; 16]).unwrap();
-    for (number, kind, first, last) in [(1, 0xb, 2048, 4095), (2, 0xc, 4096, 20479)] {
+    for (number, kind, first, last) in [(1, [0xb; 16], 2048, 4095), (2, OURS, 4096, 20479)] {
         table[number] = GPTPartitionEntry {
-            partition_type_guid: [kind; 16],
-            unique_partition_guid: [kind; 16],
+            partition_type_guid: kind,
+            unique_partition_guid: kind,
             starting_lba: first,
             ending_lba: last,
             attribute_bits: 0,
@@ -37,10 +40,18 @@ fn disk() -> tempfile::NamedTempFile {
     file
 }
 
-fn table_of(disk: &File) -> Option<Table> {
-    let mut head = vec![0; usize::try_from(HEAD * SECTOR).unwrap()];
-    disk.read_exact_at(&mut head, 0).unwrap();
-    Table::read(&head, DISK / SECTOR, 2)
+fn table_of(disk: &File) -> Table {
+    let read = |span: Span| {
+        let mut bytes = vec![0; usize::try_from(span.sectors * SECTOR).unwrap()];
+        disk.read_exact_at(&mut bytes, span.first * SECTOR).unwrap();
+        bytes
+    };
+    let head = read(Span {
+        first: 0,
+        sectors: 2,
+    });
+    let entries = read(entries_of(&head, DISK / SECTOR).unwrap());
+    Table::read(&head, &entries, DISK / SECTOR, 2).unwrap()
 }
 
 /// Every write in pieces of one sector, which is what a disk does at once.
@@ -63,12 +74,12 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
         .read(true)
         .open(file.path())
         .unwrap();
-    let table = table_of(&disk).unwrap();
+    let table = table_of(&disk);
     let (old, new) = (table.place().unwrap(), table.new_place().unwrap());
     let second_of_image = IMAGE / SECTOR - 1;
     assert!(new.first > second_of_image, "{new:?}");
     let writes = sectors(&table.writes(&IDS).unwrap());
-    let mut seen = Vec::new();
+    let (mut seen, mut goes_on) = (Vec::new(), 0);
     for write in &writes {
         let inside = |span: Span| (span.first..span.first + span.sectors).contains(&write.sector);
         assert!(!inside(old) && !inside(new) && !(2048..4096).contains(&write.sector));
@@ -96,10 +107,19 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
         if seen.last() != Some(&place) {
             seen.push(place);
         }
-        // As long as the old place counts, another start begins again.
-        assert_eq!(place == old.first, table_of(&disk).is_some());
+        // As long as the old place counts, another start begins again; then it goes on.
+        let left = table_of(&disk);
+        assert_eq!(place == old.first, left.writes(&IDS).is_some());
+        if let Some(rest) = left.rest() {
+            assert_eq!(place, new.first);
+            assert_eq!(rest, table.writes(&IDS).unwrap()[5..]);
+            goes_on += 1;
+        }
     }
     assert_eq!(seen, [old.first, new.first]);
+    // Behind the header's one sector, the 32 of the entries.
+    assert_eq!(goes_on, 1 + 32);
+    assert_eq!(table_of(&disk).rest(), None);
     let mut whole = file.reopen().unwrap();
     let end = GPT::read_from(&mut whole, SECTOR).unwrap();
     assert_eq!(end.header.backup_lba, DISK / SECTOR - 1);
@@ -108,30 +128,34 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
 }
 
 #[test]
-fn from_the_instant_that_the_new_place_counts_a_checker_of_tables_finds_no_fault() {
+fn from_the_instant_that_the_new_place_counts_the_next_start_leaves_a_table_without_fault() {
     let file = disk();
     let disk = OpenOptions::new()
         .write(true)
         .read(true)
         .open(file.path())
         .unwrap();
-    let table = table_of(&disk).unwrap();
+    let table = table_of(&disk);
     let new = table.new_place().unwrap().first;
-    let mut checked = 0;
+    let mut ends = Vec::new();
     for write in table.writes(&IDS).unwrap() {
         disk.write_all_at(&write.bytes, write.sector * SECTOR)
             .unwrap();
-        let now = partition_table(file.path()).unwrap();
-        if now[1].start != new {
+        if partition_table(file.path()).unwrap()[1].start != new {
             continue;
         }
-        checked += 1;
-        let Ok(said) = Command::new("sgdisk").arg("-v").arg(file.path()).output() else {
+        let cut = tempfile::NamedTempFile::new().unwrap();
+        fs::copy(file.path(), cut.path()).unwrap();
+        ends.push(super::grow_disk(cut.path(), &mut |_, _| panic!("it has grown")).unwrap());
+        let Ok(said) = Command::new("sgdisk").arg("-v").arg(cut.path()).output() else {
             eprintln!("skipped: there is no sgdisk (package gdisk) to ask");
             return;
         };
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(said.contains("No problems found"), "{checked}: {said}");
+        assert!(said.contains("No problems found"), "{ends:?}: {said}");
     }
-    assert_eq!(checked, 4);
+    assert_eq!(
+        ends,
+        [Growth::Completed, Growth::Completed, Growth::NotNeeded]
+    );
 }
