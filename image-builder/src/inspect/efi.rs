@@ -6,6 +6,7 @@ use goblin::pe::section_table::SectionTable;
 use serde::Serialize;
 
 use super::Initramfs;
+use super::budget::Budget;
 use crate::kernel_image::{self, KernelImage};
 
 /// A program has a dozen.
@@ -53,7 +54,7 @@ pub struct UnifiedKernel {
 }
 
 /// What a program is; none where the bytes are none for UEFI.
-pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
+pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
     let signed_by = kernel_image::efi_program(bytes)?;
     let pe = PE::parse(bytes).ok()?;
     let sections: Vec<(String, &SectionTable)> = pe
@@ -79,7 +80,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
             release: text(".uname"),
             command_line: text(".cmdline"),
             kernel: KernelImage::parse(linux),
-            initramfs: content(".initrd").and_then(Initramfs::parse),
+            initramfs: content(".initrd").and_then(|bytes| Initramfs::parse(bytes, budget)),
         })
     });
     let sbat = text(".sbat").unwrap_or_default();

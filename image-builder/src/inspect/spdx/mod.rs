@@ -47,7 +47,7 @@ pub(super) struct Part {
 
 /// The bill of materials of an initramfs that image-builder has made.
 pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
-    let (part, modified) = initramfs(bytes, "")?;
+    let (part, modified) = initramfs(bytes, "", &mut Unpacking::default())?;
     document(&[part], "initramfs", &sha256(bytes), modified)
 }
 
@@ -57,6 +57,7 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
     let mut parts = vec![Part::default()];
     let mut modified = 0;
     let mut all = Sha256::new();
+    let mut unpacking = Unpacking::default();
     for (path, bytes) in files {
         all.update(path);
         all.update(sha256(bytes));
@@ -67,7 +68,7 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
             }
         }
         if path == INITRAMFS {
-            let (part, date) = initramfs(bytes, "boot/initramfs.img/")?;
+            let (part, date) = initramfs(bytes, "boot/initramfs.img/", &mut unpacking)?;
             parts.push(part);
             modified = date;
         }
@@ -76,27 +77,26 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
 }
 
 /// The files in an initramfs, and the newest of their times.
-fn initramfs(bytes: &[u8], inside: &'static str) -> Result<(Part, u32), SpdxError> {
+fn initramfs(
+    bytes: &[u8],
+    inside: &'static str,
+    unpacking: &mut Unpacking,
+) -> Result<(Part, u32), SpdxError> {
     let mut part = Part {
         inside,
         ..Part::default()
     };
     let mut modified = 0;
-    let walked = walk(
-        bytes,
-        &mut Unpacking::default(),
-        &is_read,
-        &mut |entry, bytes| {
-            modified = modified.max(entry.modified);
-            if !is_read(&entry) {
-                return;
-            }
-            if entry.name == MANIFEST {
-                part.manifest = Manifest::parse(&bytes, MANIFEST);
-            }
-            part.files.insert(entry.name, sums(&bytes));
-        },
-    );
+    let walked = walk(bytes, unpacking, &is_read, &mut |entry, bytes| {
+        modified = modified.max(entry.modified);
+        if !is_read(&entry) {
+            return;
+        }
+        if entry.name == MANIFEST {
+            part.manifest = Manifest::parse(&bytes, MANIFEST);
+        }
+        part.files.insert(entry.name, sums(&bytes));
+    });
     walked.whole().map_err(SpdxError::Damaged)?;
     Ok((part, modified))
 }
