@@ -20,7 +20,9 @@ use serde_json::Value;
 
 use budget::Budget;
 pub use disk::{BootCode, Disk, DiskPartition, FatVolume, TableCopy};
+pub(crate) use efi::is_unified;
 pub use efi::{EfiProgram, PeSection, UnifiedKernel};
+pub(crate) use initramfs::begins_as_initramfs;
 pub use initramfs::{
     ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, Totals,
 };

@@ -2,6 +2,7 @@
 
 mod content;
 mod error;
+mod inputs;
 mod manifest;
 
 use std::path::PathBuf;

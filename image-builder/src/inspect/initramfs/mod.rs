@@ -118,6 +118,14 @@ impl Initramfs {
     }
 }
 
+/// Whether Linux would unpack what these bytes begin with; zeros may stand before it (init/initramfs.c,
+/// unpack_to_rootfs).
+pub(crate) fn begins_as_initramfs(bytes: &[u8]) -> bool {
+    let first = bytes.iter().position(|byte| *byte != 0);
+    let rest = first.and_then(|first| bytes.get(first..));
+    rest.and_then(Compression::of).is_some()
+}
+
 /// What entries leave behind. Of two files with one path the later one holds, as in the kernel.
 #[derive(Default)]
 struct Collected {
