@@ -9,6 +9,7 @@ use crate::fat::NewFile;
 use crate::image::Origins;
 use crate::io;
 use crate::licenses::{CHANGELOGS, Package};
+use crate::medium::license_path;
 use crate::uki;
 
 /// GRUB for BIOS.
@@ -163,8 +164,4 @@ impl Packages {
         };
         self.carried(has_shim)?.into_iter().map(read).collect()
     }
-}
-
-fn license_path(package: &str) -> String {
-    format!("licenses/{package}.txt")
 }

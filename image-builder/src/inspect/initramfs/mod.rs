@@ -20,7 +20,7 @@ use crate::package;
 
 /// Where our images say what is in them.
 pub(super) const MANIFEST: &str = "usr/share/preflight/manifest.json";
-const LICENSES: &str = "usr/share/preflight/licenses/";
+pub(super) const LICENSES: &str = "usr/share/preflight/licenses/";
 
 const FILE_TYPE: u32 = 0o170_000;
 const LINK: u32 = 0o120_000;
