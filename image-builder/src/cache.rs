@@ -16,7 +16,7 @@ use crate::io::{self, Context, IoError};
 pub const FOLDER_VARIABLE: &str = "PREFLIGHT_CACHE";
 
 /// A cache folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
 }

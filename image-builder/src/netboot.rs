@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::boot_menu::{BootMenu, INITRAMFS_FILE, KERNEL_FILE};
 use crate::fat::NewFile;
 use crate::io::{self, Context};
-use crate::kernel_image::KernelImage;
 use crate::medium::{BuiltFile, MediumError, Recipe};
 
 /// Name of the script.
@@ -30,14 +29,11 @@ pub struct Built {
 pub fn build(recipe: &Recipe, folder: &Path) -> Result<Built, MediumError> {
     let menu = BootMenu::standard(&recipe.kernel_options)?;
     let script = menu.ipxe_script()?;
-    let kernel = io::read(&recipe.kernel)?;
-    let image = KernelImage::parse(&kernel).ok_or_else(|| MediumError::NoKernel {
-        path: recipe.kernel.clone(),
-    })?;
+    let (kernel, image) = recipe.read_kernel()?;
     let release = image.release().map(str::to_owned);
     let files = [
         NewFile::new(KERNEL_FILE, kernel),
-        NewFile::new(INITRAMFS_FILE, io::read(&recipe.initramfs)?),
+        NewFile::new(INITRAMFS_FILE, recipe.read_initramfs()?),
         NewFile::new(SCRIPT_FILE, script),
     ];
     for file in &files {

@@ -45,7 +45,9 @@ impl Iso {
         let mut looks_like_one = vec![0x5a; 8 << 20];
         looks_like_one.splice(0x202..0x206, *b"HdrS");
         fs::write(&kernel, looks_like_one).unwrap();
-        fs::write(&initramfs, vec![0xa5; 20 << 20]).unwrap();
+        let mut begins_as_one = vec![0xa5; 20 << 20];
+        begins_as_one.splice(..6, *b"070701");
+        fs::write(&initramfs, begins_as_one).unwrap();
         let recipe = Recipe {
             kernel,
             initramfs,

@@ -22,7 +22,7 @@ fn kernel() -> Vec<u8> {
 
 fn build(folder: &Path, kernel: &[u8], more: &[&str]) -> Output {
     fs::write(folder.join("kernel"), kernel).unwrap();
-    fs::write(folder.join("initramfs"), "archive").unwrap();
+    fs::write(folder.join("initramfs"), "070701").unwrap();
     let mut command = Command::new(BUILDER);
     command.arg("netboot").current_dir(folder);
     command.args([
@@ -51,7 +51,7 @@ fn kernel_initramfs_and_script_lie_in_one_folder() {
     );
     let served = folder.path().join("served");
     assert!(fs::read(served.join("vmlinuz")).unwrap() == kernel());
-    assert_eq!(fs::read(served.join("initramfs.img")).unwrap(), b"archive");
+    assert_eq!(fs::read(served.join("initramfs.img")).unwrap(), b"070701");
     let script = fs::read_to_string(served.join("preflight.ipxe")).unwrap();
     assert_eq!(
         script.matches(" quiet || goto failed").count(),

@@ -67,7 +67,9 @@ impl Stick {
 fn recipe(folder: &Path, kernel: &[u8], modified: u32) -> Recipe {
     let paths = ["vmlinuz", "initramfs.img"].map(|name| folder.join(name));
     fs::write(&paths[0], kernel).unwrap();
-    fs::write(&paths[1], vec![0xa5; 20 << 20]).unwrap();
+    let mut initramfs = vec![0xa5; 20 << 20];
+    initramfs.splice(..6, *b"070701");
+    fs::write(&paths[1], initramfs).unwrap();
     let [kernel, initramfs] = paths;
     Recipe {
         kernel,

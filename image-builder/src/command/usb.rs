@@ -17,7 +17,8 @@ use super::output::{Format, file_lines, megabytes, progress, report, size_and_ti
 pub(crate) struct Arguments {
     #[command(flatten)]
     medium: Medium,
-    /// Let UEFI start this unified kernel image (see uki) instead of shim, GRUB and the boot menu
+    /// Let UEFI start this unified kernel image (see uki) instead of shim, GRUB and the boot menu.
+    /// It has a command line of its own: --kernel-option is then for BIOS alone
     #[arg(long, value_name = "FILE")]
     uki: Option<PathBuf>,
     /// The file to write; compressed where the name ends in .zst

@@ -9,6 +9,8 @@ use crate::fat::NewFile;
 use crate::image::Origins;
 use crate::io;
 use crate::licenses::{CHANGELOGS, Package};
+use crate::medium::license_path;
+use crate::uki;
 
 /// GRUB for BIOS.
 pub(crate) const BIOS_PACKAGE: &str = "grub-pc-bin";
@@ -49,6 +51,8 @@ pub struct Packages {
     bios: PathBuf,
     /// shim and GRUB for UEFI, signed.
     efi: PathBuf,
+    /// For systemd's stub, which few media have.
+    cache: Cache,
 }
 
 impl Packages {
@@ -67,6 +71,7 @@ impl Packages {
         Ok(Self {
             bios: apt::cached_tree(cache, &of(bios))?,
             efi: apt::cached_tree(cache, &of(Request::new(EFI_PACKAGES)))?,
+            cache: cache.clone(),
         })
     }
 
@@ -119,8 +124,20 @@ impl Packages {
         Ok(EfiCommands::of(&io::read(&self.efi.join(SIGNED_GRUB))?))
     }
 
-    /// Where the boot loaders of a medium are from; those for UEFI where it has them.
-    pub fn origins(&self, has_efi: bool) -> Result<Origins, GrubError> {
+    /// The packages that boot loaders of a medium are from, and where they lie unpacked: GRUB for BIOS, and for UEFI
+    /// shim and GRUB, or the stub of a unified kernel image in their place.
+    fn carried(&self, has_shim: bool) -> Result<Vec<(PathBuf, &'static str)>, GrubError> {
+        let mut carried = vec![(self.bios.clone(), BIOS_PACKAGE)];
+        match has_shim {
+            true => carried.extend(EFI_PACKAGES.map(|name| (self.efi.clone(), name))),
+            false => carried.push((uki::stub_root(&self.cache)?, uki::STUB_PACKAGE)),
+        }
+        Ok(carried)
+    }
+
+    /// Where the boot loaders of a medium are from; without shim it has a unified kernel image, whose package nobody
+    /// can know.
+    pub fn origins(&self, has_shim: bool) -> Result<Origins, GrubError> {
         let mut origins = Origins::default();
         let mut document = |root: &Path, name: &str| -> Result<(), GrubError> {
             let folder = root.join(DOCUMENTS).join(name);
@@ -135,12 +152,11 @@ impl Packages {
             origins.file(&license_path(name), name);
             Ok(())
         };
-        document(&self.bios, BIOS_PACKAGE)?;
-        for name in EFI_PACKAGES {
-            document(&self.efi, name)?;
+        for (root, name) in self.carried(has_shim)? {
+            document(&root, name)?;
         }
         origins.file(&format!("{GRUB_FOLDER}/{CD_CORE}"), BIOS_PACKAGE);
-        for (path, _, package) in EFI_FILES.into_iter().filter(|_| has_efi) {
+        for (path, _, package) in EFI_FILES.into_iter().filter(|_| has_shim) {
             origins.file(path, package);
         }
         for path in [GRUB_CONFIG, SIGNED_GRUB_CONFIG] {
@@ -149,18 +165,12 @@ impl Packages {
         Ok(origins)
     }
 
-    /// The copyright files of the packages.
-    pub fn licenses(&self) -> Result<Vec<NewFile>, GrubError> {
-        let packages = EFI_PACKAGES.map(|name| (&self.efi, name));
-        let packages = [(&self.bios, BIOS_PACKAGE)].into_iter().chain(packages);
-        let read = |(root, name): (&PathBuf, &str)| {
+    /// The copyright files of what [`Packages::origins`] tells.
+    pub fn licenses(&self, has_shim: bool) -> Result<Vec<NewFile>, GrubError> {
+        let read = |(root, name): (PathBuf, &str)| {
             let path = root.join(DOCUMENTS).join(name).join("copyright");
             Ok(NewFile::new(license_path(name), io::read(&path)?))
         };
-        packages.map(read).collect()
+        self.carried(has_shim)?.into_iter().map(read).collect()
     }
-}
-
-fn license_path(package: &str) -> String {
-    format!("licenses/{package}.txt")
 }

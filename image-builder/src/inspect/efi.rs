@@ -5,7 +5,8 @@ use goblin::pe::PE;
 use goblin::pe::section_table::SectionTable;
 use serde::Serialize;
 
-use super::Initramfs;
+use super::budget::Budget;
+use super::{Initramfs, begins_as_initramfs};
 use crate::kernel_image::{self, KernelImage};
 
 /// A program has a dozen.
@@ -53,7 +54,7 @@ pub struct UnifiedKernel {
 }
 
 /// What a program is; none where the bytes are none for UEFI.
-pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
+pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
     let signed_by = kernel_image::efi_program(bytes)?;
     let pe = PE::parse(bytes).ok()?;
     let sections: Vec<(String, &SectionTable)> = pe
@@ -62,11 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
         .take(MOST_SECTIONS)
         .map(|section| (section.name().unwrap_or("?").to_owned(), section))
         .collect();
-    let content = |wanted: &str| {
-        let (_, section) = sections.iter().find(|(name, _)| name == wanted)?;
-        let start = section.pointer_to_raw_data as usize;
-        bytes.get(start..)?.get(..length(section) as usize)
-    };
+    let content = |wanted: &str| content(bytes, &pe, wanted);
     let text = |name: &str| {
         let bytes = content(name).filter(|bytes| bytes.len() <= LONGEST_TEXT)?;
         let text = String::from_utf8_lossy(bytes);
@@ -79,7 +76,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
             release: text(".uname"),
             command_line: text(".cmdline"),
             kernel: KernelImage::parse(linux),
-            initramfs: content(".initrd").and_then(Initramfs::parse),
+            initramfs: content(".initrd").and_then(|bytes| Initramfs::parse(bytes, budget)),
         })
     });
     let sbat = text(".sbat").unwrap_or_default();
@@ -96,6 +93,23 @@ pub(super) fn read(bytes: &[u8]) -> Option<EfiProgram> {
             .collect(),
         unified,
     })
+}
+
+/// Whether a file is a program for UEFI with a kernel and what begins as an initramfs in it.
+pub(crate) fn is_unified(bytes: &[u8]) -> bool {
+    let pe = kernel_image::efi_program(bytes).and_then(|_| PE::parse(bytes).ok());
+    pe.is_some_and(|pe| {
+        let linux = content(bytes, &pe, ".linux").and_then(KernelImage::parse);
+        let initrd = content(bytes, &pe, ".initrd").is_some_and(begins_as_initramfs);
+        linux.is_some() && initrd
+    })
+}
+
+fn content<'a>(bytes: &'a [u8], pe: &PE, wanted: &str) -> Option<&'a [u8]> {
+    let mut sections = pe.sections.iter().take(MOST_SECTIONS);
+    let section = sections.find(|section| section.name().is_ok_and(|name| name == wanted))?;
+    let start = section.pointer_to_raw_data as usize;
+    bytes.get(start..)?.get(..length(section) as usize)
 }
 
 /// The file has it filled up, memory has not.

@@ -64,6 +64,13 @@ pub(super) struct FileLine {
     pub(super) license: Option<String>,
 }
 
+impl FileLine {
+    /// Whether it is this file that it speaks of.
+    pub(super) fn is(&self, seen: &FileSeen) -> bool {
+        self.bytes == seen.bytes && (self.sha256.is_none() || self.sha256 == seen.sha256)
+    }
+}
+
 impl Manifest {
     /// None where the bytes are no manifest.
     pub(super) fn parse(bytes: &[u8], own: &'static str) -> Option<Self> {
@@ -109,6 +116,11 @@ impl Manifest {
         }
     }
 
+    /// Whether a file may be there that is not listed: the manifest itself, and what is made later.
+    pub(super) fn may_add(&self, path: &str) -> bool {
+        path == self.own || MADE_LATER.iter().any(|start| path.starts_with(start))
+    }
+
     /// Files that are missing, added or of another size; none where there is no manifest.
     pub(super) fn differences(&self, files: &BTreeMap<String, FileSeen>) -> Vec<String> {
         if self.files.is_empty() {
@@ -128,10 +140,9 @@ impl Manifest {
                 )),
                 Some(_) => None,
             });
-        let added = files.keys().filter(|path| {
-            let is_known = MADE_LATER.iter().any(|start| path.starts_with(start));
-            path.as_str() != self.own && !is_known && !self.files.contains_key(*path)
-        });
+        let added = files
+            .keys()
+            .filter(|path| !self.may_add(path) && !self.files.contains_key(*path));
         let added = added.map(|path| format!("/{path} is in the image and not in the manifest"));
         listed.chain(added).take(DIFFERENCES).collect()
     }

@@ -1,6 +1,7 @@
 //! Says what a file is and what is in it: an initramfs of any maker, a kernel, a disk image. Foreign and damaged
 //! files are taken, too: what could not be read is said, and how far reading came.
 
+mod budget;
 mod disk;
 mod efi;
 mod initramfs;
@@ -17,8 +18,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use budget::Budget;
 pub use disk::{BootCode, Disk, DiskPartition, FatVolume, TableCopy};
+pub(crate) use efi::is_unified;
 pub use efi::{EfiProgram, PeSection, UnifiedKernel};
+pub(crate) use initramfs::begins_as_initramfs;
 pub use initramfs::{
     ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, Totals,
 };
@@ -91,7 +95,9 @@ pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
         packed,
     } = open(path)?;
     let source = Source::of_file(&file).at("read", path)?;
-    let content = medium(&source).or_else(|| recognize(&whole(&source)?));
+    let mut budget = Budget::default();
+    let content =
+        medium(&source, &mut budget).or_else(|| recognize_within(&whole(&source)?, &mut budget));
     let content = content.ok_or_else(|| InspectError::Unknown {
         path: path.display().to_string(),
     })?;
@@ -141,23 +147,28 @@ fn whole(source: &Source) -> Option<Vec<u8>> {
 }
 
 /// A CD that is a disk as well counts as a CD.
-fn medium(source: &Source) -> Option<Content> {
-    let iso = iso::read(source).map(Content::Iso);
-    iso.or_else(|| disk::read(source).map(Content::Disk))
+fn medium(source: &Source, budget: &mut Budget) -> Option<Content> {
+    let iso = iso::read(source, budget).map(Content::Iso);
+    iso.or_else(|| disk::read(source, budget).map(Content::Disk))
 }
 
 /// What a file with these bytes is, images of disks and CDs included.
 pub fn look(bytes: &[u8]) -> Option<Content> {
-    medium(&Source::Bytes(bytes)).or_else(|| recognize(bytes))
+    let mut budget = Budget::default();
+    medium(&Source::Bytes(bytes), &mut budget).or_else(|| recognize_within(bytes, &mut budget))
 }
 
 /// What these bytes are when they are the whole of a file but no disk image; none where they are nothing that a machine boots with.
 pub fn recognize(bytes: &[u8]) -> Option<Content> {
+    recognize_within(bytes, &mut Budget::default())
+}
+
+fn recognize_within(bytes: &[u8], budget: &mut Budget) -> Option<Content> {
     if let Some(kernel) = KernelImage::parse(bytes) {
         return Some(Content::Kernel(kernel));
     }
-    if let Some(program) = efi::read(bytes) {
+    if let Some(program) = efi::read(bytes, budget) {
         return Some(Content::EfiProgram(program));
     }
-    Initramfs::parse(bytes).map(Content::Initramfs)
+    Initramfs::parse(bytes, budget).map(Content::Initramfs)
 }

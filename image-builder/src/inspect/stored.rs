@@ -1,7 +1,9 @@
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::manifest::{FileSeen, Manifest};
-use super::{Content, recognize};
+use super::source::Source;
+use super::{Content, recognize_within};
 use crate::digest::sha256;
 
 /// A file larger than this is no part of a boot.
@@ -26,9 +28,21 @@ pub struct StoredFile {
     pub package: Option<String>,
 }
 
-/// How much may be read of all files of one file system: those that claim each other's place could be of any length
-/// together.
-pub(super) struct Allowance(pub(super) u64);
+/// How much may be read of all files of one disk or CD, and unpacked of what is in them: those that claim each other's
+/// place could be of any length together.
+pub(super) struct Allowance<'a> {
+    /// Bytes.
+    left: u64,
+    budget: &'a mut Budget,
+}
+
+impl<'a> Allowance<'a> {
+    /// Of all that a disk or CD has.
+    pub(super) fn of(source: &Source, budget: &'a mut Budget) -> Self {
+        let left = source.length();
+        Self { left, budget }
+    }
+}
 
 impl StoredFile {
     pub(super) fn new(
@@ -38,11 +52,11 @@ impl StoredFile {
         read: impl FnOnce() -> Option<Vec<u8>>,
     ) -> Self {
         let affordable = allowance
-            .0
+            .left
             .checked_sub(bytes)
             .filter(|_| bytes <= LARGEST_FILE);
         let content = affordable.and_then(|rest| {
-            allowance.0 = rest;
+            allowance.left = rest;
             read()
         });
         let program = content.as_deref().filter(|_| bytes >= SMALLEST_PROGRAM);
@@ -50,7 +64,7 @@ impl StoredFile {
             path: path.to_owned(),
             bytes,
             sha256: content.as_deref().map(sha256),
-            content: program.and_then(recognize),
+            content: program.and_then(|bytes| recognize_within(bytes, allowance.budget)),
             package: None,
         }
     }

@@ -6,8 +6,6 @@ use crate::fat::NewFile;
 use crate::grub::{EFI_START, Packages};
 use crate::image::Origins;
 use crate::inspect;
-use crate::io;
-use crate::kernel_image::KernelImage;
 
 /// The files of a medium, in the order in which a start reads them.
 pub(crate) struct Content {
@@ -20,27 +18,24 @@ pub(crate) struct Content {
 
 impl Content {
     pub(crate) fn collect(recipe: &Recipe, packages: &Packages) -> Result<Self, MediumError> {
-        let mut files = match &recipe.uki {
-            Some(uki) => vec![NewFile::new(EFI_START, io::read(uki)?)],
+        let has_shim = recipe.uki.is_none();
+        let mut files = match recipe.read_uki()? {
+            Some(uki) => vec![NewFile::new(EFI_START, uki)],
             None => packages.efi_files()?,
         };
         let menu = BootMenu::standard(&recipe.kernel_options)?;
         let menu = menu.grub_config(packages.efi_commands()?)?;
         files.push(NewFile::new(GRUB_CONFIG, menu));
-        let kernel = io::read(&recipe.kernel)?;
-        if KernelImage::parse(&kernel).is_none() {
-            let path = recipe.kernel.clone();
-            return Err(MediumError::NoKernel { path });
-        }
-        let initramfs = io::read(&recipe.initramfs)?;
-        let mut origins = packages.origins(recipe.uki.is_none())?;
+        let (kernel, _) = recipe.read_kernel()?;
+        let initramfs = recipe.read_initramfs()?;
+        let mut origins = packages.origins(has_shim)?;
         if let Some((name, known)) = inspect::package_of_kernel(&kernel, &initramfs) {
             origins.package(&name, known);
             origins.file(KERNEL, &name);
         }
         files.push(NewFile::new(KERNEL, kernel));
         files.push(NewFile::new(INITRAMFS, initramfs));
-        files.extend(packages.licenses()?);
+        files.extend(packages.licenses(has_shim)?);
         let digest = digest(&files, recipe.modified);
         Ok(Self {
             files,

@@ -24,4 +24,16 @@ pub enum MediumError {
     Manifest(#[source] serde_json::Error),
     #[error("{} is no Linux kernel that BIOS and UEFI can start (a bzImage)", path.display())]
     NoKernel { path: PathBuf },
+    #[error(
+        "{} is no initramfs: it begins with nothing that Linux unpacks; `image-builder initramfs` builds one, and \
+         `image-builder inspect` says what this file is",
+        path.display()
+    )]
+    NoInitramfs { path: PathBuf },
+    #[error(
+        "{} is no unified kernel image, which is a program for UEFI with a kernel and an initramfs in it; \
+         `image-builder uki` builds one, and `image-builder inspect` says what this file is",
+        path.display()
+    )]
+    NotUnified { path: PathBuf },
 }

@@ -12,6 +12,11 @@ use crate::licenses::Package;
 /// Where a medium says what is on it.
 pub const MANIFEST: &str = "licenses/manifest.json";
 
+/// Where a medium has the copyright file of a package.
+pub(crate) fn license_path(package: &str) -> String {
+    format!("licenses/{package}.txt")
+}
+
 /// What the files of a medium are for, by how their paths begin.
 const REASONS: [(&str, &str); 6] = [
     ("EFI/", "boot loaders for UEFI"),

@@ -2,6 +2,7 @@
 
 mod content;
 mod error;
+mod inputs;
 mod manifest;
 
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use serde::Serialize;
 pub(crate) use content::Content;
 pub use error::MediumError;
 pub use manifest::MANIFEST;
-pub(crate) use manifest::manifest;
+pub(crate) use manifest::{license_path, manifest};
 
 use crate::digest::sha256;
 use crate::fat::{Kind, NewFile, Volume};

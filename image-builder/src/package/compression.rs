@@ -42,22 +42,21 @@ impl Compression {
 
     /// The plain bytes.
     pub fn decompress(self, stored: Vec<u8>) -> io::Result<Vec<u8>> {
-        self.decompress_at_most(stored, LIMIT)
-    }
-
-    /// The plain bytes, as many as `limit` allows.
-    pub fn decompress_at_most(self, stored: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
         if self == Self::None {
             return Ok(stored);
         }
         let mut plain = Vec::new();
-        // A module is some kilobytes: threads would cost more than they save.
-        let mut reader: Box<dyn Read> = match self {
-            Self::Xz => Box::new(XzDecoder::new_multi_decoder(stored.as_slice())),
-            other => other.reader(stored.as_slice())?,
-        };
-        reader.by_ref().take(limit).read_to_end(&mut plain)?;
+        let reader = self.small_reader(&stored)?;
+        reader.take(LIMIT).read_to_end(&mut plain)?;
         Ok(plain)
+    }
+
+    /// A reader of the plain bytes of a module: it is some kilobytes, and threads would cost more than they save.
+    pub fn small_reader(self, stored: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+        match self {
+            Self::Xz => Ok(Box::new(XzDecoder::new_multi_decoder(stored))),
+            other => other.reader(stored),
+        }
     }
 }
 

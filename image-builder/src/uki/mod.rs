@@ -11,16 +11,16 @@ use serde::Serialize;
 pub use error::UkiError;
 pub use pe::{Section, with_sections};
 
-use crate::apt::{self, Request};
+use crate::apt::{self, AptError, Request};
 use crate::boot_menu::{BootMenu, MenuEntry};
 use crate::cache::Cache;
 use crate::digest::sha256;
 use crate::io::{self, Context};
-use crate::kernel_image::KernelImage;
 use crate::medium::{MediumError, Recipe};
 use crate::package::program;
 
-const STUB_PACKAGE: &str = "systemd-boot-efi";
+/// What the part of a unified kernel image is from that firmware starts.
+pub(crate) const STUB_PACKAGE: &str = "systemd-boot-efi";
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const SIGNER_PACKAGE: &str = "sbsigntool";
 const SIGNER: &str = "usr/bin/sbsign";
@@ -69,14 +69,11 @@ pub fn build(
     let entry = entry.ok_or_else(|| no_entry(id, &menu.entries))?;
     let command_line = entry.options.join(" ");
     progress("fetching systemd's stub");
-    let stub = io::read(&apt::cached_tree(cache, &Request::new([STUB_PACKAGE]))?.join(STUB))?;
+    let stub = io::read(&stub_root(cache)?.join(STUB))?;
     progress("putting kernel and initramfs together");
-    let kernel = io::read(&recipe.kernel)?;
-    let image = KernelImage::parse(&kernel).ok_or_else(|| MediumError::NoKernel {
-        path: recipe.kernel.clone(),
-    })?;
+    let (kernel, image) = recipe.read_kernel()?;
     let release = image.release().map(str::to_owned);
-    let initramfs = io::read(&recipe.initramfs)?;
+    let initramfs = recipe.read_initramfs()?;
     let section = |name, bytes| Section { name, bytes };
     // The kernel last: some stubs let it unpack itself over what comes behind it.
     let sections = [
@@ -105,6 +102,11 @@ pub fn build(
         sha256: sha256(&unsigned),
         signed: key.is_some(),
     })
+}
+
+/// Where systemd's stub and what tells of it lie unpacked.
+pub(crate) fn stub_root(cache: &Cache) -> Result<PathBuf, AptError> {
+    apt::cached_tree(cache, &Request::new([STUB_PACKAGE]))
 }
 
 fn no_entry(id: &str, entries: &[MenuEntry]) -> UkiError {

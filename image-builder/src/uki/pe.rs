@@ -199,7 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::inspect::{Content, recognize};
+    use crate::inspect::{Content, is_unified, recognize};
 
     /// The smallest of stubs: one section of code and room in the headers.
     fn stub() -> Vec<u8> {
@@ -300,12 +300,29 @@ mod tests {
         let Some(Content::EfiProgram(program)) = recognize(&made) else {
             panic!("it is a program for UEFI");
         };
+        assert!(!is_unified(&made), "there is no kernel in it");
         let unified = program.unified.unwrap();
         assert_eq!(unified.command_line.as_deref(), Some("quiet"));
         assert_eq!(
             (unified.kernel, unified.initramfs, unified.system),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn a_program_with_a_kernel_and_an_initramfs_is_a_unified_kernel_image() {
+        let mut kernel = vec![0; 0x400];
+        kernel[0x202..0x206].copy_from_slice(b"HdrS");
+        let [linux, initrd, text] = [
+            (".linux", kernel.as_slice()),
+            (".initrd", b"070701"),
+            (".initrd", b"a text"),
+        ]
+        .map(|(name, bytes)| Section { name, bytes });
+        let is = |sections: &[Section]| is_unified(&with_sections(&stub(), sections).unwrap());
+        assert!(is(&[initrd, linux]));
+        assert!(!is(&[linux]) && !is(&[initrd]) && !is(&[text, linux]) && !is(&[]));
+        assert!(!is_unified(&kernel));
     }
 
     proptest! {

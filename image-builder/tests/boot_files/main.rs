@@ -324,6 +324,43 @@ fn a_unified_kernel_image_shows_its_sections_and_what_is_in_them() {
 }
 
 #[test]
+fn a_stick_with_a_unified_kernel_image_carries_the_copyright_of_what_is_on_it_alone() {
+    let Some(mut parts) = Parts::new() else {
+        return;
+    };
+    let image = parts.path("preflight.efi");
+    if let Err(error) = uki::build(&parts.recipe, "assess", None, &parts.cache, &image, &|_| {}) {
+        return skip(&format!("{error}"));
+    }
+    parts.recipe.uki = Some(image);
+    let seen = disk(inspect(&parts.stick()).unwrap().content);
+    let paths = esp(&seen).iter().map(|file| file.path.as_str());
+    let licenses: Vec<_> = paths
+        .filter_map(|path| path.strip_prefix("licenses/"))
+        .collect();
+    assert_eq!(
+        licenses,
+        ["grub-pc-bin.txt", "manifest.json", "systemd-boot-efi.txt"]
+    );
+    assert_eq!(packages(esp(&seen)).get(EFI[0].0), None);
+
+    // What is no such image is refused, and so is what is no initramfs.
+    let refused = |parts: &Parts| {
+        let image = parts.path("refused.img");
+        let error = usb::build(&parts.recipe, &parts.packages, &image, &|_| {}).unwrap_err();
+        assert!(!image.exists());
+        error.to_string()
+    };
+    parts.recipe.uki = Some(parts.recipe.initramfs.clone());
+    let error = refused(&parts);
+    assert!(error.contains("is no unified kernel image"), "{error}");
+    parts.recipe.uki = None;
+    parts.recipe.initramfs = parts.recipe.kernel.clone();
+    let error = refused(&parts);
+    assert!(error.contains("vmlinuz is no initramfs"), "{error}");
+}
+
+#[test]
 fn a_sticks_manifest_lists_every_other_file_with_its_digest() {
     let Some(parts) = Parts::new() else {
         return;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use fat::Fat;
 pub use table::TableCopy;
 
+use super::budget::Budget;
 use super::manifest::Manifest;
 use super::source::Source;
 use super::stored::{self, Allowance, StoredFile};
@@ -93,7 +94,7 @@ const KINDS: [(Guid, &str); 3] = [
 ];
 
 /// A disk as firmware finds it; none where it has no GUID partition table.
-pub(super) fn read(source: &Source) -> Option<Disk> {
+pub(super) fn read(source: &Source, budget: &mut Budget) -> Option<Disk> {
     let ([primary, backup], _) = table::read(source)?;
     let state = |copy: &Result<_, String>| match copy {
         Ok(_) => TableCopy::Whole,
@@ -104,6 +105,7 @@ pub(super) fn read(source: &Source) -> Option<Disk> {
     let table = primary.or(backup).ok();
     let id = table.as_ref().map(|table| table.id.to_string());
     let entries = table.map(|table| table.entries).unwrap_or_default();
+    let mut allowance = Allowance::of(source, budget);
     Some(Disk {
         id: id.unwrap_or_default(),
         primary: first,
@@ -111,7 +113,7 @@ pub(super) fn read(source: &Source) -> Option<Disk> {
         boot_code: boot_code(source, &entries),
         partitions: entries
             .iter()
-            .map(|entry| partition(source, entry))
+            .map(|entry| partition(source, entry, &mut allowance))
             .collect(),
     })
 }
@@ -144,7 +146,8 @@ fn boot_code(source: &Source, entries: &[table::Entry]) -> Option<BootCode> {
     })
 }
 
-fn partition(source: &Source, entry: &table::Entry) -> DiskPartition {
+fn partition(source: &Source, entry: &table::Entry, allowance: &mut Allowance) -> DiskPartition {
+    let fat = Fat::open(source, entry.start, entry.length);
     let known = KINDS.iter().find(|(kind, _)| *kind == entry.kind);
     DiskPartition {
         number: entry.number,
@@ -153,16 +156,15 @@ fn partition(source: &Source, entry: &table::Entry) -> DiskPartition {
         name: entry.name.clone(),
         start: entry.start,
         length: entry.length,
-        fat: Fat::open(source, entry.start, entry.length).map(|fat| volume(&fat, entry.length)),
+        fat: fat.map(|fat| volume(&fat, allowance)),
     }
 }
 
-fn volume(fat: &Fat, length: u64) -> FatVolume {
+fn volume(fat: &Fat, allowance: &mut Allowance) -> FatVolume {
     let found = fat.walk();
-    let mut allowance = Allowance(length);
     let files = found.files.iter().map(|file| {
         let read = || fat.content(file);
-        StoredFile::new(&file.path, file.bytes.into(), &mut allowance, read)
+        StoredFile::new(&file.path, file.bytes.into(), allowance, read)
     });
     let mut files: Vec<StoredFile> = files.collect();
     let manifest = found.files.iter().find(|file| file.path == MANIFEST);

@@ -49,7 +49,7 @@ fn disk(kind: Kind, files: &[NewFile]) -> Vec<u8> {
 }
 
 fn seen(bytes: &[u8]) -> Option<Disk> {
-    read(&Source::Bytes(bytes))
+    read(&Source::Bytes(bytes), &mut Budget::default())
 }
 
 #[test]
@@ -165,6 +165,63 @@ fn a_file_whose_clusters_end_early_is_unreadable_and_the_others_are_not() {
     let fat = seen(&bytes).unwrap().partitions[0].fat.clone().unwrap();
     let readable: Vec<_> = fat.files.iter().map(|file| file.sha256.is_some()).collect();
     assert_eq!(readable, [false, true]);
+}
+
+/// An archive with a file of this length, without packing.
+fn initramfs(length: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let writer = cpio::newc::Builder::new("bin/sh").mode(0o100_755);
+    let mut writer = writer.write(&mut bytes, length);
+    std::io::Write::write_all(&mut writer, &vec![7; length as usize]).unwrap();
+    writer.finish().unwrap();
+    cpio::newc::trailer(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn all_images_on_a_disk_together_unpack_to_no_more_than_one_look_may() {
+    let images = ["a.img", "b.img"].map(|name| NewFile::new(name, initramfs(60_000)));
+    let bytes = disk(Kind::Fat16, &images);
+    let broken = |budget: u64| {
+        let disk = read(&Source::Bytes(&bytes), &mut Budget::of(budget, 0)).unwrap();
+        let files = disk.partitions[0].fat.clone().unwrap().files;
+        let broken = files.into_iter().map(|file| match file.content {
+            Some(Content::Initramfs(initramfs)) => initramfs.broken,
+            other => panic!("{other:?}"),
+        });
+        broken.collect::<Vec<_>>()
+    };
+    assert_eq!(broken(200_000), [None, None]);
+    let [None, Some(why)] = &broken(100_000)[..] else {
+        panic!("the second one does not fit");
+    };
+    assert!(why.contains("unpack to more than"), "{why}");
+}
+
+#[test]
+fn partitions_in_one_place_are_read_once_as_far_as_the_disk_is_large() {
+    let file = NewFile::new("large", vec![3; 3 << 20]);
+    let mut bytes = disk(Kind::Fat16, &[file]);
+    // The first table: its header is in sector 1, its 128 entries from sector 2 on.
+    for number in 1..3 {
+        bytes.copy_within(1024..1152, 1024 + number * 128);
+    }
+    let sum = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum().to_le_bytes()
+    };
+    let entries = sum(&bytes[1024..1024 + 128 * 128]);
+    bytes[512 + 88..][..4].copy_from_slice(&entries);
+    bytes[512 + 16..][..4].fill(0);
+    let header = sum(&bytes[512..512 + 92]);
+    bytes[512 + 16..][..4].copy_from_slice(&header);
+    let disk = seen(&bytes).unwrap();
+    let read = disk.partitions.iter().map(|partition| {
+        let fat = partition.fat.as_ref().unwrap();
+        fat.files[0].sha256.is_some()
+    });
+    assert_eq!(read.collect::<Vec<_>>(), [true, true, false]);
 }
 
 proptest! {

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use archives::{Compression, Segment};
-use archives::{Entry, Unpacking, walk};
+use archives::{Entry, walk};
 pub use purpose::Maker;
 
+use super::budget::{Budget, LARGEST_FILE, Modules};
 use super::manifest::{FileSeen, Manifest};
 use crate::digest::sha256;
 use crate::modules::{ModInfo, ModuleName};
@@ -19,9 +20,7 @@ use crate::package;
 
 /// Where our images say what is in them.
 pub(super) const MANIFEST: &str = "usr/share/preflight/manifest.json";
-const LICENSES: &str = "usr/share/preflight/licenses/";
-/// No file is larger that an initramfs needs.
-const LARGEST_FILE: u32 = 128 << 20;
+pub(super) const LICENSES: &str = "usr/share/preflight/licenses/";
 
 const FILE_TYPE: u32 = 0o170_000;
 const LINK: u32 = 0o120_000;
@@ -102,17 +101,13 @@ pub struct ArchiveFile {
 }
 
 impl Initramfs {
-    /// Reads an initramfs as far as it goes; none where not one entry could be read.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Reads an initramfs as far as it and the budget go; none where not one entry could be read.
+    pub(super) fn parse(bytes: &[u8], budget: &mut Budget) -> Option<Self> {
         let mut collected = Collected::default();
-        let walked = walk(
-            bytes,
-            &mut Unpacking::default(),
-            &is_read,
-            &mut |entry, bytes| {
-                collected.take(entry, bytes);
-            },
-        );
+        let Budget { unpacking, modules } = budget;
+        let walked = walk(bytes, unpacking, &is_read, &mut |entry, bytes| {
+            collected.take(entry, bytes, modules);
+        });
         let segments = walked.segments;
         let entries: usize = segments.iter().map(|segment| segment.entries).sum();
         (entries > 0).then(|| Self {
@@ -121,6 +116,14 @@ impl Initramfs {
             ..collected.into_initramfs()
         })
     }
+}
+
+/// Whether Linux would unpack what these bytes begin with; zeros may stand before it (init/initramfs.c,
+/// unpack_to_rootfs).
+pub(crate) fn begins_as_initramfs(bytes: &[u8]) -> bool {
+    let first = bytes.iter().position(|byte| *byte != 0);
+    let rest = first.and_then(|first| bytes.get(first..));
+    rest.and_then(Compression::of).is_some()
 }
 
 /// What entries leave behind. Of two files with one path the later one holds, as in the kernel.
@@ -138,7 +141,7 @@ pub(super) fn is_read(entry: &Entry) -> bool {
 }
 
 impl Collected {
-    fn take(&mut self, entry: Entry, bytes: Vec<u8>) {
+    fn take(&mut self, entry: Entry, bytes: Vec<u8>, modules: &mut Modules) {
         let is_file = entry.is_file();
         let Entry {
             name: path,
@@ -165,7 +168,7 @@ impl Collected {
             bytes: size.into(),
             sha256: (size <= LARGEST_FILE).then(|| sha256(&bytes)),
         };
-        if let Some(module) = module(&path, size, bytes) {
+        if let Some(module) = module(&path, size, bytes, modules) {
             self.modules.insert(path.clone(), module);
         }
         self.files.insert(path, file);
@@ -215,12 +218,12 @@ fn is_early(path: &str) -> bool {
 }
 
 /// The module in a file, whose path is like `usr/lib/modules/6.8.12/kernel/drivers/vfio/vfio.ko.zst`.
-fn module(path: &str, size: u32, stored: Vec<u8>) -> Option<ModuleSeen> {
+fn module(path: &str, size: u32, stored: Vec<u8>, modules: &mut Modules) -> Option<ModuleSeen> {
     let name = ModuleName::from_path(path)?;
     let below = path.strip_prefix("usr/").unwrap_or(path);
     let (release, inside) = below.strip_prefix("lib/modules/")?.split_once('/')?;
-    let plain = package::Compression::of(path).decompress_at_most(stored, u64::from(LARGEST_FILE));
-    let info = plain.ok().and_then(|plain| ModInfo::parse(&plain).ok());
+    let plain = modules.unpack(package::Compression::of(path), stored);
+    let info = plain.and_then(|plain| ModInfo::parse(&plain).ok());
     Some(ModuleSeen {
         name: name.to_string(),
         path: inside.to_owned(),

@@ -2,6 +2,8 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
+use archives::Unpacking;
+
 use super::*;
 use crate::image::{Image, Level, Node, write_archive};
 use crate::inspect::{Content, recognize};
@@ -40,7 +42,7 @@ fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn parsed(bytes: &[u8]) -> Initramfs {
-    let initramfs = Initramfs::parse(bytes).unwrap();
+    let initramfs = Initramfs::parse(bytes, &mut Budget::default()).unwrap();
     assert_eq!(initramfs.broken, None);
     initramfs
 }
@@ -184,7 +186,7 @@ fn a_damaged_image_shows_what_stands_before_the_damage() {
     let mut bytes = sample();
     let middle = bytes.len() - 40;
     bytes.truncate(middle);
-    let initramfs = Initramfs::parse(&bytes).unwrap();
+    let initramfs = Initramfs::parse(&bytes, &mut Budget::default()).unwrap();
     assert!(initramfs.broken.is_some());
     assert_eq!(initramfs.early.len(), 1);
     assert_eq!(initramfs.segments.len(), 2);
@@ -193,7 +195,10 @@ fn a_damaged_image_shows_what_stands_before_the_damage() {
 #[test]
 fn a_packing_that_is_not_unpacked_is_named() {
     let bytes = [plain(&[("etc/a", b"a")]), b"BZh91AY".to_vec()].concat();
-    let why = Initramfs::parse(&bytes).unwrap().broken.unwrap();
+    let why = Initramfs::parse(&bytes, &mut Budget::default())
+        .unwrap()
+        .broken
+        .unwrap();
     assert!(why.contains("bzip2"), "{why}");
 }
 
@@ -203,6 +208,31 @@ fn a_packed_text_is_no_initramfs() {
     assert!(recognize(&text).is_none());
     assert!(recognize(b"").is_none());
     assert!(recognize(&[0; 5000]).is_none());
+}
+
+#[test]
+fn modules_unpack_to_no_more_than_all_of_them_may_and_damaged_ones_count() {
+    const MIB: usize = 1 << 20;
+    let mut module = elf_module(&["license=GPL v2", "depends="]);
+    module.resize(MIB, 0);
+    let whole = liblzma::encode_all(module.as_slice(), 1).unwrap();
+    // All bytes of the module are there, and the end of the stream is not.
+    let damaged = &whole[..whole.len() - 12];
+    let paths = ["a", "b", "c"].map(|name| format!("usr/lib/modules/6.1/kernel/{name}.ko.xz"));
+    let licenses = |first: &[u8], budget: u64| {
+        let [a, b, c] = &paths;
+        let bytes = packed(&[(a, first), (b, &whole), (c, &whole)]);
+        let initramfs = Initramfs::parse(&bytes, &mut Budget::of(1 << 30, budget)).unwrap();
+        let licenses = initramfs
+            .modules
+            .iter()
+            .map(|module| module.license.is_some());
+        licenses.collect::<Vec<_>>()
+    };
+    assert_eq!(licenses(&whole, 4 << 20), [true, true, true]);
+    assert_eq!(licenses(&whole, 5 << 19), [true, true, false]);
+    assert_eq!(licenses(damaged, 4 << 20), [false, true, true]);
+    assert_eq!(licenses(damaged, 5 << 19), [false, true, false]);
 }
 
 #[test]
@@ -239,7 +269,10 @@ fn a_file_that_says_it_is_endless_is_not_taken_at_its_word() {
         .unwrap()
         - 110;
     archive[place + 54..place + 62].copy_from_slice(b"ffffffff");
-    let why = Initramfs::parse(&archive).unwrap().broken.unwrap();
+    let why = Initramfs::parse(&archive, &mut Budget::default())
+        .unwrap()
+        .broken
+        .unwrap();
     assert!(why.contains("ends in the middle"), "{why}");
 }
 

@@ -6,6 +6,7 @@ mod volume;
 
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::disk::{self, BootCode, Disk};
 use super::manifest::Manifest;
 use super::source::Source;
@@ -50,11 +51,11 @@ pub struct BootImage {
 }
 
 /// A CD; none where there is no ISO 9660 file system.
-pub(super) fn read(source: &Source) -> Option<Iso> {
+pub(super) fn read(source: &Source, budget: &mut Budget) -> Option<Iso> {
     let descriptors = Descriptors::read(source)?;
     let found = descriptors.walk(source);
-    let mut allowance = Allowance(source.length());
-    let mut disk = disk::read(source);
+    let mut disk = disk::read(source, budget);
+    let mut allowance = Allowance::of(source, budget);
     name_core(disk.as_mut(), &found.files);
     let mut boot = match descriptors.catalogue {
         Some(sector) => catalogue(source, sector),

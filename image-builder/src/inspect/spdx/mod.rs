@@ -1,6 +1,8 @@
 //! The files of an image of ours as a software bill of materials (SPDX specification 2.3, JSON).
 
 mod licenses;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +12,8 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::initramfs::{MANIFEST, is_read};
-use super::manifest::{FileLine, Manifest};
+use super::initramfs::{LICENSES, MANIFEST, is_read};
+use super::manifest::{FileLine, FileSeen, Manifest};
 use crate::boot_menu::INITRAMFS;
 use crate::digest::{hexadecimal, sha256};
 use crate::io::IoError;
@@ -19,6 +21,10 @@ use crate::licenses::Package;
 use crate::medium;
 
 const UNKNOWN: &str = "NOASSERTION";
+const OTHER_CONTENT: &str =
+    "It is not the file that the manifest of the image lists here: where it is from is not known";
+const NOT_LISTED: &str =
+    "The manifest of the image does not list it: where it is from is not known";
 
 /// Why a file has no bill of materials.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +47,19 @@ pub enum SpdxError {
 pub(super) struct Part {
     /// In front of their paths: the file that they are in, with a slash.
     inside: &'static str,
-    files: BTreeMap<String, [String; 2]>,
+    files: BTreeMap<String, Sums>,
     manifest: Option<Manifest>,
+}
+
+/// What a file is told by.
+struct Sums {
+    seen: FileSeen,
+    sha1: String,
 }
 
 /// The bill of materials of an initramfs that image-builder has made.
 pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
-    let (part, modified) = initramfs(bytes, "")?;
+    let (part, modified) = initramfs(bytes, "", &mut Unpacking::default())?;
     document(&[part], "initramfs", &sha256(bytes), modified)
 }
 
@@ -57,6 +69,7 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
     let mut parts = vec![Part::default()];
     let mut modified = 0;
     let mut all = Sha256::new();
+    let mut unpacking = Unpacking::default();
     for (path, bytes) in files {
         all.update(path);
         all.update(sha256(bytes));
@@ -67,7 +80,7 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
             }
         }
         if path == INITRAMFS {
-            let (part, date) = initramfs(bytes, "boot/initramfs.img/")?;
+            let (part, date) = initramfs(bytes, "boot/initramfs.img/", &mut unpacking)?;
             parts.push(part);
             modified = date;
         }
@@ -76,27 +89,26 @@ pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError>
 }
 
 /// The files in an initramfs, and the newest of their times.
-fn initramfs(bytes: &[u8], inside: &'static str) -> Result<(Part, u32), SpdxError> {
+fn initramfs(
+    bytes: &[u8],
+    inside: &'static str,
+    unpacking: &mut Unpacking,
+) -> Result<(Part, u32), SpdxError> {
     let mut part = Part {
         inside,
         ..Part::default()
     };
     let mut modified = 0;
-    let walked = walk(
-        bytes,
-        &mut Unpacking::default(),
-        &is_read,
-        &mut |entry, bytes| {
-            modified = modified.max(entry.modified);
-            if !is_read(&entry) {
-                return;
-            }
-            if entry.name == MANIFEST {
-                part.manifest = Manifest::parse(&bytes, MANIFEST);
-            }
-            part.files.insert(entry.name, sums(&bytes));
-        },
-    );
+    let walked = walk(bytes, unpacking, &is_read, &mut |entry, bytes| {
+        modified = modified.max(entry.modified);
+        if !is_read(&entry) {
+            return;
+        }
+        if entry.name == MANIFEST {
+            part.manifest = Manifest::parse(&bytes, MANIFEST);
+        }
+        part.files.insert(entry.name, sums(&bytes));
+    });
     walked.whole().map_err(SpdxError::Damaged)?;
     Ok((part, modified))
 }
@@ -111,13 +123,19 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
         let manifest = manifest.ok_or(SpdxError::NoManifest)?;
         for (name, known) in &manifest.packages {
             let id = package_id(name, known);
-            let text = || package(&id, name, known, &mut licenses);
+            let text = || package(&id, name, known, &license_texts(parts, name), &mut licenses);
             packages.entry(id.clone()).or_insert_with(text);
         }
         for (path, sums) in &part.files {
-            let line = manifest.files.get(path);
+            let listed = manifest.files.get(path);
+            let line = listed.filter(|line| line.is(&sums.seen));
+            let comment = match (listed, line) {
+                (Some(_), None) => Some(OTHER_CONTENT),
+                (None, _) if !manifest.may_add(path) => Some(NOT_LISTED),
+                _ => None,
+            };
             let path = format!("{}{path}", part.inside);
-            files.push(file(&path, sums, line, &mut licenses));
+            files.push(file(&path, sums, line, comment, &mut licenses));
             let package = line.and_then(|line| line.package.as_deref());
             let known = package.and_then(|name| Some((name, manifest.packages.get(name)?)));
             if let Some((name, known)) = known {
@@ -154,12 +172,33 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
     }))
 }
 
-fn sums(bytes: &[u8]) -> [String; 2] {
-    let sha1 = hexadecimal(&Sha1::digest(bytes));
-    [sha1, sha256(bytes)]
+fn sums(bytes: &[u8]) -> Sums {
+    Sums {
+        seen: FileSeen {
+            bytes: bytes.len() as u64,
+            sha256: Some(sha256(bytes)),
+        },
+        sha1: hexadecimal(&Sha1::digest(bytes)),
+    }
 }
 
-fn package(id: &str, name: &str, known: &Package, licenses: &mut Licenses) -> Value {
+/// The copyright files of a package: in an initramfs, on a medium.
+fn license_texts(parts: &[Part], name: &str) -> Vec<String> {
+    let paths = [format!("{LICENSES}{name}"), medium::license_path(name)];
+    let found = parts.iter().flat_map(|part| {
+        let carried = paths.iter().filter(|path| part.files.contains_key(*path));
+        carried.map(|path| format!("./{}{path}", part.inside))
+    });
+    found.collect()
+}
+
+fn package(
+    id: &str,
+    name: &str,
+    known: &Package,
+    texts: &[String],
+    licenses: &mut Licenses,
+) -> Value {
     let declared: BTreeSet<String> = known
         .licenses
         .iter()
@@ -173,43 +212,66 @@ fn package(id: &str, name: &str, known: &Package, licenses: &mut Licenses) -> Va
         })
         .collect();
     let declared = declared.join(" AND ");
-    json!({
+    let mut package = json!({
         "SPDXID": id,
         "name": name,
-        "versionInfo": known.source.as_deref().and_then(|source| Some(source.split_once(' ')?.1)),
-        "sourceInfo": known.source.as_ref().map(|source| format!("Debian source package {source}")),
         "supplier": "Organization: Debian",
         "downloadLocation": UNKNOWN,
         "filesAnalyzed": false,
         "licenseConcluded": UNKNOWN,
         "licenseDeclared": if declared.is_empty() { UNKNOWN } else { &declared },
-        "licenseComments": format!(
-            "Its copyright file is in the initramfs as /usr/share/preflight/licenses/{name}, or on the medium as \
-             licenses/{name}.txt"
-        ),
         "copyrightText": UNKNOWN,
-    })
+    });
+    let source = known.source.as_deref();
+    let version = source.and_then(|source| Some(source.split_once(' ')?.1));
+    let texts = (!texts.is_empty()).then(|| texts.join(" and "));
+    let optional = [
+        ("versionInfo", version.map(str::to_owned)),
+        (
+            "sourceInfo",
+            source.map(|source| format!("Debian source package {source}")),
+        ),
+        (
+            "licenseComments",
+            texts.map(|texts| format!("Its copyright file is {texts}")),
+        ),
+    ];
+    add(&mut package, optional);
+    package
+}
+
+/// What is not known has no key: SPDX takes no null for an answer.
+fn add<const N: usize>(to: &mut Value, optional: [(&str, Option<String>); N]) {
+    let known = optional
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)));
+    if let Value::Object(fields) = to {
+        fields.extend(known.map(|(key, value)| (key.to_owned(), value.into())));
+    }
 }
 
 fn file(
     path: &str,
-    [sha1, sha256]: &[String; 2],
+    sums: &Sums,
     line: Option<&FileLine>,
+    comment: Option<&str>,
     licenses: &mut Licenses,
 ) -> Value {
     let license = line.and_then(|line| line.license.as_deref());
     let license = license.map_or_else(|| UNKNOWN.to_owned(), |name| licenses.of(name));
-    json!({
+    let mut file = json!({
         "SPDXID": file_id(path),
         "fileName": format!("./{path}"),
         "checksums": [
-            {"algorithm": "SHA1", "checksumValue": sha1},
-            {"algorithm": "SHA256", "checksumValue": sha256},
+            {"algorithm": "SHA1", "checksumValue": sums.sha1},
+            {"algorithm": "SHA256", "checksumValue": sums.seen.sha256},
         ],
         "licenseConcluded": UNKNOWN,
         "licenseInfoInFiles": [license],
         "copyrightText": UNKNOWN,
-    })
+    });
+    add(&mut file, [("comment", comment.map(str::to_owned))]);
+    file
 }
 
 fn relationship(from: &Value, kind: &str, to: &Value) -> Value {
@@ -254,23 +316,4 @@ fn date(seconds: u32) -> String {
     let day = day - (153 * from_march + 2) / 5 + 1;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_follow_the_calendar() {
-        let dates = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_868_799, "2000-02-29T23:59:59Z"),
-            (1_700_000_000, "2023-11-14T22:13:20Z"),
-            (u32::MAX, "2106-02-07T06:28:15Z"),
-        ];
-        for (seconds, text) in dates {
-            assert_eq!(date(seconds), text);
-        }
-    }
 }
