@@ -109,6 +109,28 @@ fn a_file_of_another_kind_is_refused_with_the_kinds_that_are_known() {
     );
     let (success, _, error) = said(&folder.path().join("missing"), "text");
     assert!(!success && error.contains("cannot open"), "{error}");
+    for format in ["text", "spdx"] {
+        let (success, _, error) = said(folder.path(), format);
+        assert!(!success && error.contains("cannot read"), "{error}");
+        assert!(error.contains("directory"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_for_a_kernel_is_refused_unless_it_is_an_image_of_a_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    let mut kernel = vec![0; 4096];
+    kernel[0x202..0x206].copy_from_slice(b"HdrS");
+    fs::write(&path, kernel).unwrap();
+    assert!(said(&path, "text").0);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len((1 << 30) + 1).unwrap();
+    let (success, _, error) = said(&path, "text");
+    assert!(
+        !success && error.contains("large has 1073741825 bytes"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn script(folder: &Path, options: &[&str]) -> Result<String, String> {
     let [kernel_file, initramfs, out] =
         ["kernel", "initramfs", "out"].map(|name| folder.join(name));
     fs::write(&kernel_file, kernel).unwrap();
-    fs::write(&initramfs, "archive").unwrap();
+    fs::write(&initramfs, "070701").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_image-builder"));
     command
         .args(["netboot", "--kernel"])

@@ -13,6 +13,7 @@ mod spdx;
 mod stored;
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -36,7 +37,7 @@ pub use stored::StoredFile;
 use crate::io::{Context, IoError};
 use crate::kernel_image::KernelImage;
 
-/// A kernel or an initramfs is smaller; a larger file is read only where it is a disk image.
+/// A kernel or an initramfs is smaller; of a larger file, that it is no image of a disk or CD is all that is said.
 const LARGEST: u64 = 1 << 30;
 
 /// What a file turned out to be.
@@ -65,6 +66,9 @@ pub struct Inspected {
     /// How it is packed, when it is an image that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packed: Option<Packed>,
+    /// What the system said where it did not let some of it be read; none where it let all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// What it is.
     #[serde(flatten)]
     pub content: Content,
@@ -85,6 +89,17 @@ pub enum InspectError {
         /// The file.
         path: String,
     },
+    /// It is too large for all that is no image of a disk or CD.
+    #[error(
+        "{path} has {bytes} bytes, more than any initramfs, kernel or program for UEFI, and is no disk image with a \
+         GUID partition table and no CD image (ISO 9660)"
+    )]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
 }
 
 /// Looks at a file, or at a disk.
@@ -95,18 +110,37 @@ pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
         packed,
     } = open(path)?;
     let source = Source::of_file(&file).at("read", path)?;
-    let mut budget = Budget::default();
-    let content =
-        medium(&source, &mut budget).or_else(|| recognize_within(&whole(&source)?, &mut budget));
-    let content = content.ok_or_else(|| InspectError::Unknown {
-        path: path.display().to_string(),
-    })?;
+    let (content, unread) = content(source, path)?;
     Ok(Inspected {
         schema: "preflight.inspect/1",
         bytes,
         packed,
+        unread,
         content,
     })
+}
+
+/// What is in a file, and what the system said where it did not let some of it be read.
+fn content(source: Source, path: &Path) -> Result<(Content, Option<String>), InspectError> {
+    let mut budget = Budget::default();
+    let medium = medium(&source, &mut budget);
+    let bytes = source.length();
+    let is_small = bytes <= LARGEST;
+    let found = medium.or_else(|| match is_small {
+        true => recognize_within(&source.read(0, bytes)?, &mut budget),
+        false => None,
+    });
+    match (found, source.failure()) {
+        (Some(content), failure) => Ok((content, failure.map(|failure| failure.to_string()))),
+        (None, Some(failure)) => Err(failure).at("read", path).map_err(InspectError::Io),
+        (None, None) => {
+            let path = path.display().to_string();
+            Err(match is_small {
+                true => InspectError::Unknown { path },
+                false => InspectError::TooLarge { path, bytes },
+            })
+        }
+    }
 }
 
 /// The bill of materials of an initramfs or a medium that image-builder has made: SPDX 2.3 as JSON.
@@ -116,7 +150,14 @@ pub fn spdx(path: &Path) -> Result<Value, SpdxError> {
     if let Some(files) = iso::files(&source).or_else(|| disk::files(&source)) {
         return spdx::of_medium(&files);
     }
-    spdx::of_initramfs(&whole(&source).unwrap_or_default())
+    let length = source.length();
+    let whole = (length <= LARGEST)
+        .then(|| source.read(0, length))
+        .flatten();
+    if let Some(failure) = source.failure() {
+        return Err(failure).at("read", path).map_err(SpdxError::Io);
+    }
+    spdx::of_initramfs(&whole.ok_or(SpdxError::NoManifest)?)
 }
 
 /// A file, unpacked where it is a packed image.
@@ -129,6 +170,10 @@ struct Opened {
 
 fn open(path: &Path) -> Result<Opened, IoError> {
     let mut file = File::open(path).at("open", path)?;
+    // A folder can be opened, and says of its length what it likes.
+    if file.metadata().at("read", path)?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into()).at("read", path);
+    }
     let bytes = Source::of_file(&file).at("read", path)?.length();
     let unpacked = packed::open(&mut file).at("unpack", path)?;
     let (file, packed) = match unpacked {
@@ -140,10 +185,6 @@ fn open(path: &Path) -> Result<Opened, IoError> {
         bytes,
         packed,
     })
-}
-
-fn whole(source: &Source) -> Option<Vec<u8>> {
-    source.read(0, source.length().min(LARGEST))
 }
 
 /// A CD that is a disk as well counts as a CD.
@@ -171,4 +212,27 @@ fn recognize_within(bytes: &[u8], budget: &mut Budget) -> Option<Content> {
         return Some(Content::EfiProgram(program));
     }
     Initramfs::parse(bytes, budget).map(Content::Initramfs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_does_not_let_be_read_is_no_file_of_an_unknown_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        fs::write(&path, "only words").unwrap();
+        let seen = |file: &File| content(Source::of_file(file).unwrap(), &path).unwrap_err();
+        let readable = File::open(&path).unwrap();
+        assert!(matches!(seen(&readable), InspectError::Unknown { .. }));
+        // Each read of it fails, as on a broken disk.
+        let unreadable = File::options().write(true).open(&path).unwrap();
+        let InspectError::Io(error) = seen(&unreadable) else {
+            panic!("reading has failed");
+        };
+        assert_eq!(error.path, path);
+    }
 }

@@ -92,15 +92,13 @@ impl Parts {
         }
         let efi = efi_file_system(&files, efi_id, recipe.modified)?;
         let (core, boot_code) = packages.cd_boot().map_err(MediumError::Grub)?;
-        // xorriso writes into it where it lies.
-        let core_path = format!("{GRUB_FOLDER}/{CD_CORE}");
-        files.push(NewFile::new(core_path.clone(), core));
+        files.push(NewFile::new(core_path(), core));
         files.push(NewFile::new(
             marker,
             "The boot loader finds its medium by this file.\n",
         ));
         files.push(NewFile::new(VENTOY_MARKER, "Needs nothing of Ventoy.\n"));
-        files.push(manifest(&files, &origins, &[core_path])?);
+        files.push(manifest(&files, &origins, &patched())?);
         Ok(Self {
             files,
             efi,
@@ -109,6 +107,15 @@ impl Parts {
             disk,
         })
     }
+}
+
+fn core_path() -> String {
+    format!("{GRUB_FOLDER}/{CD_CORE}")
+}
+
+/// What xorriso writes into where it lies (`-boot-info-table`).
+fn patched() -> [String; 1] {
+    [core_path()]
 }
 
 /// What firmware reads of a CD before there is a boot loader that knows ISO 9660.
@@ -168,10 +175,15 @@ pub fn build(
         std::io::copy(&mut written, file).at("write", output)?;
         Ok::<_, IsoError>(())
     })?;
+    let patched = patched();
+    let files = parts
+        .files
+        .iter()
+        .map(|file| BuiltFile::patched(file, &patched));
     Ok(Built {
         schema: "preflight.iso/1",
         bytes,
-        files: parts.files.iter().map(BuiltFile::of).collect(),
+        files: files.collect(),
     })
 }
 
@@ -180,7 +192,7 @@ pub fn build(
 fn arguments(modified: u32, disk: &str) -> Vec<String> {
     let (efi, data) = (EFI_SYSTEM.to_string(), PREFLIGHT_DATA.to_string());
     let time = format!("={modified}");
-    let core = format!("/{GRUB_FOLDER}/{CD_CORE}");
+    let core = format!("/{}", core_path());
     let catalogue = format!("/{GRUB_FOLDER}/boot.cat");
     #[rustfmt::skip]
     let words = [

@@ -47,7 +47,11 @@ mod tests {
         let mut bzimage = vec![0x5a; 0x400];
         bzimage[0x202..0x206].copy_from_slice(b"HdrS");
         fs::write(folder.join("vmlinuz"), bzimage).unwrap();
-        fs::write(folder.join("initramfs.img"), b"\0\0\0\0070701").unwrap();
+        fs::write(
+            folder.join("initramfs.img"),
+            [&[0; 4][..], b"070701"].concat(),
+        )
+        .unwrap();
         Recipe {
             kernel: folder.join(kernel),
             initramfs: folder.join(initramfs),

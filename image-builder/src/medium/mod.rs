@@ -42,8 +42,9 @@ pub struct BuiltFile {
     pub path: String,
     /// Bytes.
     pub bytes: usize,
-    /// Of its content.
-    pub sha256: String,
+    /// Of its content; none where a tool still changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 impl BuiltFile {
@@ -51,7 +52,19 @@ impl BuiltFile {
         Self {
             path: file.path.clone(),
             bytes: file.content.len(),
-            sha256: sha256(&file.content),
+            sha256: Some(sha256(&file.content)),
+        }
+    }
+
+    /// One that a tool still changes, if it is among these.
+    pub(crate) fn patched(file: &NewFile, patched: &[String]) -> Self {
+        let built = Self::of(file);
+        match patched.contains(&built.path) {
+            true => Self {
+                sha256: None,
+                ..built
+            },
+            false => built,
         }
     }
 }

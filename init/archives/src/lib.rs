@@ -5,8 +5,10 @@ mod compression;
 mod newc;
 #[cfg(test)]
 mod tests;
+mod tool;
 mod walk;
 
 pub use compression::Compression;
 pub use newc::{Entry, Unpacking};
+pub use tool::InitramfsTool;
 pub use walk::{Segment, Walked, walk};

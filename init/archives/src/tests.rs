@@ -32,6 +32,21 @@ fn names(bytes: &[u8], left: u64) -> (Vec<String>, Walked) {
 }
 
 #[test]
+fn a_tool_is_known_by_its_files_in_a_merged_usr_and_beside_it() {
+    let known = [
+        ("conf/initramfs.conf", Some(InitramfsTool::InitramfsTools)),
+        ("usr/lib/dracut/dracut-util", Some(InitramfsTool::Dracut)),
+        ("lib/dracut/dracut-util", Some(InitramfsTool::Dracut)),
+        ("buildconfig", Some(InitramfsTool::Mkinitcpio)),
+        ("usr/buildconfig", None),
+        ("etc/conf/initramfs.conf", None),
+    ];
+    for (path, tool) in known {
+        assert_eq!(InitramfsTool::of(path), tool, "{path}");
+    }
+}
+
+#[test]
 fn segments_lie_behind_one_another_and_each_packing_gives_the_same_entries() {
     let early = archive_of(&[("kernel/x86/microcode/GenuineIntel.bin", FILE, &[7; 3000])]);
     let main = archive_of(&[("./init", FILE, b"program"), ("/etc/a", FILE, &[1; 9])]);

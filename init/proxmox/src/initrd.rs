@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use archives::{Compression, Unpacking};
+pub use archives::{Compression, InitramfsTool, Unpacking};
 use archives::{Entry, walk};
 
 /// An initrd larger than this, packed, is not read: it is held in memory, and boot loaders and ESPs set narrower
@@ -34,35 +34,6 @@ pub struct InitrdContent {
     pub entries: usize,
     /// Why it could not be read to its end; none where it was.
     pub broken: Option<String>,
-}
-
-/// The programs that make initrds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InitramfsTool {
-    /// Debian's initramfs-tools.
-    InitramfsTools,
-    /// dracut.
-    Dracut,
-    /// mkinitcpio.
-    Mkinitcpio,
-}
-
-/// Files that only one tool puts into an initrd.
-const TOOLS: [(&str, InitramfsTool); 5] = [
-    ("conf/initramfs.conf", InitramfsTool::InitramfsTools),
-    ("scripts/functions", InitramfsTool::InitramfsTools),
-    ("usr/lib/dracut/dracut-util", InitramfsTool::Dracut),
-    ("usr/lib/dracut/build-parameter.txt", InitramfsTool::Dracut),
-    ("buildconfig", InitramfsTool::Mkinitcpio),
-];
-
-impl InitramfsTool {
-    /// The one that alone puts a file of this path into an initrd.
-    pub fn of(path: &str) -> Option<Self> {
-        let found = TOOLS.iter().find(|(known, _)| *known == path);
-        found.map(|(_, tool)| *tool)
-    }
 }
 
 /// Where configuration that decides about passthrough lies in an initrd.

@@ -136,11 +136,11 @@ fn read(initrd: &[u8], tool: InitramfsTool) -> InitrdContent {
 }
 
 /// What `image-builder inspect` says about it agrees with what installed systems' initrds are read by.
-fn is_inspected(initrd: &[u8], maker: Maker, release: &str) {
+fn is_inspected(initrd: &[u8], tool: InitramfsTool, release: &str) {
     let Some(Content::Initramfs(seen)) = recognize(initrd) else {
         panic!("not taken for an initramfs");
     };
-    assert_eq!((&seen.broken, seen.maker), (&None, Some(maker)));
+    assert_eq!((&seen.broken, seen.maker), (&None, Some(Maker::Tool(tool))));
     let releases: Vec<_> = seen.releases.iter().map(|seen| &seen.release).collect();
     assert_eq!(releases, [release]);
     let read = InitrdContent::parse(initrd, &mut Unpacking::default());
@@ -175,7 +175,7 @@ fn an_initrd_of_mkinitramfs_runs_the_script_and_loads_vfio_pci_with_the_option_f
     assert!(!content.modules.contains("vfio_pci"));
     let after = native::initrd::update(&before, &lab.release(), &lab.root()).unwrap();
     for initrd in [&before, &after] {
-        is_inspected(initrd, Maker::InitramfsTools, &lab.release());
+        is_inspected(initrd, InitramfsTool::InitramfsTools, &lab.release());
     }
     let content = read(&after, InitramfsTool::InitramfsTools);
     assert!(content.modules.contains("vfio_pci"));
@@ -201,7 +201,7 @@ fn an_initrd_of_dracut_loads_vfio_pci_with_the_option_from_behind_it() {
     );
     let after = native::initrd::update(&before, &lab.release(), &lab.root()).unwrap();
     for initrd in [&before, &after] {
-        is_inspected(initrd, Maker::Dracut, &lab.release());
+        is_inspected(initrd, InitramfsTool::Dracut, &lab.release());
     }
     let content = read(&after, InitramfsTool::Dracut);
     assert!(content.modules.contains("vfio_pci"));

@@ -61,6 +61,7 @@ fn text(name: &str, inspected: &Inspected) -> String {
     let Inspected {
         bytes,
         packed,
+        unread,
         content,
         ..
     } = inspected;
@@ -68,6 +69,9 @@ fn text(name: &str, inspected: &Inspected) -> String {
     if let Some(packed) = packed {
         let (compression, unpacked) = (packed.compression, size(packed.unpacked));
         head.push_str(&format!(", packed with {compression}: {unpacked} MB"));
+    }
+    if let Some(why) = unread {
+        table::field(&mut head, "NOT READ", &format!("some of it: {why}"));
     }
     match content {
         Content::Initramfs(initramfs) => format!("{head}\n{}", initramfs::text(initramfs)),

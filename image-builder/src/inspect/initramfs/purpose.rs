@@ -1,47 +1,31 @@
+use archives::InitramfsTool;
 use serde::Serialize;
 
-/// The programs that make initramfs images.
+/// What makes initramfs images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Maker {
     /// Preflight's image-builder.
     Preflight,
-    /// Debian's initramfs-tools.
-    InitramfsTools,
-    /// dracut.
-    Dracut,
-    /// mkinitcpio.
-    Mkinitcpio,
+    /// A tool of a distribution.
+    #[serde(untagged)]
+    Tool(InitramfsTool),
 }
-
-/// Files that only one maker puts into an image.
-const MAKERS: [(&str, Maker); 6] = [
-    (super::MANIFEST, Maker::Preflight),
-    ("conf/initramfs.conf", Maker::InitramfsTools),
-    ("scripts/functions", Maker::InitramfsTools),
-    ("usr/lib/dracut/build-parameter.txt", Maker::Dracut),
-    ("usr/lib/dracut/dracut-util", Maker::Dracut),
-    ("buildconfig", Maker::Mkinitcpio),
-];
 
 impl Maker {
     /// The one that alone has a file of this path.
     pub(super) fn of(path: &str) -> Option<Self> {
-        // A merged /usr has it there, and older dracut beside it.
-        let path = path.strip_prefix("usr/").unwrap_or(path);
-        let found = MAKERS
-            .iter()
-            .find(|(known, _)| known.strip_prefix("usr/").unwrap_or(known) == path);
-        found.map(|(_, maker)| *maker)
+        match path {
+            super::MANIFEST => Some(Self::Preflight),
+            _ => InitramfsTool::of(path).map(Self::Tool),
+        }
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Preflight => "Preflight",
-            Self::InitramfsTools => "initramfs-tools",
-            Self::Dracut => "dracut",
-            Self::Mkinitcpio => "mkinitcpio",
+            Self::Tool(tool) => tool.name(),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use archives::Unpacking;
+use archives::{InitramfsTool, Unpacking};
 
 use super::*;
 use crate::image::{Image, Level, Node, write_archive};
@@ -113,7 +113,10 @@ fn segments_are_told_apart_with_their_places_and_lengths() {
 #[test]
 fn modules_are_named_with_their_kernel_and_licence_packed_or_not() {
     let initramfs = parsed(&sample());
-    assert_eq!(initramfs.maker, Some(Maker::InitramfsTools));
+    let maker = initramfs.maker.unwrap();
+    assert_eq!(maker, Maker::Tool(InitramfsTool::InitramfsTools));
+    let json = serde_json::to_value([maker, Maker::Preflight]).unwrap();
+    assert_eq!(json, serde_json::json!(["initramfs-tools", "preflight"]));
     let modules: Vec<_> = initramfs
         .modules
         .iter()
