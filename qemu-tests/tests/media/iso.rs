@@ -1,6 +1,6 @@
 use std::fs;
 
-use qemu_tests::{Boot, Device, Images, Iommu, Ovmf, Stick};
+use qemu_tests::{Boot, Device, Images, Iommu, Ovmf, Stick, sha256_of_file};
 
 use crate::first_boot::Written;
 use crate::lab::{Iso, Lab, is_saved_on, machine};
@@ -70,10 +70,14 @@ fn written_to_a_stick_the_iso_starts_on_bios_and_its_entry_rescue_saves_its_repo
         return;
     };
     let stick = Stick::of_image(&image);
-    let mut run = lab.start("media-iso-stick-bios", machine(&stick));
+    let other = lab.stick(&[]);
+    let before = sha256_of_file(other.path()).unwrap();
+    let machine = machine(&stick).other_stick(&other);
+    let mut run = lab.start("media-iso-stick-bios", machine);
     lab.choose(&mut run, "vvv");
     let seen = lab.finish_in_shell(&mut run);
     is_saved_on(&stick, &seen.result);
+    assert_eq!(sha256_of_file(other.path()).unwrap(), before);
     seen.was_started_with("preflight.mode=rescue");
     assert_eq!(seen.result.mode, "rescue");
 }
@@ -87,9 +91,13 @@ fn written_to_a_stick_the_iso_starts_on_uefi_and_its_results_get_the_rest_of_the
     let written = Written::of_image(&image);
     let stick = &written.stick;
     let firmware = Ovmf::obtain(lab.folder()).unwrap();
-    let mut run = lab.start("media-iso-stick-uefi", machine(stick).firmware(firmware));
+    let other = lab.stick(&[]);
+    let before = sha256_of_file(other.path()).unwrap();
+    let machine = machine(stick).other_stick(&other).firmware(firmware);
+    let mut run = lab.start("media-iso-stick-uefi", machine);
     let seen = lab.finish(&mut run);
     is_saved_on(stick, &seen.result);
+    assert_eq!(sha256_of_file(other.path()).unwrap(), before);
     written.is_sound_and_large(stick.path());
     written.judge(stick.path());
 }
