@@ -1,17 +1,24 @@
 use std::fs;
+use std::path::PathBuf;
 
 use qemu_tests::{Boot, Device, Images, Iommu, Ovmf, Stick, sha256_of_file};
 
 use crate::first_boot::Written;
 use crate::lab::{Iso, Lab, is_saved_on, machine};
 
+/// The lab, the CD's image and a stick to save on.
+fn cd() -> Option<(Lab, PathBuf, Stick)> {
+    let lab = Lab::open()?;
+    let Iso { image, .. } = lab.iso()?;
+    let stick = Stick::new(lab.folder()).unwrap();
+    Some((lab, image, stick))
+}
+
 #[test]
 fn the_cd_starts_on_bios_and_saves_its_report_on_a_stick_beside_it() {
-    let Some(lab) = Lab::open() else { return };
-    let Some(Iso { image, .. }) = lab.iso() else {
+    let Some((lab, image, stick)) = cd() else {
         return;
     };
-    let stick = Stick::new(lab.folder()).unwrap();
     let machine = machine(&stick).integrated(Device::SataCd { image });
     let mut run = lab.start("media-cd-bios", machine);
     let seen = lab.finish(&mut run);
@@ -21,11 +28,9 @@ fn the_cd_starts_on_bios_and_saves_its_report_on_a_stick_beside_it() {
 
 #[test]
 fn the_cd_starts_on_uefi_and_its_entry_iommu_off_predicts_the_groups() {
-    let Some(lab) = Lab::open() else { return };
-    let Some(Iso { image, .. }) = lab.iso() else {
+    let Some((lab, image, stick)) = cd() else {
         return;
     };
-    let stick = Stick::new(lab.folder()).unwrap();
     let machine = machine(&stick)
         .firmware(Ovmf::obtain(lab.folder()).unwrap())
         .integrated(Device::SataCd { image })
@@ -49,11 +54,9 @@ fn the_cd_starts_on_uefi_and_its_entry_iommu_off_predicts_the_groups() {
 
 #[test]
 fn the_cd_starts_with_secure_boot_on_and_microsofts_keys() {
-    let Some(lab) = Lab::open() else { return };
-    let Some(Iso { image, .. }) = lab.iso() else {
+    let Some((lab, image, stick)) = cd() else {
         return;
     };
-    let stick = Stick::new(lab.folder()).unwrap();
     let machine = machine(&stick)
         .firmware(Ovmf::with_secure_boot(lab.folder()).unwrap())
         .integrated(Device::SataCd { image });

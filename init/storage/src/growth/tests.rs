@@ -1,6 +1,6 @@
 //! The power goes between any two sectors that are written.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
@@ -19,7 +19,8 @@ const IDS: Ids = Ids {
     partition: [0xe; 16],
 };
 
-fn disk() -> tempfile::NamedTempFile {
+/// A larger disk with the copy of an image, and a handle to it.
+fn disk() -> (tempfile::NamedTempFile, File) {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut disk = file.reopen().unwrap();
     disk.set_len(IMAGE).unwrap();
@@ -37,7 +38,7 @@ fn disk() -> tempfile::NamedTempFile {
     }
     table.write_into(&mut disk).unwrap();
     disk.set_len(DISK).unwrap();
-    file
+    (file, disk)
 }
 
 fn table_of(disk: &File) -> Table {
@@ -68,12 +69,7 @@ fn sectors(writes: &[Write]) -> Vec<Write> {
 
 #[test]
 fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_one() {
-    let file = disk();
-    let disk = OpenOptions::new()
-        .write(true)
-        .read(true)
-        .open(file.path())
-        .unwrap();
+    let (file, disk) = disk();
     let table = table_of(&disk);
     let (old, new) = (table.place().unwrap(), table.new_place().unwrap());
     let second_of_image = IMAGE / SECTOR - 1;
@@ -129,12 +125,7 @@ fn at_any_instant_the_first_table_is_whole_and_names_the_old_place_or_the_new_on
 
 #[test]
 fn from_the_instant_that_the_new_place_counts_the_next_start_leaves_a_table_without_fault() {
-    let file = disk();
-    let disk = OpenOptions::new()
-        .write(true)
-        .read(true)
-        .open(file.path())
-        .unwrap();
+    let (file, disk) = disk();
     let table = table_of(&disk);
     let new = table.new_place().unwrap().first;
     let mut ends = Vec::new();
