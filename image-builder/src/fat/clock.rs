@@ -1,3 +1,5 @@
+use time::OffsetDateTime;
+
 /// Date and time in a folder's entry (Microsoft's FAT specification, section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -9,39 +11,14 @@ pub(super) struct Stamp {
 
 /// Coordinated universal time, `seconds` since 1970; never before 1980.
 pub(super) fn stamp(seconds: u32) -> Stamp {
-    const SECONDS_PER_DAY: u32 = 86_400;
-    const FIRST: u32 = 3652 * SECONDS_PER_DAY;
-    let seconds = seconds.max(FIRST);
-    let mut days = seconds / SECONDS_PER_DAY;
-    let mut year = 1970;
-    while days >= days_in(year) {
-        days -= days_in(year);
-        year += 1;
-    }
-    let february = days_in(year) - 337;
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let rest = seconds % SECONDS_PER_DAY;
-    let small = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    Stamp {
-        date: small(((year - 1980) << 9) | (month << 5) | (days + 1)),
-        time: small(((rest / 3600) << 11) | ((rest / 60 % 60) << 5) | (rest % 60 / 2)),
-    }
-}
-
-/// Between 1970 and 2106 only 2100 breaks the rule of every fourth year.
-fn days_in(year: u32) -> u32 {
-    if year.is_multiple_of(4) && year != 2100 {
-        366
-    } else {
-        365
-    }
+    const FIRST: i64 = 3652 * 86_400;
+    let moment = OffsetDateTime::from_unix_timestamp(i64::from(seconds).max(FIRST));
+    let moment = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = moment.to_hms();
+    let year = u16::try_from(moment.year() - 1980).unwrap_or(0);
+    let date = year << 9 | u16::from(u8::from(moment.month())) << 5 | u16::from(moment.day());
+    let time = u16::from(hour) << 11 | u16::from(minute) << 5 | u16::from(second / 2);
+    Stamp { date, time }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use licenses::{Licenses, plain};
 use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use super::initramfs::{LICENSES, MANIFEST, is_read};
 use super::manifest::{FileLine, FileSeen, Manifest};
@@ -297,23 +298,10 @@ fn file_id(path: &str) -> String {
     format!("SPDXRef-File-{}", digest.get(..16).unwrap_or_default())
 }
 
-/// Seconds since 1970 as `2023-11-14T22:13:20Z`. The calendar repeats itself every 400 years, which begin in March
-/// for the leap day to be the last one.
+/// Seconds since 1970 as `2023-11-14T22:13:20Z`.
 fn date(seconds: u32) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let days = days + 719_468;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day + 2) / 153;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = days / 146_097 * 400 + year_of_era + u32::from(month <= 2);
-    let day = day - (153 * from_march + 2) / 5 + 1;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let moment = OffsetDateTime::from_unix_timestamp(i64::from(seconds));
+    let moment = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = moment.to_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", moment.date())
 }
