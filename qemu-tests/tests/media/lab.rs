@@ -222,13 +222,16 @@ impl Seen {
         }
     }
 
-    /// The kernel that was started has taken the word of Secure Boot.
+    /// The kernel that was started has taken the word of Secure Boot, and the report says so.
     pub fn was_locked_down(&self, stick: &Stick) {
         let log = self.kernel_log(stick);
         assert!(
             log.contains("Kernel is locked down from EFI Secure Boot"),
             "{log}"
         );
+        let findings = self.result.assessment["findings"].as_array().unwrap();
+        let told = findings.iter().any(|it| it["id"] == "kernel.lockdown");
+        assert!(told, "{findings:?}");
     }
 
     /// The kernel's log as it was saved.

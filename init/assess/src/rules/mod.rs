@@ -28,6 +28,7 @@ mod ioapic;
 mod iommu_off;
 mod known_kernel;
 mod link;
+mod lockdown;
 mod mediated;
 mod network_name;
 mod numa;
@@ -72,6 +73,7 @@ pub(crate) const RULES: &[Rule] = &[
     ioapic::RULE,
     x2apic::RULE,
     tables_unread::RULE,
+    lockdown::RULE,
     cpu_virtualization::RULE,
     acs_override::RULE,
     group_membership::RULE,
