@@ -25,6 +25,7 @@ mod root;
 mod signature;
 mod stick;
 mod tear_down;
+mod unfinished;
 mod writes;
 mod zfs;
 
@@ -48,5 +49,6 @@ pub use results::ResultsMount;
 pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
+pub use unfinished::Twin;
 pub use writes::Writes;
 pub use zfs::{CanMount, DataSet, HostId, Pool};

@@ -387,5 +387,8 @@ fn saved_text(saved: &Saved) -> String {
             file.path, file.length, file.sha256
         ));
     }
+    for left in &saved.left {
+        text.push_str(&report::paragraph(&format!("Note: {left}."), SCREEN));
+    }
     text
 }
