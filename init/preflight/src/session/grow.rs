@@ -6,6 +6,7 @@ use anyhow::Context;
 use storage::{DataPlace, Growth, Stick};
 
 use super::devices::Devices;
+use super::left_alone::Busy;
 
 /// Somebody may be reading what a partition carries just now.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +40,9 @@ pub fn grow(
         return Ok(Place::AsItWas);
     }
     announce();
-    devices.leaving_alone(&stick.disk, || make_anew(&stick, place))
+    devices
+        .leaving_alone(&stick.disk, PATIENCE, || make_anew(&stick, place))
+        .map_err(|Busy| anyhow::anyhow!("{} is still being made ready", stick.disk))?
 }
 
 fn make_anew(stick: &Stick, place: &DataPlace) -> anyhow::Result<Place> {
