@@ -31,7 +31,7 @@ mod zfs;
 
 pub use disks::{Disk, Partition, Transport, disk_named, disks};
 pub use error::Error;
-pub use growth::{Growth, can_grow, disk_can_grow, grow, grow_disk};
+pub use growth::{Growth, can_grow, disk_can_grow, grow, grow_disk, is_half_grown};
 pub use look::{
     DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, Purpose, look, look_loading,
 };

@@ -312,6 +312,10 @@ impl Session {
                     "The stick's place for results now takes the rest of the stick: {megabytes} MB."
                 ));
             }
+            Ok(Place::NotWhole(error)) => self.complain(format!(
+                "the stick's place for results is larger now, but its table is not wholly written; the next boot \
+                 does that: {error:#}"
+            )),
             Ok(Place::AsItWas) => {}
             Ok(Place::Unreachable(error)) => return Err(error),
             Err(error) => self.complain(format!(
