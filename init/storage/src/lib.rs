@@ -25,12 +25,13 @@ mod root;
 mod signature;
 mod stick;
 mod tear_down;
+mod unfinished;
 mod writes;
 mod zfs;
 
 pub use disks::{Disk, Partition, Transport, disk_named, disks};
 pub use error::Error;
-pub use growth::{Growth, can_grow, disk_can_grow, grow, grow_disk};
+pub use growth::{Growth, can_grow, disk_can_grow, grow, grow_disk, is_half_grown};
 pub use look::{
     DiskWrites, Ended, LoadModules, Look, LookOptions, MODULES, Purpose, look, look_loading,
 };
@@ -48,5 +49,6 @@ pub use results::ResultsMount;
 pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
+pub use unfinished::Twin;
 pub use writes::Writes;
 pub use zfs::{CanMount, DataSet, HostId, Pool};

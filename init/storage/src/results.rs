@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use sys_mount::{Mount, MountFlags, Unmount, UnmountFlags};
 
+use crate::unfinished::{self, Twin};
 use crate::{Error, Stick};
-
-/// Name under which a run's folder grows until it is whole.
-const UNFINISHED: &str = "UNFINISHED";
 
 /// The mounted results partition with one run's folder in the making.
 pub struct ResultsMount {
     mount: Option<Mount>,
     partition: PathBuf,
     root: PathBuf,
+    /// Where the run's folder grows.
+    folder: PathBuf,
 }
 
 impl ResultsMount {
@@ -35,6 +35,7 @@ impl ResultsMount {
             mount: Some(mount),
             partition: stick.partition.clone(),
             root: target.to_owned(),
+            folder: unfinished::free(target),
         })
     }
 
@@ -54,15 +55,15 @@ impl ResultsMount {
         Ok(())
     }
 
-    /// Starts a run's folder.
-    pub fn begin(&self) -> Result<(), Error> {
-        let folder = self.unfinished();
-        fs::create_dir(&folder).map_err(Error::io("make", &folder))
+    /// Starts a run's folder, beside what could not be removed.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.folder = unfinished::free(&self.root);
+        fs::create_dir(&self.folder).map_err(Error::io("make", &self.folder))
     }
 
     /// Writes one file of the run and syncs it; folders on its way are made.
     pub fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
-        let file_path = self.unfinished().join(path);
+        let file_path = self.folder.join(path);
         if let Some(folder) = file_path.parent() {
             fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
         }
@@ -81,7 +82,7 @@ impl ResultsMount {
         let target = self.root.join(&chosen);
         // Syncing a file leaves parts of its folders' entries in memory.
         self.sync_all()?;
-        fs::rename(self.unfinished(), &target).map_err(Error::io("rename to", &target))?;
+        fs::rename(&self.folder, &target).map_err(Error::io("rename to", &target))?;
         // vfat gives a renamed folder an entry that leads nowhere until the folder itself is written (the kernel's
         // fs/fat/namei_vfat.c), so that comes before all else.
         for folder in [&target, &self.root] {
@@ -91,9 +92,10 @@ impl ResultsMount {
         Ok(chosen)
     }
 
-    /// Removes an unfinished folder, this run's or one that an interrupted run has left, as far as that works.
-    pub fn abandon(&self) {
-        let _ = fs::remove_dir_all(self.unfinished());
+    /// Removes unfinished folders, this run's and those that interrupted runs have left, as far as that works and
+    /// no finished run is lost with them. Says which ones stay for that reason.
+    pub fn abandon(&self) -> Vec<Twin> {
+        unfinished::remove_all(&self.root)
     }
 
     /// Syncs and unmounts.
@@ -114,10 +116,6 @@ impl ResultsMount {
             .map_err(io::Error::from)
             .and_then(|()| root.sync_all())
             .map_err(Error::io("sync", &self.partition))
-    }
-
-    fn unfinished(&self) -> PathBuf {
-        self.root.join(UNFINISHED)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The first boot of a stick, and what it leaves when the power goes.
+//! The first boot of a stick, and a later one, and what they leave when the power goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -266,4 +266,45 @@ fn in_every_crash_state_of_a_first_boot_a_report_that_was_saved_before_is_there(
     let judged = judge_states(&lab, &written, &replay, &seen, usize::MAX);
     assert!(judged.len() > 20, "{}", judged.len());
     assert!(judged.iter().all(|(_, class)| class.is_small));
+}
+
+/// Runs whose entries end two before the end of a sector of the root: the entry of the run in the making fills it,
+/// and that of the finished run begins the next one, so that its rename is two writes.
+const RUNS: [&str; 6] = [
+    "LABORATORY-0001-1",
+    "LAB-0001-1",
+    "LAB-0001-2",
+    "LAB-0001-3",
+    "LAB-0001-4",
+    "LAB-0001-5",
+];
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn a_run_that_got_its_name_in_the_instant_of_a_power_cut_outlives_the_next_boot() {
+    let Some(lab) = Lab::open() else { return };
+    let report = [7; 5_000];
+    let runs = RUNS.map(|name| (name, "report.txt", report.as_slice()));
+    let written = Written::with(&lab, &runs);
+    let (replay, seen) = boot(&lab, "later-boot", &written);
+    let judged = judge_states(&lab, &written, &replay, &seen, usize::MAX);
+    let has_two_names = |class: &Class| class.has_unfinished && class.has_run;
+    let (state, _) = judged
+        .iter()
+        .find(|(_, class)| has_two_names(class))
+        .expect("no state has the run under both names");
+    let path = copy_of(&lab, &replay, state);
+    let before = written.judge(&path).run;
+    let stick = Stick::of_image(&path);
+    let mut run = lab.start("media-after-rename", machine(&stick));
+    lab.choose(&mut run, "");
+    let again = lab.finish(&mut run);
+    assert_eq!(again.result.save_error, None);
+    let after = written.judge(&path).run;
+    let folder = again.result.saved.unwrap().folder;
+    let ends = format!("{folder}/report.json");
+    assert!(after.iter().any(|file| file.path == ends));
+    for file in &before {
+        assert!(after.contains(file), "{state}: {} is lost", file.path);
+    }
 }

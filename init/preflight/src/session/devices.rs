@@ -9,6 +9,7 @@ use storage::{DataPlace, Transport};
 
 use super::coldplug::modaliases;
 use super::guard::Guard;
+use super::left_alone::Busy;
 use super::uevent::{Event, Received, Socket};
 
 /// Modules that no device asks for and the stick's file system needs.
@@ -100,10 +101,17 @@ impl Devices {
         self.guard.held()
     }
 
-    /// Keeps the flags of this disk as they are while `work` changes its partitions.
-    pub fn leaving_alone<T>(&self, disk: &str, work: impl FnOnce() -> T) -> T {
+    /// Keeps the flags of this disk as they are while `work` changes its partitions. Nothing is done where it is
+    /// being made ready for longer than `patience`.
+    pub fn leaving_alone<T>(
+        &self,
+        disk: &str,
+        patience: Duration,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, Busy> {
         let mut complain = |message| self.complain(message);
-        self.guard.leaving_alone(disk, &mut complain, work)
+        self.guard
+            .leaving_alone(disk, patience, &mut complain, work)
     }
 
     fn guard(&self, disk: &str) {

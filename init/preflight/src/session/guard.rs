@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use storage::{DataPlace, Disk, Partition, Stick};
 
-use super::left_alone::LeftAlone;
+use super::left_alone::{Busy, LeftAlone};
 
 /// Holds every disk read-only but the one that results go to.
 pub struct Guard {
@@ -30,17 +31,19 @@ impl Guard {
     }
 
     /// Keeps the flags of this disk as they are while `work` changes its partitions; then looks at what it carries
-    /// now. `complain` hears what a person should read.
+    /// now. `complain` hears what a person should read. Nothing is done where the disk is being looked after for longer
+    /// than `patience`.
     pub fn leaving_alone<T>(
         &self,
         disk: &str,
+        patience: Duration,
         complain: &mut dyn FnMut(String),
         work: impl FnOnce() -> T,
-    ) -> T {
-        let done = self.left_alone.during(disk, work);
+    ) -> Result<T, Busy> {
+        let done = self.left_alone.during(disk, patience, work)?;
         // What came of it meanwhile was passed over, and nothing may come any more.
         self.look_after(disk, complain);
-        done
+        Ok(done)
     }
 
     /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person

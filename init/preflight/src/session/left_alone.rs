@@ -1,29 +1,85 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The disk whose flags nobody touches for a while: its partitions come and go, and none of them may be taken for
 /// gone meanwhile.
 #[derive(Default)]
-pub struct LeftAlone(Mutex<Option<String>>);
+pub struct LeftAlone {
+    at: Mutex<At>,
+    /// Somebody has left a disk.
+    has_left: Condvar,
+}
+
+/// Who is at which disk. A disk can hold whoever touches it for minutes, so that this is never locked meanwhile.
+#[derive(Default)]
+struct At {
+    left_alone: Option<String>,
+    /// How many touch a disk just now.
+    touching: BTreeMap<String, usize>,
+}
+
+/// Somebody was at the disk for longer than there was patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
 
 impl LeftAlone {
-    /// Does `touch`, unless the disk is left alone. While it lasts, nothing starts that leaves a disk alone.
+    /// Does `touch`, unless the disk is left alone. While it lasts, nothing starts that leaves this disk alone.
     pub fn unless(&self, disk: &str, touch: impl FnOnce()) {
-        let left_alone = self.lock();
-        if left_alone.as_deref() != Some(disk) {
-            touch();
+        {
+            let mut at = self.lock();
+            if at.left_alone.as_deref() == Some(disk) {
+                return;
+            }
+            *at.touching.entry(disk.to_owned()).or_default() += 1;
         }
+        let _touching = Touching { at: self, disk };
+        touch();
     }
 
-    /// Does `work` once nobody is at the disk any more, with the disk left alone.
-    pub fn during<T>(&self, disk: &str, work: impl FnOnce() -> T) -> T {
-        *self.lock() = Some(disk.to_owned());
+    /// Does `work` once nobody is at this disk any more, with the disk left alone. Not done at all where somebody is
+    /// there for longer than `patience`.
+    pub fn during<T>(
+        &self,
+        disk: &str,
+        patience: Duration,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, Busy> {
+        let (mut at, _) = self
+            .has_left
+            .wait_timeout_while(self.lock(), patience, |at| at.touching.contains_key(disk))
+            .unwrap_or_else(PoisonError::into_inner);
+        if at.touching.contains_key(disk) {
+            return Err(Busy);
+        }
+        at.left_alone = Some(disk.to_owned());
+        drop(at);
         let done = work();
-        *self.lock() = None;
-        done
+        self.lock().left_alone = None;
+        Ok(done)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody at a disk, who leaves it also when a panic ends the visit.
+struct Touching<'a> {
+    at: &'a LeftAlone,
+    disk: &'a str,
+}
+
+impl Drop for Touching<'_> {
+    fn drop(&mut self) {
+        let mut at = self.at.lock();
+        if let Some(number) = at.touching.get_mut(self.disk) {
+            *number -= 1;
+            if *number == 0 {
+                at.touching.remove(self.disk);
+            }
+        }
+        self.at.has_left.notify_all();
     }
 }
 
@@ -31,9 +87,10 @@ impl LeftAlone {
 mod tests {
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn work_on_a_disk_starts_when_nobody_is_at_it_any_more() {
@@ -51,10 +108,39 @@ mod tests {
                 });
             });
             has_started.recv().unwrap();
-            left_alone.during("sdb", || of_work.send("worked").unwrap());
+            let work = || of_work.send("worked").unwrap();
+            left_alone.during("sdb", LONG, work).unwrap();
         });
         drop((of_touch, of_work));
         assert_eq!(told.iter().collect::<Vec<_>>(), ["touched", "worked"]);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_back_work_on_it_for_a_while_and_work_on_others_not_at_all() {
+        let left_alone = LeftAlone::default();
+        let (started, has_started) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let left_alone = &left_alone;
+            scope.spawn(move || {
+                left_alone.unless("sda", || {
+                    started.send(()).unwrap();
+                    let _ = ended.recv();
+                });
+            });
+            has_started.recv().unwrap();
+            let short = Duration::from_millis(50);
+            assert_eq!(left_alone.during("sda", short, || "worked"), Err(Busy));
+            assert_eq!(left_alone.during("sdb", LONG, || "worked"), Ok("worked"));
+            let mut touched = false;
+            left_alone.unless("sda", || touched = true);
+            assert!(
+                touched,
+                "what was given up is no reason to pass a disk over"
+            );
+            drop(end);
+        });
+        assert_eq!(left_alone.during("sda", LONG, || "worked"), Ok("worked"));
     }
 
     #[test]
@@ -65,7 +151,7 @@ mod tests {
             left_alone.unless(disk, || touched = true);
             touched
         };
-        let during = left_alone.during("sdb", || [touched("sdb"), touched("sda")]);
-        assert_eq!((during, touched("sdb")), ([false, true], true));
+        let during = left_alone.during("sdb", LONG, || [touched("sdb"), touched("sda")]);
+        assert_eq!((during, touched("sdb")), (Ok([false, true]), true));
     }
 }

@@ -312,6 +312,10 @@ impl Session {
                     "The stick's place for results now takes the rest of the stick: {megabytes} MB."
                 ));
             }
+            Ok(Place::NotWhole(error)) => self.complain(format!(
+                "the stick's place for results is larger now, but its table is not wholly written; the next boot \
+                 does that: {error:#}"
+            )),
             Ok(Place::AsItWas) => {}
             Ok(Place::Unreachable(error)) => return Err(error),
             Err(error) => self.complain(format!(
@@ -386,6 +390,9 @@ fn saved_text(saved: &Saved) -> String {
             "  {:<33} {:>8} bytes  sha256 {:.16}\n",
             file.path, file.length, file.sha256
         ));
+    }
+    for left in &saved.left {
+        text.push_str(&report::paragraph(&format!("Note: {left}."), SCREEN));
     }
     text
 }

@@ -6,7 +6,7 @@ use hardware::{Board, Machine, Reading, RomReading};
 use nix::errno::Errno;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use storage::{DataPlace, ResultsMount};
+use storage::{DataPlace, ResultsMount, Twin};
 
 use crate::rom_files;
 
@@ -31,6 +31,9 @@ pub struct Saved {
     pub folder: String,
     /// The files in it.
     pub files: Vec<SavedFile>,
+    /// Folders of interrupted runs that could not be removed, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// A file that is on the stick, and was synced there.
@@ -81,11 +84,11 @@ fn save_slowly(
     let Some(stick) = storage::find_stick(Path::new("/sys"), place)? else {
         anyhow::bail!(missing_text(place));
     };
-    let results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
+    let mut results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-    let written = write_all(&results, name, files, bytes, slow);
+    let written = write_all(&mut results, name, files, bytes, slow);
     if written.is_err() {
-        results.abandon();
+        let _ = results.abandon();
     }
     let closed = written.and_then(|saved| results.close().map(|()| saved).map_err(Into::into));
     closed.map_err(|error| {
@@ -109,14 +112,14 @@ fn says_gone(error: &anyhow::Error) -> bool {
 }
 
 fn write_all(
-    results: &ResultsMount,
+    results: &mut ResultsMount,
     name: &str,
     files: &[NewFile],
     bytes: u64,
     slow: bool,
 ) -> anyhow::Result<Saved> {
     // This removes what an interrupted run has left, which may be what fills the stick.
-    results.abandon();
+    let left = results.abandon().iter().map(left_text).collect();
     results.require(bytes + SPARE)?;
     results.begin()?;
     let mut saved = Vec::new();
@@ -132,6 +135,7 @@ fn write_all(
     Ok(Saved {
         folder,
         files: saved,
+        left,
     })
 }
 
@@ -143,6 +147,14 @@ fn write(results: &ResultsMount, path: &str, bytes: &[u8]) -> anyhow::Result<Sav
         length: bytes.len(),
         sha256,
     })
+}
+
+fn left_text(twin: &Twin) -> String {
+    let Twin { name, of } = twin;
+    format!(
+        "{name} stays on the stick. The power went when it was to become {of}, and the two are the same files now: \
+         copy {of} elsewhere before you delete either or repair the stick's file system"
+    )
 }
 
 /// What `sha256sum --check` reads.

@@ -56,7 +56,7 @@ fn trouble(trouble: &Trouble) -> Option<Finding> {
         ),
         Trouble::Incomplete { .. } => (
             MISSING,
-            "A volume group, pool or mirror is not whole.",
+            "A volume group, a pool, a btrfs or a RAID array lacks members.",
             "Look whether a disk has failed or is not plugged in.",
         ),
         // Thin pools and guests' disks are never opened, and a second path shows nothing new.

@@ -63,6 +63,17 @@ pub fn disk_can_grow(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Whether the new place counts already, and [`grow`] would only write the last of its table. Nothing is written.
+pub fn is_half_grown(stick: &Stick) -> Result<bool, Error> {
+    disk_is_half_grown(&node(stick))
+}
+
+fn disk_is_half_grown(path: &Path) -> Result<bool, Error> {
+    let disk = File::open(path).map_err(Error::io("open", path))?;
+    let table = read_table(&disk, path)?;
+    Ok(table.is_some_and(|(table, _)| table.rest().is_some()))
+}
+
 /// Gives the place for results the rest of the disk, when the disk is a copy of an image that was made smaller than
 /// it. `stick` has been recognised as the boot stick, and nothing of it is mounted.
 pub fn grow(stick: &Stick) -> Result<Growth, Error> {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Command;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
@@ -128,25 +129,35 @@ fn from_the_instant_that_the_new_place_counts_the_next_start_leaves_a_table_with
     let (file, disk) = disk();
     let table = table_of(&disk);
     let new = table.new_place().unwrap().first;
-    let mut ends = Vec::new();
+    let (mut ends, mut half_grown) = (Vec::new(), Vec::new());
     for write in table.writes(&IDS).unwrap() {
         disk.write_all_at(&write.bytes, write.sector * SECTOR)
             .unwrap();
+        let is_half_grown = super::disk_is_half_grown(file.path()).unwrap();
         if partition_table(file.path()).unwrap()[1].start != new {
+            assert!(!is_half_grown);
             continue;
         }
         let cut = tempfile::NamedTempFile::new().unwrap();
         fs::copy(file.path(), cut.path()).unwrap();
+        half_grown.push(is_half_grown);
         ends.push(super::grow_disk(cut.path(), &mut |_, _| panic!("it has grown")).unwrap());
-        let Ok(said) = Command::new("sgdisk").arg("-v").arg(cut.path()).output() else {
-            eprintln!("skipped: there is no sgdisk (package gdisk) to ask");
-            return;
-        };
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(said.contains("No problems found"), "{ends:?}: {said}");
+        assert_eq!(table_of(&File::open(cut.path()).unwrap()).rest(), None);
+        ask_sgdisk(cut.path());
     }
     assert_eq!(
         ends,
         [Growth::Completed, Growth::Completed, Growth::NotNeeded]
     );
+    assert_eq!(half_grown, [true, true, false]);
+}
+
+/// It finds no fault with the table, where there is one to ask.
+fn ask_sgdisk(path: &Path) {
+    let Ok(said) = Command::new("sgdisk").arg("-v").arg(path).output() else {
+        eprintln!("skipped: there is no sgdisk (package gdisk) to ask");
+        return;
+    };
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("No problems found"), "{said}");
 }

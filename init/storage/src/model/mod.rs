@@ -92,7 +92,7 @@ pub struct Array {
     pub members: Vec<VolumeId>,
     /// Whether it could be assembled for reading.
     pub assembled: bool,
-    /// How many members an assembled one lacks.
+    /// How many members an assembled one lacks, faulty ones among them; one that is being rebuilt is there.
     pub missing: u64,
 }
 

@@ -51,11 +51,11 @@ pub enum Trouble {
         /// Why.
         why: String,
     },
-    /// A volume group or pool without all of its members.
+    /// A volume group, a pool, a btrfs or an MD array with redundancy without all of its members.
     Incomplete {
         /// What it is.
         what: String,
-        /// How many members are not there.
+        /// How many members are not there; of an array, or are faulty.
         missing: u64,
     },
     /// A logical volume that is never activated, since that can write.

@@ -74,7 +74,10 @@ impl Run<'_> {
     /// Into a folder of its own on the stick.
     pub(super) fn save(&self, id: &ReceiptId, files: Vec<NewFile>) {
         match save::save_as(&self.data, &format!("apply-{id}"), &files) {
-            Ok(saved) => self.say(&format!("Saved on the stick in {}", saved.folder)),
+            Ok(saved) => {
+                self.say(&format!("Saved on the stick in {}", saved.folder));
+                saved.left.iter().for_each(|left| self.say(left));
+            }
             Err(error) => self.say(&format!("Not saved on the stick: {error:#}")),
         }
     }
