@@ -117,7 +117,7 @@ fn initramfs(
 fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<Value, SpdxError> {
     let mut licenses = Licenses::default();
     let (mut packages, mut files) = (BTreeMap::new(), Vec::new());
-    let mut contained = Vec::new();
+    let mut from = Vec::new();
     for part in parts {
         let manifest = part.manifest.as_ref();
         let manifest = manifest.filter(|manifest| !manifest.packages.is_empty());
@@ -140,12 +140,13 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
             let package = line.and_then(|line| line.package.as_deref());
             let known = package.and_then(|name| Some((name, manifest.packages.get(name)?)));
             if let Some((name, known)) = known {
-                let ends = (json!(package_id(name, known)), json!(file_id(&path)));
-                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+                // Of a package that is not here as a whole no file may be said to be contained (section 7.8).
+                let ends = (json!(file_id(&path)), json!(package_id(name, known)));
+                from.push(relationship(&ends.0, "GENERATED_FROM", &ends.1));
             }
             if let Some(archive) = part.inside.strip_suffix('/') {
                 let ends = (json!(file_id(archive)), json!(file_id(&path)));
-                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+                from.push(relationship(&ends.0, "CONTAINS", &ends.1));
             }
         }
     }
@@ -155,7 +156,7 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
         .chain(&packages)
         .filter_map(|part| part.get("SPDXID"));
     let described = described.map(|id| relationship(&json!("SPDXRef-DOCUMENT"), "DESCRIBES", id));
-    let relationships: Vec<Value> = described.chain(contained).collect();
+    let relationships: Vec<Value> = described.chain(from).collect();
     Ok(json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -216,7 +217,6 @@ fn package(
     let mut package = json!({
         "SPDXID": id,
         "name": name,
-        "supplier": "Organization: Debian",
         "downloadLocation": UNKNOWN,
         "filesAnalyzed": false,
         "licenseConcluded": UNKNOWN,
@@ -230,7 +230,7 @@ fn package(
         ("versionInfo", version.map(str::to_owned)),
         (
             "sourceInfo",
-            source.map(|source| format!("Debian source package {source}")),
+            source.map(|source| format!("built from the source package {source}")),
         ),
         (
             "licenseComments",

@@ -37,13 +37,13 @@ fn image(more: &[(&str, &[u8])]) -> Vec<u8> {
     archive(&[&own, more].concat())
 }
 
-/// The files that are said to be of a package, by name.
-fn contained(bill: &Value) -> Vec<&str> {
+/// The files that are said to be from a package, by name.
+fn from_packages(bill: &Value) -> Vec<&str> {
     let lines = bill["relationships"].as_array().unwrap().iter();
-    let of_packages = lines.filter(|line| line["relationshipType"] == "CONTAINS");
+    let of_packages = lines.filter(|line| line["relationshipType"] == "GENERATED_FROM");
     let files = bill["files"].as_array().unwrap();
     let named = of_packages.map(|line| {
-        let is_it = |file: &&Value| file["SPDXID"] == line["relatedSpdxElement"];
+        let is_it = |file: &&Value| file["SPDXID"] == line["spdxElementId"];
         files.iter().find(is_it).unwrap()["fileName"]
             .as_str()
             .unwrap()
@@ -54,7 +54,10 @@ fn contained(bill: &Value) -> Vec<&str> {
 #[test]
 fn a_file_that_was_replaced_is_of_no_package_and_says_so() {
     let whole = of_initramfs(&image(&[])).unwrap();
-    assert_eq!(contained(&whole), ["./usr/sbin/dmsetup", "./usr/sbin/lvm"]);
+    assert_eq!(
+        from_packages(&whole),
+        ["./usr/sbin/dmsetup", "./usr/sbin/lvm"]
+    );
     let comments = |bill: &Value| {
         let files = bill["files"].as_array().unwrap().iter();
         let comments = files.filter_map(|file| Some(file.get("comment")?.as_str()?.to_owned()));
@@ -65,13 +68,28 @@ fn a_file_that_was_replaced_is_of_no_package_and_says_so() {
     for replaced in [&b"bad"[..], b"of another length"] {
         let segment = archive(&[("usr/sbin/lvm", replaced), ("usr/sbin/new", b"")]);
         let bill = of_initramfs(&[image(&[]), segment].concat()).unwrap();
-        assert_eq!(contained(&bill), ["./usr/sbin/dmsetup"]);
+        assert_eq!(from_packages(&bill), ["./usr/sbin/dmsetup"]);
         assert_eq!(comments(&bill), [OTHER_CONTENT, NOT_LISTED]);
         let files = bill["files"].as_array().unwrap();
         let lvm = files
             .iter()
             .find(|file| file["fileName"] == "./usr/sbin/lvm");
         assert_eq!(lvm.unwrap()["licenseInfoInFiles"][0], UNKNOWN);
+    }
+}
+
+#[test]
+fn a_package_that_was_not_analyzed_contains_no_file_and_names_no_supplier() {
+    let bill = of_initramfs(&image(&[])).unwrap();
+    let packages = bill["packages"].as_array().unwrap();
+    assert!(
+        packages.iter().all(|package| {
+            package["filesAnalyzed"] == false && package.get("supplier").is_none()
+        })
+    );
+    for line in bill["relationships"].as_array().unwrap() {
+        let is_from = |package: &Value| package["SPDXID"] == line["spdxElementId"];
+        assert!(!packages.iter().any(is_from), "{line}");
     }
 }
 
