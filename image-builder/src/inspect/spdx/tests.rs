@@ -108,6 +108,49 @@ fn a_package_says_of_its_version_and_copyright_file_what_is_known_alone() {
     );
 }
 
+/// A medium with these files, and which of them were read.
+fn of_files(files: &[(&str, u64, &[u8])]) -> (Result<Value, SpdxError>, Vec<usize>) {
+    let read = std::cell::RefCell::new(Vec::new());
+    let listed = files
+        .iter()
+        .map(|(path, bytes, _)| ((*path).to_owned(), *bytes));
+    let medium = MediumFiles {
+        files: listed.collect(),
+        read: Box::new(|number| {
+            read.borrow_mut().push(number);
+            Some(files.get(number)?.2.to_vec())
+        }),
+    };
+    let bill = of_medium(&medium, 1 << 30);
+    drop(medium);
+    (bill, read.into_inner())
+}
+
+#[test]
+fn of_a_medium_without_a_manifest_no_file_is_read() {
+    let (bill, read) = of_files(&[("a", 1 << 29, b""), ("b", 1, b"b")]);
+    assert!(matches!(bill, Err(SpdxError::NoManifest)));
+    assert_eq!(read, Vec::<usize>::new());
+    // Nor a manifest that is larger than any.
+    let (bill, read) = of_files(&[(medium::MANIFEST, 1 << 29, b"{}")]);
+    assert!(matches!(bill, Err(SpdxError::NoManifest)));
+    assert_eq!(read, Vec::<usize>::new());
+}
+
+#[test]
+fn a_file_that_is_too_large_for_a_medium_ends_its_bill_of_materials() {
+    let manifest = json!({"packages": {"shim": {"source": null, "licenses": []}}, "files": []});
+    let manifest = manifest.to_string();
+    let own = (medium::MANIFEST, manifest.len() as u64, manifest.as_bytes());
+    assert!(of_files(&[own, ("small", 1, b"s")]).0.is_ok());
+    let (bill, read) = of_files(&[own, ("large", (512 << 20) + 1, b"")]);
+    assert!(matches!(bill, Err(SpdxError::Damaged(why)) if why.contains("large cannot be read")));
+    assert_eq!(read, [0, 0], "its manifest alone, and that as a file too");
+    // Files in one place are together more than the medium has.
+    let twice = [own, ("x", 512 << 20, b"x"), ("y", 512 << 20, b"y")];
+    assert!(matches!(of_files(&twice).0, Err(SpdxError::Damaged(_))));
+}
+
 #[test]
 fn dates_follow_the_calendar() {
     let dates = [
