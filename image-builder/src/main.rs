@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use command::{completions, fetch, initramfs, inspect, iso, manual, netboot, uki, usb};
+use command::{
+    completions, fetch, harmless_lines, initramfs, inspect, iso, manual, netboot, uki, usb,
+};
 
 /// Builds the images that Preflight boots from.
 #[derive(Parser)]
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("image-builder: {error:#}");
+            // It may name what is in a file of anybody.
+            let words = format!("{error:#}");
+            eprintln!("image-builder: {}", harmless_lines(&words));
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{RELEASE, Sample, Unpacked, built};
-use image_builder::initramfs::Binary;
+use image_builder::initramfs::{self, Binary};
 
 const LIST: &str = "[disks]\nahci\n[file systems]\next4\nserio\nvmd?\n";
 
@@ -172,4 +172,18 @@ fn a_tool_is_always_in_bin_and_brings_its_modules() {
     assert_eq!(text(entries.get("bin/btrfs").unwrap()), "/usr/sbin/btrfs");
     assert!(entries.contains_key("usr/sbin/btrfs"));
     assert!(entries.keys().any(|path| path.ends_with("/btrfs.ko")));
+}
+
+#[test]
+fn the_kernel_beside_an_image_comes_after_it_and_into_folders_that_are_made() {
+    let sample = Sample::new();
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = folder.path().join("new/vmlinuz");
+    let mut recipe = sample.recipe(LIST);
+    recipe.kernel_output = Some(kernel.clone());
+    // What is a folder cannot become the image: then there is no kernel either.
+    initramfs::build(&recipe, folder.path(), &|_| {}).unwrap_err();
+    assert!(!kernel.exists());
+    initramfs::build(&recipe, &folder.path().join("initramfs"), &|_| {}).unwrap();
+    assert_eq!(fs::read(kernel).unwrap(), b"kernel");
 }

@@ -138,6 +138,33 @@ fn libraries_are_found_by_origin_by_configuration_and_by_dlopen_notes() {
 }
 
 #[test]
+fn what_ends_threads_brings_the_unwinder_that_glibc_opens_for_it() {
+    const UNWINDER: &str = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
+    let system = System::new();
+    system.compile(
+        "opt/x/lib/libx.so.1.0",
+        "void pthread_exit(void *); int x(void) { pthread_exit(0); return 1; }",
+        &["-Wl,-soname,libx.so.1"],
+    );
+    // As cryptsetup does in the library of argon2: a program that needs it aborts without.
+    let error = system.closure("/opt/x/bin/prog", None).unwrap_err();
+    let words = "/opt/x/lib/libx.so.1.0 needs libgcc_s.so.1";
+    assert!(error.to_string().contains(words), "{error}");
+    fs::copy("/lib/x86_64-linux-gnu/libgcc_s.so.1", system.path(UNWINDER)).unwrap();
+    let items = system.closure("/opt/x/bin/prog", None).unwrap();
+    assert!(items.contains_key(&format!("/{UNWINDER}")));
+}
+
+#[test]
+fn what_ends_no_threads_brings_no_unwinder() {
+    let system = System::new();
+    let unwinder = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
+    fs::copy("/lib/x86_64-linux-gnu/libgcc_s.so.1", system.path(unwinder)).unwrap();
+    let items = system.closure("/opt/x/bin/prog", None).unwrap();
+    assert!(!items.contains_key(&format!("/{unwinder}")));
+}
+
+#[test]
 fn a_program_with_a_destination_keeps_its_libraries() {
     let items = System::new()
         .closure("/opt/x/bin/prog", Some("/bin/prog"))
@@ -157,6 +184,23 @@ fn a_library_for_another_machine_does_not_count() {
     fs::write(&library, bytes).unwrap();
     let error = system.closure("/opt/x/bin/prog", None).unwrap_err();
     assert!(error.to_string().contains("needs libx.so.1"), "{error}");
+}
+
+#[test]
+fn a_shared_library_by_itself_brings_the_libraries_that_it_needs() {
+    let system = System::new();
+    let library = system.path("opt/x/lib/libx.so.1.0");
+    system.compile(
+        "opt/x/lib/plugin.so",
+        "int x(void); int plugin(void) { return x(); }",
+        &[
+            library.to_str().unwrap(),
+            "-Wl,--enable-new-dtags,-rpath,$ORIGIN",
+        ],
+    );
+    let items = system.closure("/opt/x/lib/plugin.so", None).unwrap();
+    assert!(items.contains_key("/opt/x/lib/libx.so.1.0"));
+    assert!(items.contains_key("/usr/lib/x86_64-linux-gnu/libc.so.6"));
 }
 
 #[test]

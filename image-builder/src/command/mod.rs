@@ -13,6 +13,7 @@ pub(crate) mod uki;
 pub(crate) mod usb;
 
 use anyhow::Context;
+pub(crate) use output::harmless_lines;
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
 fn source_date_epoch() -> anyhow::Result<u32> {

@@ -1,5 +1,6 @@
 //! What the subcommands print.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -18,7 +19,7 @@ pub(crate) enum Format {
 /// One line that is written over, and only where somebody watches.
 pub(crate) fn progress(doing: &str) {
     if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{doing} ...");
+        eprint!("\r\x1b[K{} ...", harmless(doing));
     }
 }
 
@@ -28,8 +29,53 @@ pub(crate) fn clear_progress() {
     }
 }
 
+/// Lines for a person, whose words may be from a file of anybody.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    put(&harmless_lines(text))
+}
+
+/// A value as JSON. serde_json leaves the control characters behind ASCII as they are, and terminals obey those, too;
+/// they can be nowhere but in strings.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    put(&escaped(&serde_json::to_string_pretty(value)?))
+}
+
+/// Lines, each of which is harmless.
+pub(crate) fn harmless_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(harmless).collect();
+    lines.join("\n")
+}
+
+fn put(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}").context("cannot write to standard output")
+}
+
+/// What a terminal obeys instead of showing it: control characters, and what turns the direction of writing.
+fn is_obeyed(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// A text of one line, with a question mark for all that a terminal would obey: names in an image, and what a disk
+/// says about itself, are written by anybody.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    match text.contains(is_obeyed) {
+        true => text.replace(is_obeyed, "?").into(),
+        false => text.into(),
+    }
+}
+
+fn escaped(json: &str) -> String {
+    let escape = |c: char| match c {
+        '\n' => c.to_string(),
+        c if is_obeyed(c) => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    match json.contains(|c: char| c != '\n' && is_obeyed(c)) {
+        true => json.chars().map(escape).collect(),
+        false => json.to_owned(),
+    }
 }
 
 /// Tells what was built into a file: as JSON, or the file's path with what `text` says of it.
@@ -40,10 +86,13 @@ pub(crate) fn report<Built: Serialize>(
     text: impl FnOnce(&Built) -> String,
 ) -> anyhow::Result<()> {
     clear_progress();
-    print(&match format {
-        Format::Json => serde_json::to_string_pretty(built)?,
-        Format::Text => format!("{}: {}", file.display(), text(built)),
-    })
+    match format {
+        Format::Json => print_json(built),
+        Format::Text => {
+            let file = file.display().to_string();
+            print(&format!("{}: {}", harmless(&file), text(built)))
+        }
+    }
 }
 
 /// How large a file became, and how long since `start` it took.
@@ -68,4 +117,25 @@ pub(crate) fn file_lines(files: &[BuiltFile]) -> String {
         text.push_str(&format!("\n  {:width$}  {size:>6} MB", file.path));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\x1b[2Jb\u{9b}31mc\rd\ne\u{202e}f\x7f";
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left_in_a_line() {
+        assert_eq!(harmless(HOSTILE), "a?[2Jb?31mc?d?e?f?");
+        assert_eq!(harmless("Grüße, 日本"), "Grüße, 日本");
+    }
+
+    #[test]
+    fn json_says_the_same_without_any_of_it() {
+        let json = escaped(&serde_json::to_string_pretty(&[HOSTILE]).unwrap());
+        assert!(json.lines().all(|line| !line.contains(is_obeyed)), "{json}");
+        let again: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(again, [HOSTILE]);
+    }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use super::search::{DEFAULT_FOLDERS, Search, expand};
-use super::{ElfFacts, Located, SystemRoot};
+use super::{ElfFacts, Located, SystemRoot, UNWINDER};
 use crate::io::IoError;
 
 /// Something that a program brings into an image.
@@ -67,6 +67,19 @@ impl Todo {
         let own = own.filter(|_| self.facts.runpath.is_empty());
         let own = own.map(|folder| expand(folder, origin));
         own.chain(self.inherited.iter().cloned()).collect()
+    }
+
+    /// What the C library opens while this file runs: last of all, and not where this file says.
+    fn unwinder(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            facts: ElfFacts {
+                needed: vec![UNWINDER.to_owned()],
+                machine: self.facts.machine,
+                ..ElfFacts::default()
+            },
+            inherited: Vec::new(),
+        }
     }
 }
 
@@ -135,8 +148,12 @@ impl<'a> Closure<'a> {
     fn add_needs(&mut self, first: Todo) -> Result<(), ElfError> {
         let mut loaded: BTreeMap<String, Located> = BTreeMap::new();
         let mut todo = VecDeque::from([first]);
-        while let Some(file) = todo.pop_front() {
+        let mut unwinder = None;
+        while let Some(file) = todo.pop_front().or_else(|| unwinder.take()) {
             let (path, facts) = (&file.path, &file.facts);
+            if facts.ends_threads {
+                unwinder = Some(file.unwinder());
+            }
             let folders = self.search.folders(path, facts, &file.inherited);
             let mut found = Vec::new();
             for name in &facts.needed {

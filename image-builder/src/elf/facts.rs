@@ -1,6 +1,16 @@
 use goblin::elf::Elf;
 use goblin::elf::header::{ET_DYN, ET_EXEC};
+use goblin::elf::section_header::SHN_UNDEF;
+use goblin::elf::sym::Sym;
 use serde::Deserialize;
+
+/// The library by which glibc unwinds the stack of a thread that ends (its `LIBGCC_S_SO`).
+pub const UNWINDER: &str = "libgcc_s.so.1";
+
+/// The functions that do it (glibc's nptl, since 2.34 in libc.so.6).
+const ENDS_THREADS: [&str; 3] = ["pthread_exit", "pthread_cancel", "thrd_exit"];
+/// glibc by its libraries: other C libraries need no unwinder.
+const GLIBC: [&str; 2] = ["libc.so.6", "libpthread.so.0"];
 
 /// What the loader of an ELF file looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +30,9 @@ pub struct ElfFacts {
     /// Libraries that it opens while it runs, as its note `.note.dlopen` says: of each list the
     /// first one that is there.
     pub opened: Vec<Vec<String>>,
+    /// Whether it ends threads from within. glibc opens [`UNWINDER`] for that and aborts the program without it; no
+    /// DT_NEEDED says so.
+    pub ends_threads: bool,
     /// Machine and class, which a library must share with its program.
     pub machine: (u16, bool),
 }
@@ -52,14 +65,25 @@ impl ElfFacts {
             rpath: folders(&elf.rpaths),
             runpath: folders(&elf.runpaths),
             opened: opened(&elf, bytes),
+            ends_threads: ends_threads(&elf),
             machine: (elf.header.e_machine, elf.is_64),
         })
     }
 
-    /// Whether it runs without a loader.
+    /// Whether it runs without a loader: a shared library names none, but what it needs.
     pub fn is_static(&self) -> bool {
-        self.interpreter.is_none()
+        self.interpreter.is_none() && self.needed.is_empty()
     }
+}
+
+fn ends_threads(elf: &Elf<'_>) -> bool {
+    let is_undefined = |symbol: &Sym| symbol.st_shndx == SHN_UNDEF as usize;
+    let mut imports = elf.dynsyms.iter().filter(is_undefined);
+    elf.libraries.iter().any(|name| GLIBC.contains(name))
+        && imports.any(|symbol| {
+            let name = elf.dynstrtab.get_at(symbol.st_name);
+            name.is_some_and(|name| ENDS_THREADS.contains(&name))
+        })
 }
 
 fn opened(elf: &Elf<'_>, bytes: &[u8]) -> Vec<Vec<String>> {

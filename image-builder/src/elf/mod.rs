@@ -7,5 +7,5 @@ mod root;
 mod search;
 
 pub use closure::{Closure, ElfError, Item};
-pub use facts::ElfFacts;
+pub use facts::{ElfFacts, UNWINDER};
 pub use root::{Located, SystemRoot};

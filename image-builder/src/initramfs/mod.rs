@@ -4,7 +4,7 @@ mod content;
 mod error;
 mod recipe;
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -65,14 +65,18 @@ pub fn build_for(
     let mut modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
     progress("collecting programs");
     let image = Content::collect(recipe, kernel, &mut modules)?;
-    if let Some(path) = &recipe.kernel_output {
-        io::write(path, kernel.image()?)?;
-    }
+    let beside = recipe.kernel_output.as_deref();
+    let beside = beside.map(|path| Ok::<_, BuildError>((path, kernel.image()?)));
+    let beside = beside.transpose()?;
     progress("compressing");
     let bytes = io::put_in_place(output, |file| {
         write_archive(&image, recipe.level, recipe.modified, BufWriter::new(file))
             .at("write", output)
     })?;
+    // Last: where the initramfs cannot be built, an older pair stays together.
+    if let Some((path, content)) = beside {
+        io::put_in_place(path, |file| file.write_all(&content).at("write", path))?;
+    }
     let sizes = sizes(&image);
     Ok(Built {
         schema: "preflight.image/1",
@@ -91,11 +95,12 @@ fn add_manifest(
     kernel: &Kernel,
     modules: &Modules,
     origins: &Origins,
+    kernel_package: Option<String>,
 ) -> Result<(), BuildError> {
     let image_beside = match kernel.image() {
         Ok(content) => Some(KernelLine {
             sha256: sha256(&content),
-            package: kernel.image_package(),
+            package: kernel_package,
         }),
         Err(KernelError::NoImage { .. }) => None,
         Err(error) => return Err(error.into()),

@@ -88,6 +88,11 @@ impl Manifest {
         })
     }
 
+    /// Whether it says of packages at all.
+    pub(super) fn has_packages(&self) -> bool {
+        !self.packages.is_empty()
+    }
+
     /// Name and version of the package that a file is from, when it is the file that is meant.
     pub(super) fn package_label(&self, path: &str, sha256: Option<&str>) -> Option<String> {
         let line = self.files.get(path)?;

@@ -147,17 +147,22 @@ fn content(source: Source, path: &Path) -> Result<(Content, Option<String>), Ins
 pub fn spdx(path: &Path) -> Result<Value, SpdxError> {
     let file = open(path)?.file;
     let source = Source::of_file(&file).at("read", path)?;
-    if let Some(files) = iso::files(&source).or_else(|| disk::files(&source)) {
-        return spdx::of_medium(&files);
-    }
     let length = source.length();
-    let whole = (length <= LARGEST)
-        .then(|| source.read(0, length))
-        .flatten();
-    if let Some(failure) = source.failure() {
-        return Err(failure).at("read", path).map_err(SpdxError::Io);
+    let bill = match iso::files(&source).or_else(|| disk::files(&source)) {
+        Some(files) => spdx::of_medium(&files, length),
+        None => {
+            let whole = (length <= LARGEST)
+                .then(|| source.read(0, length))
+                .flatten();
+            whole
+                .ok_or(SpdxError::NoManifest)
+                .and_then(|bytes| spdx::of_initramfs(&bytes))
+        }
+    };
+    match source.failure() {
+        Some(failure) => Err(failure).at("read", path).map_err(SpdxError::Io),
+        None => bill,
     }
-    spdx::of_initramfs(&whole.ok_or(SpdxError::NoManifest)?)
 }
 
 /// A file, unpacked where it is a packed image.

@@ -5,9 +5,12 @@ use super::manifest::{FileSeen, Manifest};
 use super::source::Source;
 use super::{Content, recognize_within};
 use crate::digest::sha256;
+use crate::medium::MANIFEST;
 
 /// A file larger than this is no part of a boot.
-const LARGEST_FILE: u64 = 512 << 20;
+pub(super) const LARGEST_FILE: u64 = 512 << 20;
+/// A medium has some dozen files, and its manifest a line for each.
+const LARGEST_MANIFEST: u64 = 4 << 20;
 /// Smaller ones are configuration.
 const SMALLEST_PROGRAM: u64 = 16 << 10;
 
@@ -34,6 +37,27 @@ pub(super) struct Allowance<'a> {
     /// Bytes.
     left: u64,
     budget: &'a mut Budget,
+}
+
+/// The files of a medium, to be read one by one: together they may be larger than memory.
+pub(super) struct MediumFiles<'a> {
+    /// Path and length, in the order of their paths.
+    pub(super) files: Vec<(String, u64)>,
+    /// Reads the one of this number; none where it cannot be read.
+    pub(super) read: ReadFile<'a>,
+}
+
+type ReadFile<'a> = Box<dyn Fn(usize) -> Option<Vec<u8>> + 'a>;
+
+impl MediumFiles<'_> {
+    /// Their manifest; none where they have none that can be read.
+    pub(super) fn manifest(&self) -> Option<Manifest> {
+        let listed = self
+            .files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), *bytes));
+        manifest(listed, &self.read)
+    }
 }
 
 impl<'a> Allowance<'a> {
@@ -70,8 +94,29 @@ impl StoredFile {
     }
 }
 
+/// A medium's manifest among its files, by path and length in their order; none where it has none that can be read.
+/// `read` reads one of them.
+pub(super) fn manifest<'a>(
+    files: impl IntoIterator<Item = (&'a str, u64)>,
+    read: impl FnOnce(usize) -> Option<Vec<u8>>,
+) -> Option<Manifest> {
+    let mut files = files.into_iter().enumerate();
+    let (number, _) =
+        files.find(|(_, (path, bytes))| *path == MANIFEST && *bytes <= LARGEST_MANIFEST)?;
+    Manifest::parse(&read(number)?, MANIFEST)
+}
+
 /// Names the packages of files by the manifest of their medium; gives what does not agree with it.
-pub(super) fn compare(files: &mut [StoredFile], manifest: &Manifest) -> Vec<String> {
+pub(super) fn compare(files: &mut [StoredFile], manifest: Option<&Manifest>) -> Vec<String> {
+    let Some(manifest) = manifest else {
+        let mut files = files.iter();
+        let unread = files.find(|file| file.path == MANIFEST);
+        let unread = unread.map(|file| {
+            let bytes = file.bytes;
+            format!("/{MANIFEST} of {bytes} bytes is no manifest: nothing is compared with it")
+        });
+        return unread.into_iter().collect();
+    };
     for file in files.iter_mut() {
         file.package = manifest.package_label(&file.path, file.sha256.as_deref());
     }

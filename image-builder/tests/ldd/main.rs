@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cases::{CASES, Case, link};
-use image_builder::elf::{Closure, ElfFacts, Item, SystemRoot};
+use image_builder::elf::{Closure, ElfFacts, Item, SystemRoot, UNWINDER};
 
 /// Where programs are, and where packages keep those with libraries of their own.
 const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/lib/git-core"];
@@ -114,8 +114,8 @@ fn end_of(items: &BTreeMap<String, Item>, path: &str) -> Option<String> {
     None
 }
 
-/// Everything that the file at `start` brings in by its needs, and by its notes when `opened` says so: names are
-/// looked up in the image alone.
+/// Everything that the file at `start` brings in by its needs, and by what is opened later when `opened` says so, which
+/// ldd does not know: names are looked up in the image alone.
 fn reached(items: &BTreeMap<String, Item>, start: &str, opened: bool) -> BTreeSet<String> {
     let by_name = |name: &str| {
         let fits = |path: &&String| path.as_str() == name || path.ends_with(&format!("/{name}"));
@@ -139,7 +139,9 @@ fn reached(items: &BTreeMap<String, Item>, start: &str, opened: bool) -> BTreeSe
         let (folder, _) = path.rsplit_once('/').unwrap();
         let notes = facts.opened.iter().flatten().filter(|_| opened);
         let names = facts.needed.iter().chain(&facts.interpreter).chain(notes);
+        let unwinder = (opened && facts.ends_threads).then(|| by_name(UNWINDER));
         todo.extend(names.flat_map(|name| by_name(&name.replace("$ORIGIN", folder))));
+        todo.extend(unwinder.into_iter().flatten());
     }
     reached
 }
@@ -198,7 +200,7 @@ fn objections(program: &Path, loaded: &Loaded) -> Vec<String> {
             .iter()
             .map(|name| format!("{path}: {name} is nowhere, and was found")),
     );
-    // The rest is what notes say may be opened, and nothing else.
+    // The rest is what notes say may be opened, the unwinder of threads, and nothing else.
     let all = reached(&items, &start, true);
     let files = items
         .iter()

@@ -1,5 +1,6 @@
 use image_builder::inspect::{EfiProgram, UnifiedKernel};
 
+use super::super::output::harmless;
 use super::{initramfs, signers, size, table};
 
 /// What it is, in a few words.
@@ -33,7 +34,8 @@ pub(super) fn text(program: &EfiProgram) -> String {
         .as_ref()
         .and_then(|unified| unified.initramfs.as_ref());
     if let Some(initramfs) = initramfs {
-        text.push_str(&format!("\n\n.initrd: {}\n", initramfs::summary(initramfs)));
+        let what = initramfs::summary(initramfs);
+        text.push_str(&format!("\n\n.initrd: {}\n", harmless(&what)));
         text.push_str(&initramfs::text(initramfs));
     }
     text

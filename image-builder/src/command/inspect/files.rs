@@ -1,5 +1,6 @@
 use image_builder::inspect::{Content, StoredFile};
 
+use super::super::output::harmless;
 use super::{efi, initramfs, signers, size, summary, table};
 
 /// The files of a file system under a heading, and what else there is to say about those that a machine boots with.
@@ -9,9 +10,9 @@ pub(super) fn text(
     broken: Option<&str>,
     differences: &[String],
 ) -> String {
-    let mut text = format!("\n\n{head}: ");
+    let mut text = format!("\n\n{}: ", harmless(head));
     if let Some(why) = broken {
-        text.push_str(&format!("DAMAGED: {why}; "));
+        text.push_str(&format!("DAMAGED: {}; ", harmless(why)));
     }
     if files.is_empty() {
         text.push_str("no files");
@@ -63,5 +64,16 @@ fn details(file: &StoredFile) -> String {
         Some(Content::EfiProgram(program)) => text.push_str(&efi::overview(program)),
         Some(Content::Disk(_) | Content::Iso(_)) | None => return text,
     }
-    format!("\n\n{}:{text}", file.path)
+    format!("\n\n{}:{text}", harmless(&file.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_file_system_begins_a_line_of_its_own() {
+        let text = text("partition 1, a\nb", &[], Some("folder c\nd"), &[]);
+        assert_eq!(text, "\n\npartition 1, a?b: DAMAGED: folder c?d; no files");
+    }
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use image_builder::inspect::{Content, Inspected, inspect, spdx};
 use image_builder::kernel_image::KernelImage;
 
-use super::output::{clear_progress, megabytes, print, progress};
+use super::output::{clear_progress, harmless, megabytes, print, print_json, progress};
 
 /// Say what a file is and what is in it: an initramfs of any maker, a kernel, a unified kernel image, a stick or CD
 /// or the image of one, packed or not.
@@ -41,19 +41,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let file = &arguments.file;
         let bill = spdx(file)
             .with_context(|| format!("cannot make a bill of materials of {}", file.display()))?;
-        return print(&serde_json::to_string_pretty(&bill)?);
+        return print_json(&bill);
     }
     progress(&format!("reading {}", arguments.file.display()));
     let inspected = inspect(&arguments.file);
     clear_progress();
     let inspected = inspected?;
-    print(&match arguments.format {
-        Format::Json | Format::Spdx => serde_json::to_string_pretty(&inspected)?,
+    match arguments.format {
+        Format::Json | Format::Spdx => print_json(&inspected),
         Format::Text => {
             let name = arguments.file.display().to_string();
-            text(&name, &inspected)
+            print(&text(&name, &inspected))
         }
-    })
+    }
 }
 
 /// The whole of it, for a person, in lines of at most 80 columns but for long names.
@@ -65,7 +65,8 @@ fn text(name: &str, inspected: &Inspected) -> String {
         content,
         ..
     } = inspected;
-    let mut head = format!("{name}: {}, {} MB", summary(content), size(*bytes));
+    let what = format!("{name}: {}", summary(content));
+    let mut head = format!("{}, {} MB", harmless(&what), size(*bytes));
     if let Some(packed) = packed {
         let (compression, unpacked) = (packed.compression, size(packed.unpacked));
         head.push_str(&format!(", packed with {compression}: {unpacked} MB"));

@@ -1,5 +1,9 @@
 //! Text in columns, for a terminal of 80.
 
+use std::borrow::Cow;
+
+use super::super::output::harmless;
+
 const WIDTH: usize = 80;
 const NAMES: usize = 15;
 
@@ -16,11 +20,12 @@ pub(super) fn wrapped<'a>(
     words: impl IntoIterator<Item = &'a str>,
     between: &str,
 ) {
+    let head = harmless(head);
     let indent = head.chars().count();
     let mut line = format!("\n{head}");
     let mut used = indent;
     let mut first = true;
-    for word in words {
+    for word in words.into_iter().map(harmless) {
         let length = word.chars().count();
         if !first && used + between.len() + length > WIDTH {
             text.push_str(line_end(&line, between));
@@ -32,7 +37,7 @@ pub(super) fn wrapped<'a>(
             line.push_str(between);
             used += between.len();
         }
-        line.push_str(word);
+        line.push_str(&word);
         used += length;
         first = false;
     }
@@ -47,20 +52,24 @@ fn line_end<'a>(line: &'a str, between: &str) -> &'a str {
 
 /// Lines in columns: the last one as it is, those that begin with a digit to the right. The first line is the heading.
 pub(super) fn columns<const N: usize>(text: &mut String, lines: &[[String; N]]) {
+    let lines = lines
+        .iter()
+        .map(|line| line.each_ref().map(|cell| harmless(cell)));
+    let lines: Vec<_> = lines.collect();
     let mut widths = [0; N];
-    for line in lines {
+    for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit());
+    let is_number = |cell: &Cow<str>| cell.starts_with(|c: char| c.is_ascii_digit());
     let mut numbers = [true; N];
     for line in lines.iter().skip(1) {
         for (number, cell) in numbers.iter_mut().zip(line) {
             *number &= is_number(cell);
         }
     }
-    for line in lines {
+    for line in &lines {
         let mut shown = String::from(" ");
         for ((cell, width), number) in line.iter().zip(widths).zip(numbers) {
             shown.push(' ');
@@ -94,6 +103,14 @@ mod tests {
                 .starts_with("                  word"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn words_of_an_image_neither_begin_lines_nor_reach_the_terminal_as_orders() {
+        let mut text = String::new();
+        field(&mut text, "volume", "a\x1b[2J\nDAMAGED");
+        columns(&mut text, &[["file\r".to_owned(), "b\nc".to_owned()]]);
+        assert_eq!(text, "\n  volume          a?[2J?DAMAGED\n  file?  b?c");
     }
 
     #[test]

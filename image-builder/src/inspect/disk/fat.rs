@@ -22,7 +22,8 @@ pub(super) struct Fat<'a> {
     cluster: u64,
     data: u64,
     clusters: u32,
-    table: Vec<u8>,
+    /// Place and bytes of the table of clusters. It is read entry by entry: its length is whatever a boot sector says.
+    table: (u64, u64),
     root: Root,
     /// `FAT16` or `FAT32`.
     pub(super) kind: &'static str,
@@ -41,6 +42,13 @@ pub(super) struct File {
     pub(super) path: String,
     pub(super) bytes: u32,
     cluster: u32,
+}
+
+impl File {
+    /// Its path and length.
+    pub(super) fn listed(&self) -> (&str, u64) {
+        (&self.path, self.bytes.into())
+    }
 }
 
 /// What a walk through its folders finds.
@@ -91,14 +99,13 @@ impl<'a> Fat<'a> {
             (65_525..0x0fff_fff5, true) => "FAT32",
             _ => return None,
         };
-        let table = source.read(start + reserved * bytes, table_bytes)?;
         Some(Self {
             source,
             start,
             cluster,
             data,
             clusters: u32::try_from(clusters).ok()?,
-            table,
+            table: (start + reserved * bytes, table_bytes),
             root: match is_fat32 {
                 true => Root::Chain(long(44)?),
                 false => Root::Fixed(root_at, root_bytes),
@@ -231,15 +238,22 @@ impl<'a> Fat<'a> {
 
     /// What follows a cluster; inner none at the end of a chain.
     fn next(&self, number: u32) -> Option<Option<u32>> {
-        let number = number as usize;
+        let (at, length) = self.table;
+        let number = u64::from(number);
+        let entry = |width: u64| {
+            let is_inside = (number + 1) * width <= length;
+            is_inside
+                .then(|| self.source.read(at + number * width, width))
+                .flatten()
+        };
         let (next, end) = match self.kind {
             "FAT16" => {
-                let entry = self.table.get(number * 2..)?.first_chunk()?;
-                (u32::from(u16::from_le_bytes(*entry)), 0xfff8)
+                let entry = *entry(2)?.first_chunk()?;
+                (u32::from(u16::from_le_bytes(entry)), 0xfff8)
             }
             _ => {
-                let entry = self.table.get(number * 4..)?.first_chunk()?;
-                (u32::from_le_bytes(*entry) & 0x0fff_ffff, 0x0fff_fff8)
+                let entry = *entry(4)?.first_chunk()?;
+                (u32::from_le_bytes(entry) & 0x0fff_ffff, 0x0fff_fff8)
             }
         };
         Some((next < end).then_some(next))

@@ -7,16 +7,14 @@ mod tests;
 
 use serde::Serialize;
 
-use fat::Fat;
+use fat::{Fat, File};
 pub use table::TableCopy;
 
 use super::budget::Budget;
-use super::manifest::Manifest;
 use super::source::Source;
-use super::stored::{self, Allowance, StoredFile};
+use super::stored::{self, Allowance, MediumFiles, StoredFile};
 use crate::gpt::{BIOS_BOOT, EFI_SYSTEM, Guid, PREFLIGHT_DATA, SECTOR};
 use crate::grub::BOOT_CODE;
-use crate::medium::MANIFEST;
 
 /// A disk, or the image of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -167,29 +165,31 @@ fn volume(fat: &Fat, allowance: &mut Allowance) -> FatVolume {
         StoredFile::new(&file.path, file.bytes.into(), allowance, read)
     });
     let mut files: Vec<StoredFile> = files.collect();
-    let manifest = found.files.iter().find(|file| file.path == MANIFEST);
-    let manifest = manifest.and_then(|file| Manifest::parse(&fat.content(file)?, MANIFEST));
-    let differences = manifest.map(|manifest| stored::compare(&mut files, &manifest));
+    let listed = found.files.iter().map(File::listed);
+    let manifest = stored::manifest(listed, |number| fat.content(found.files.get(number)?));
+    let differences = stored::compare(&mut files, manifest.as_ref());
     FatVolume {
         kind: fat.kind,
         label: found.label,
         id: format!("{:04X}-{:04X}", fat.id >> 16, fat.id & 0xffff),
         files,
         broken: found.broken,
-        differences: differences.unwrap_or_default(),
+        differences,
     }
 }
 
-/// The files on the first EFI system partition that can be read, with their bytes.
-pub(super) fn files(source: &Source) -> Option<Vec<(String, Vec<u8>)>> {
+/// The files on the first EFI system partition that can be read.
+pub(super) fn files<'a>(source: &'a Source) -> Option<MediumFiles<'a>> {
     let ([primary, backup], _) = table::read(source)?;
     let entries = primary.or(backup).ok()?.entries.into_iter();
     let mut systems = entries.filter(|entry| entry.kind == EFI_SYSTEM);
     let fat = systems.find_map(|entry| Fat::open(source, entry.start, entry.length))?;
-    let mut left = source.length();
-    let files = fat.walk().files.into_iter().map(|file| {
-        left = left.checked_sub(file.bytes.into())?;
-        Some((file.path.clone(), fat.content(&file)?))
-    });
-    files.collect()
+    let found = fat.walk().files;
+    let listed = found.iter().map(File::listed);
+    Some(MediumFiles {
+        files: listed
+            .map(|(path, bytes)| (path.to_owned(), bytes))
+            .collect(),
+        read: Box::new(move |number| fat.content(found.get(number)?)),
+    })
 }

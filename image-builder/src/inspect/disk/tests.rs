@@ -82,6 +82,39 @@ fn files_of_both_kinds_of_fat_come_back_with_their_names_and_digests() {
 }
 
 #[test]
+fn a_table_of_clusters_as_long_as_a_huge_file_is_not_read_as_a_whole() {
+    const LENGTH: u64 = 1 << 40;
+    const SECTORS: u32 = 0xffff_fff0;
+    let mut sector = [0; 512];
+    sector[11..13].copy_from_slice(&512_u16.to_le_bytes());
+    sector[13..17].copy_from_slice(&[1, 1, 0, 1]);
+    sector[32..36].copy_from_slice(&SECTORS.to_le_bytes());
+    // All but a hundred thousand sectors: two terabytes.
+    sector[36..40].copy_from_slice(&(SECTORS - 100_000).to_le_bytes());
+    sector[44] = 2;
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, &sector).unwrap();
+    file.set_len(4 * LENGTH).unwrap();
+    let source = Source::of_file(&file).unwrap();
+    let fat = Fat::open(&source, 0, 4 * LENGTH).unwrap();
+    assert_eq!((fat.kind, fat.walk().files.len()), ("FAT32", 0));
+}
+
+#[test]
+fn a_manifest_larger_than_any_is_not_read_and_that_is_said() {
+    let large = [NewFile::new(
+        crate::medium::MANIFEST,
+        vec![b' '; (4 << 20) + 1],
+    )];
+    let bytes = disk(Kind::Fat32, &large);
+    let fat = seen(&bytes).unwrap().partitions[0].fat.clone().unwrap();
+    assert_eq!(
+        fat.differences,
+        ["/licenses/manifest.json of 4194305 bytes is no manifest: nothing is compared with it"]
+    );
+}
+
+#[test]
 fn a_disk_whose_first_table_is_damaged_is_read_by_the_last_one_and_says_so() {
     let mut bytes = disk(Kind::Fat16, &files());
     bytes[1024 + 32] ^= 1;

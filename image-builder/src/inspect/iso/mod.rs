@@ -8,10 +8,8 @@ use serde::Serialize;
 
 use super::budget::Budget;
 use super::disk::{self, BootCode, Disk};
-use super::manifest::Manifest;
 use super::source::Source;
-use super::stored::{self, Allowance, StoredFile};
-use crate::medium::MANIFEST;
+use super::stored::{self, Allowance, MediumFiles, StoredFile};
 use volume::{Descriptors, SECTOR};
 
 /// What is on a CD.
@@ -76,17 +74,16 @@ pub(super) fn read(source: &Source, budget: &mut Budget) -> Option<Iso> {
         })
     });
     let mut files: Vec<StoredFile> = stored.collect();
-    let manifest = found.files.iter().find(|file| file.path == MANIFEST);
-    let manifest = manifest.and_then(|file| content(source, file));
-    let manifest = manifest.and_then(|bytes| Manifest::parse(&bytes, MANIFEST));
-    let differences = manifest.map(|manifest| stored::compare(&mut files, &manifest));
+    let listed = found.files.iter().map(volume::File::listed);
+    let manifest = stored::manifest(listed, |number| content(source, found.files.get(number)?));
+    let differences = stored::compare(&mut files, manifest.as_ref());
     Some(Iso {
         volume: descriptors.name,
         made: descriptors.made,
         boot,
         files,
         broken: found.broken.or(cut),
-        differences: differences.unwrap_or_default(),
+        differences,
         disk,
     })
 }
@@ -95,15 +92,16 @@ fn content(source: &Source, file: &volume::File) -> Option<Vec<u8>> {
     source.read(file.at?, file.bytes)
 }
 
-/// The files on a CD, with their bytes.
-pub(super) fn files(source: &Source) -> Option<Vec<(String, Vec<u8>)>> {
-    let mut left = source.length();
-    let files = Descriptors::read(source)?.walk(source).files.into_iter();
-    let files = files.map(|file| {
-        left = left.checked_sub(file.bytes)?;
-        Some((file.path.clone(), content(source, &file)?))
-    });
-    files.collect()
+/// The files on a CD.
+pub(super) fn files<'a>(source: &'a Source) -> Option<MediumFiles<'a>> {
+    let found = Descriptors::read(source)?.walk(source).files;
+    let listed = found.iter().map(volume::File::listed);
+    Some(MediumFiles {
+        files: listed
+            .map(|(path, bytes)| (path.to_owned(), bytes))
+            .collect(),
+        read: Box::new(move |number| content(source, found.get(number)?)),
+    })
 }
 
 /// A CD's boot code loads GRUB's core out of a file.

@@ -41,6 +41,13 @@ pub(super) struct File {
     pub(super) at: Option<u64>,
 }
 
+impl File {
+    /// Its path and length.
+    pub(super) fn listed(&self) -> (&str, u64) {
+        (&self.path, self.bytes)
+    }
+}
+
 /// What a walk through its folders finds.
 #[derive(Default)]
 pub(super) struct Found {

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use super::initramfs::{LICENSES, MANIFEST, is_read};
 use super::manifest::{FileLine, FileSeen, Manifest};
+use super::stored::{LARGEST_FILE, MediumFiles};
 use crate::boot_menu::INITRAMFS;
 use crate::digest::{hexadecimal, sha256};
 use crate::io::IoError;
@@ -65,23 +66,35 @@ pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
 }
 
 /// The bill of materials of a medium with these files: of what firmware and boot loaders read, and of what is in its
-/// initramfs.
-pub(super) fn of_medium(files: &[(String, Vec<u8>)]) -> Result<Value, SpdxError> {
-    let mut parts = vec![Part::default()];
+/// initramfs. They are read one by one, as far as they say what they are from, and together no more than `left` bytes.
+pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, SpdxError> {
+    let manifest = medium.manifest().filter(Manifest::has_packages);
+    let mut parts = vec![Part {
+        manifest: Some(manifest.ok_or(SpdxError::NoManifest)?),
+        ..Part::default()
+    }];
     let mut modified = 0;
     let mut all = Sha256::new();
     let mut unpacking = Unpacking::default();
-    for (path, bytes) in files {
+    for (number, (path, length)) in medium.files.iter().enumerate() {
+        let rest = left
+            .checked_sub(*length)
+            .filter(|_| *length <= LARGEST_FILE);
+        let bytes = rest.and_then(|_| (medium.read)(number));
+        let (Some(rest), Some(bytes)) = (rest, bytes) else {
+            return Err(SpdxError::Damaged(format!(
+                "its file {path} cannot be read"
+            )));
+        };
+        left = rest;
+        let sums = sums(&bytes);
         all.update(path);
-        all.update(sha256(bytes));
+        all.update(sums.seen.sha256.as_deref().unwrap_or_default());
         if let Some(part) = parts.first_mut() {
-            part.files.insert(path.clone(), sums(bytes));
-            if path == medium::MANIFEST {
-                part.manifest = Manifest::parse(bytes, medium::MANIFEST);
-            }
+            part.files.insert(path.clone(), sums);
         }
         if path == INITRAMFS {
-            let (part, date) = initramfs(bytes, "boot/initramfs.img/", &mut unpacking)?;
+            let (part, date) = initramfs(&bytes, "boot/initramfs.img/", &mut unpacking)?;
             parts.push(part);
             modified = date;
         }
@@ -117,10 +130,10 @@ fn initramfs(
 fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<Value, SpdxError> {
     let mut licenses = Licenses::default();
     let (mut packages, mut files) = (BTreeMap::new(), Vec::new());
-    let mut contained = Vec::new();
+    let mut from = Vec::new();
     for part in parts {
         let manifest = part.manifest.as_ref();
-        let manifest = manifest.filter(|manifest| !manifest.packages.is_empty());
+        let manifest = manifest.filter(|manifest| manifest.has_packages());
         let manifest = manifest.ok_or(SpdxError::NoManifest)?;
         for (name, known) in &manifest.packages {
             let id = package_id(name, known);
@@ -140,12 +153,13 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
             let package = line.and_then(|line| line.package.as_deref());
             let known = package.and_then(|name| Some((name, manifest.packages.get(name)?)));
             if let Some((name, known)) = known {
-                let ends = (json!(package_id(name, known)), json!(file_id(&path)));
-                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+                // Of a package that is not here as a whole no file may be said to be contained (section 7.8).
+                let ends = (json!(file_id(&path)), json!(package_id(name, known)));
+                from.push(relationship(&ends.0, "GENERATED_FROM", &ends.1));
             }
             if let Some(archive) = part.inside.strip_suffix('/') {
                 let ends = (json!(file_id(archive)), json!(file_id(&path)));
-                contained.push(relationship(&ends.0, "CONTAINS", &ends.1));
+                from.push(relationship(&ends.0, "CONTAINS", &ends.1));
             }
         }
     }
@@ -155,7 +169,7 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
         .chain(&packages)
         .filter_map(|part| part.get("SPDXID"));
     let described = described.map(|id| relationship(&json!("SPDXRef-DOCUMENT"), "DESCRIBES", id));
-    let relationships: Vec<Value> = described.chain(contained).collect();
+    let relationships: Vec<Value> = described.chain(from).collect();
     Ok(json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -216,7 +230,6 @@ fn package(
     let mut package = json!({
         "SPDXID": id,
         "name": name,
-        "supplier": "Organization: Debian",
         "downloadLocation": UNKNOWN,
         "filesAnalyzed": false,
         "licenseConcluded": UNKNOWN,
@@ -230,7 +243,7 @@ fn package(
         ("versionInfo", version.map(str::to_owned)),
         (
             "sourceInfo",
-            source.map(|source| format!("Debian source package {source}")),
+            source.map(|source| format!("built from the source package {source}")),
         ),
         (
             "licenseComments",

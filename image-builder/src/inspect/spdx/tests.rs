@@ -37,13 +37,13 @@ fn image(more: &[(&str, &[u8])]) -> Vec<u8> {
     archive(&[&own, more].concat())
 }
 
-/// The files that are said to be of a package, by name.
-fn contained(bill: &Value) -> Vec<&str> {
+/// The files that are said to be from a package, by name.
+fn from_packages(bill: &Value) -> Vec<&str> {
     let lines = bill["relationships"].as_array().unwrap().iter();
-    let of_packages = lines.filter(|line| line["relationshipType"] == "CONTAINS");
+    let of_packages = lines.filter(|line| line["relationshipType"] == "GENERATED_FROM");
     let files = bill["files"].as_array().unwrap();
     let named = of_packages.map(|line| {
-        let is_it = |file: &&Value| file["SPDXID"] == line["relatedSpdxElement"];
+        let is_it = |file: &&Value| file["SPDXID"] == line["spdxElementId"];
         files.iter().find(is_it).unwrap()["fileName"]
             .as_str()
             .unwrap()
@@ -54,7 +54,10 @@ fn contained(bill: &Value) -> Vec<&str> {
 #[test]
 fn a_file_that_was_replaced_is_of_no_package_and_says_so() {
     let whole = of_initramfs(&image(&[])).unwrap();
-    assert_eq!(contained(&whole), ["./usr/sbin/dmsetup", "./usr/sbin/lvm"]);
+    assert_eq!(
+        from_packages(&whole),
+        ["./usr/sbin/dmsetup", "./usr/sbin/lvm"]
+    );
     let comments = |bill: &Value| {
         let files = bill["files"].as_array().unwrap().iter();
         let comments = files.filter_map(|file| Some(file.get("comment")?.as_str()?.to_owned()));
@@ -65,13 +68,28 @@ fn a_file_that_was_replaced_is_of_no_package_and_says_so() {
     for replaced in [&b"bad"[..], b"of another length"] {
         let segment = archive(&[("usr/sbin/lvm", replaced), ("usr/sbin/new", b"")]);
         let bill = of_initramfs(&[image(&[]), segment].concat()).unwrap();
-        assert_eq!(contained(&bill), ["./usr/sbin/dmsetup"]);
+        assert_eq!(from_packages(&bill), ["./usr/sbin/dmsetup"]);
         assert_eq!(comments(&bill), [OTHER_CONTENT, NOT_LISTED]);
         let files = bill["files"].as_array().unwrap();
         let lvm = files
             .iter()
             .find(|file| file["fileName"] == "./usr/sbin/lvm");
         assert_eq!(lvm.unwrap()["licenseInfoInFiles"][0], UNKNOWN);
+    }
+}
+
+#[test]
+fn a_package_that_was_not_analyzed_contains_no_file_and_names_no_supplier() {
+    let bill = of_initramfs(&image(&[])).unwrap();
+    let packages = bill["packages"].as_array().unwrap();
+    assert!(
+        packages.iter().all(|package| {
+            package["filesAnalyzed"] == false && package.get("supplier").is_none()
+        })
+    );
+    for line in bill["relationships"].as_array().unwrap() {
+        let is_from = |package: &Value| package["SPDXID"] == line["spdxElementId"];
+        assert!(!packages.iter().any(is_from), "{line}");
     }
 }
 
@@ -88,6 +106,49 @@ fn a_package_says_of_its_version_and_copyright_file_what_is_known_alone() {
         bill["packages"][0]["licenseComments"],
         "Its copyright file is ./usr/share/preflight/licenses/lvm2"
     );
+}
+
+/// A medium with these files, and which of them were read.
+fn of_files(files: &[(&str, u64, &[u8])]) -> (Result<Value, SpdxError>, Vec<usize>) {
+    let read = std::cell::RefCell::new(Vec::new());
+    let listed = files
+        .iter()
+        .map(|(path, bytes, _)| ((*path).to_owned(), *bytes));
+    let medium = MediumFiles {
+        files: listed.collect(),
+        read: Box::new(|number| {
+            read.borrow_mut().push(number);
+            Some(files.get(number)?.2.to_vec())
+        }),
+    };
+    let bill = of_medium(&medium, 1 << 30);
+    drop(medium);
+    (bill, read.into_inner())
+}
+
+#[test]
+fn of_a_medium_without_a_manifest_no_file_is_read() {
+    let (bill, read) = of_files(&[("a", 1 << 29, b""), ("b", 1, b"b")]);
+    assert!(matches!(bill, Err(SpdxError::NoManifest)));
+    assert_eq!(read, Vec::<usize>::new());
+    // Nor a manifest that is larger than any.
+    let (bill, read) = of_files(&[(medium::MANIFEST, 1 << 29, b"{}")]);
+    assert!(matches!(bill, Err(SpdxError::NoManifest)));
+    assert_eq!(read, Vec::<usize>::new());
+}
+
+#[test]
+fn a_file_that_is_too_large_for_a_medium_ends_its_bill_of_materials() {
+    let manifest = json!({"packages": {"shim": {"source": null, "licenses": []}}, "files": []});
+    let manifest = manifest.to_string();
+    let own = (medium::MANIFEST, manifest.len() as u64, manifest.as_bytes());
+    assert!(of_files(&[own, ("small", 1, b"s")]).0.is_ok());
+    let (bill, read) = of_files(&[own, ("large", (512 << 20) + 1, b"")]);
+    assert!(matches!(bill, Err(SpdxError::Damaged(why)) if why.contains("large cannot be read")));
+    assert_eq!(read, [0, 0], "its manifest alone, and that as a file too");
+    // Files in one place are together more than the medium has.
+    let twice = [own, ("x", 512 << 20, b"x"), ("y", 512 << 20, b"y")];
+    assert!(matches!(of_files(&twice).0, Err(SpdxError::Damaged(_))));
 }
 
 #[test]
