@@ -166,3 +166,23 @@ fn what_could_not_be_read_stops_the_plan_and_is_not_taken_for_absent() {
     let zfs = Host::on_zfs().unreadable("etc/kernel/cmdline").plan();
     assert_eq!(zfs.refused(), ["file-unread"]);
 }
+
+#[test]
+fn a_kernel_without_vfio_is_named_and_stops_the_plan_where_it_starts_next() {
+    let without = "CONFIG_X=y\n";
+    let other = Host::on_lvm().kernel("6.1.0-18-amd64", without).plan();
+    assert!(!other.is_refused(), "{}", diff(&other));
+    let named = |warning: &&String| warning.starts_with("6.1.0-18-amd64 has no vfio-pci");
+    assert_eq!(other.warnings.iter().filter(named).count(), 1);
+    let with = "CONFIG_VFIO_PCI=m\n";
+    let next = Host::on_lvm()
+        .kernel("6.5.13-1-pve", without)
+        .kernel("6.1.0-18-amd64", with)
+        .plan();
+    assert_eq!(next.refused(), ["no-vfio"], "{}", diff(&next));
+    let evidence = &next.refusals[0].evidence;
+    assert_eq!(
+        evidence,
+        &["6.5.13-1-pve has no vfio-pci, and /boot/grub/grub.cfg:3 starts it"]
+    );
+}
