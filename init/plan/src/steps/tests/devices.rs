@@ -64,3 +64,18 @@ fn a_part_of_intels_display_is_given_and_the_display_stays_with_the_host() {
     );
     assert!(!plan.changes_file(OWN) && !plan.text(GRUB).contains("sysfb_init"));
 }
+
+#[test]
+fn a_kind_of_mediated_device_is_known_by_its_whole_name() {
+    let offers = |offered: &str, kind: &str| {
+        let host = integrated().on("0000:00:02.0", |function| {
+            function.mediated_types = Reading::Known(vec![offered.to_owned()])
+        });
+        let plan = host.set(&format!("mdev={kind}")).plan();
+        !plan.refused().contains(&"mdev-not-possible")
+    };
+    assert!(offers("nvidia-63", "nvidia-63") && !offers("nvidia-63", "nvidia-6"));
+    let numbered = "558 : NVIDIA RTX6000-Ada-1B";
+    assert!(offers(numbered, "nvidia-558") && !offers(numbered, "nvidia-55"));
+    assert!(!offers(numbered, "RTX6000-Ada-1B"));
+}

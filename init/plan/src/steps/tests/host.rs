@@ -239,3 +239,25 @@ fn a_usb_controller_goes_only_where_it_is_known_what_hangs_on_it() {
     assert_eq!(plan.refused(), ["host-keyboard"]);
     assert!(plan.refusals[0].evidence[0].starts_with("0000:01:00.2 is a USB controller"));
 }
+
+#[test]
+fn where_the_firmwares_screen_is_not_known_no_other_card_is_named_for_it() {
+    let reason = |host: Host| {
+        let plan = host.plan();
+        let used = plan
+            .options
+            .iter()
+            .find(|used| used.option == "framebuffer");
+        used.unwrap().reason.clone()
+    };
+    let unknown = || {
+        Host::on_lvm().on(GPU, |function| {
+            function.boot_vga = Reading::unknown("a listing does not say")
+        })
+    };
+    assert!(reason(unknown()).contains("on another card"));
+    let nowhere = unknown().on("0000:00:02.0", |function| {
+        function.boot_vga = Reading::Known(false)
+    });
+    assert!(reason(nowhere).ends_with("is not known"));
+}
