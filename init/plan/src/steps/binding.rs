@@ -9,7 +9,7 @@ use proxmox::initrd::InitramfsTool;
 use proxmox::system::kernel::{KernelFacts, Presence};
 
 use super::Step;
-use super::command_line::words;
+use super::command_line::{is_passed, words};
 use crate::context::{Context, at_least};
 use crate::draft::{Draft, HEADER};
 use crate::edit::{EditError, WordEdit, modprobe, module_list};
@@ -110,17 +110,22 @@ fn by_ids(draft: &mut Draft, reason: &str) {
         modprobe::add_items(file, "vfio-pci", "ids", &ids)
     });
     let built_in = built_in(ctx, |facts| &facts.vfio_pci);
-    if !built_in.is_empty() {
-        let edits: Vec<WordEdit> = ids
-            .iter()
-            .map(|id| WordEdit::item("vfio-pci.ids", id))
-            .collect();
-        let why = format!(
+    let why = if !built_in.is_empty() {
+        format!(
             "vfio-pci.ids: vfio-pci is built into {}, where modprobe.d has no say.",
             built_in.join(", ")
-        );
-        words(draft, &edits, &why);
-    }
+        )
+    } else if is_passed(draft, "vfio-pci.ids", None) {
+        // As for a switch: what stands there is put behind the files, and the last list is the whole one.
+        "vfio-pci.ids: the command line has a list, which holds against modprobe.d.".to_owned()
+    } else {
+        return;
+    };
+    let edits: Vec<WordEdit> = ids
+        .iter()
+        .map(|id| WordEdit::item("vfio-pci.ids", id))
+        .collect();
+    words(draft, &edits, &why);
 }
 
 /// Kernels with a module built in: what modprobe.d says of it counts for nothing there.

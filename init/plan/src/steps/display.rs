@@ -1,3 +1,5 @@
+use hardware::{Function, Reading};
+
 use super::Step;
 use super::command_line::words;
 use crate::context::at_least;
@@ -16,10 +18,17 @@ fn write(draft: &mut Draft) {
     }
     let Some(display) = draft.ctx.boot_display() else {
         if draft.ctx.display().is_some() {
-            draft.option(
-                "framebuffer",
-                ("leave", "the firmware shows its screen on another card"),
-            );
+            let elsewhere = |function: &Function| function.boot_vga == Reading::Known(true);
+            let unknown = !draft.ctx.machine().functions.iter().any(elsewhere)
+                && draft.ctx.given.iter().any(|function| {
+                    function.class.is_display() && matches!(function.boot_vga, Reading::Unknown(_))
+                });
+            let reason = if unknown {
+                "whether the firmware shows its screen on this card is not known"
+            } else {
+                "the firmware shows its screen on another card"
+            };
+            draft.option("framebuffer", ("leave", reason));
         }
         return;
     };

@@ -252,10 +252,7 @@ fn machine(
             .iter()
             .find(|(name, _)| *name == value)
             .map_or("", |(_, word)| word);
-        if old
-            .as_deref()
-            .is_some_and(|old| old == word || old.contains("q35") && word == "q35")
-        {
+        if is_so_already(key, old.as_deref(), &value) {
             continue;
         }
         file.set(key, word)?;
@@ -266,6 +263,17 @@ fn machine(
         }
     }
     Ok(())
+}
+
+/// Whether a guest has that machine type or firmware: i440fx in one of its versions and SeaBIOS are what it has where
+/// its file says nothing (PVE::QemuServer::Machine, PVE::QemuServer).
+fn is_so_already(key: &str, old: Option<&str>, wanted: &str) -> bool {
+    let has = match (key, old) {
+        ("machine", old) if old.is_some_and(|old| old.contains("q35")) => "q35",
+        ("machine", _) => "i440fx",
+        (_, old) => old.unwrap_or("seabios"),
+    };
+    has == wanted
 }
 
 /// One for each card that is given whole, else one for each function.
@@ -318,6 +326,9 @@ fn joined(old: Option<&str>, first: &str, options: &[(String, String)]) -> Strin
     fields.join(",")
 }
 
+/// The model of a guest whose file names none (PVE::QemuServer::CPUConfig, get_cpu_options).
+const DEFAULT_CPU: &str = "kvm64";
+
 /// Old drivers of NVIDIA look for a hypervisor.
 fn hide(
     draft: &mut Draft,
@@ -336,8 +347,8 @@ fn hide(
     );
     let old = file.value("cpu")?;
     let value = joined(
-        Some(old.as_deref().unwrap_or("host")),
-        "host",
+        old.as_deref(),
+        DEFAULT_CPU,
         &[
             ("hidden".to_owned(), "1".to_owned()),
             ("hv-vendor-id".to_owned(), "preflight".to_owned()),

@@ -155,6 +155,7 @@ fn network(draft: &mut Draft) {
             ));
         }
     }
+    evidence.extend(unplaced(ctx));
     for device in roles(ctx, HostRole::Network) {
         let routes = ctx.machine().default_routes.known();
         if is_taken(ctx, device.function)
@@ -176,14 +177,53 @@ fn network(draft: &mut Draft) {
     }
 }
 
+/// Ports that the system is set up to use, and nobody knows on which card they are: it can be the one that goes.
+fn unplaced(ctx: &Context) -> Vec<String> {
+    let seen = roles(ctx, HostRole::Network);
+    // The kernel counts eth0 and so on as it finds them: another one may find them in another order.
+    let is_seen =
+        |name: &str| !name.starts_with("eth") && seen.iter().any(|device| device.name == name);
+    let uses = ctx.system().network.iter();
+    let unknown = uses.filter(|named| {
+        let physical = named.pinned || PORTS.iter().any(|begin| named.name.starts_with(begin));
+        // A VLAN is on the port that its name begins with.
+        let port = named.name.split('.').next().unwrap_or(&named.name);
+        physical && named.function.is_none() && !is_seen(port)
+    });
+    unknown
+        .map(|named| {
+            let port = named.port_of.as_ref();
+            let port = port.map(|bridge| format!(", a port of {bridge}"));
+            format!(
+                "{}: which card has {}{} is not known",
+                named.place,
+                named.name,
+                port.unwrap_or_default()
+            )
+        })
+        .collect()
+}
+
+/// How names of network ports begin: those of systemd, the kernel's, and those that Proxmox VE gives.
+const PORTS: [&str; 4] = ["en", "eth", "nic", "wl"];
+
 fn keyboard(draft: &mut Draft) {
     let ctx = draft.ctx;
     let keyboards = roles(ctx, HostRole::Keyboard);
-    let lost: Vec<String> = keyboards
+    let mut lost: Vec<String> = keyboards
         .iter()
         .filter(|device| is_taken(ctx, device.function))
         .map(|device| format!("{} hangs on {}", device.detail, device.function))
         .collect();
+    if ctx.machine().host_devices.known().is_none() {
+        let controllers = ctx.taken.iter().filter(|function| function.class.is_usb());
+        lost.extend(controllers.map(|function| {
+            format!(
+                "{} is a USB controller; what hangs on it is not known",
+                function.address
+            )
+        }));
+    }
     if !lost.is_empty() {
         draft.refuse(
             "host-keyboard",

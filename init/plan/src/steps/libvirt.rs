@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use pci::Address;
 use proxmox::system::release::Release;
 
 use super::{Step, rom};
@@ -89,20 +90,54 @@ fn hook(draft: &mut Draft) {
         return;
     }
     let address = display.address;
-    let source = format!(
-        "bus='0x{:02x}' slot='0x{:02x}'",
-        address.bus, address.device
-    );
-    let script = format!(
-        "#!/bin/sh\n# Written by Preflight: {address} is taken away and found again before a guest starts that has it.\n\
-         [ \"$2/$3\" = prepare/begin ] || exit 0\n\
-         grep -q \"{source}\" || exit 0\n\
-         echo 1 > /sys/bus/pci/devices/{address}/remove\n\
-         sleep 1\n\
-         echo 1 > /sys/bus/pci/rescan\n"
-    );
+    let by_address = draft
+        .options
+        .iter()
+        .any(|used| used.option == "bind" && used.value == "address");
+    let script = script(address, by_address);
     let why = format!(
         "{address} is taken away and found again before the guest starts: its framebuffer lets go then."
     );
     draft.put(Tree::Root, HOOK, script.into_bytes(), Some(0o755), &why);
+}
+
+/// The domain comes by standard input: an address of the host has no type there, and the guest's own say
+/// type='pci'. Bound to vfio-pci is a card from the host's start on, so only who has it open tells whether another
+/// guest is using it: taking it away would wait for that one.
+fn script(address: Address, by_address: bool) -> String {
+    let attributes = [
+        ("domain", format!("0x{:04x}", address.domain)),
+        ("bus", format!("0x{:02x}", address.bus)),
+        ("slot", format!("0x{:02x}", address.device)),
+        ("function", format!("0x{:x}", address.function)),
+    ];
+    let attributes: String = attributes
+        .iter()
+        .map(|(name, value)| format!(" |\n\tgrep \" {name}=['\\\"]{value}['\\\"]\""))
+        .collect();
+    let mut script = format!(
+        "#!/bin/sh\n# Written by Preflight: {address} is taken away and found again before a guest starts that has it.\n\
+         [ \"$2/$3\" = prepare/begin ] || exit 0\n\
+         device=/sys/bus/pci/devices/{address}\n\
+         # One element a line. The guest's own addresses have a type.\n\
+         named=$(tr '\\n\\t>' '  \\n' | grep '<address ' | grep -v ' type='{attributes})\n\
+         [ -n \"$named\" ] && [ -e \"$device/remove\" ] || exit 0\n\
+         # A guest that runs with it has its group open, or the device itself.\n\
+         group=$(basename \"$(readlink \"$device/iommu_group\")\")\n\
+         for name in \"$group\" \"devices/$(ls \"$device/vfio-dev\" 2>/dev/null)\"; do\n\
+         \t[ -z \"$(find /proc/[0-9]*/fd -lname \"*/vfio/$name\" 2>/dev/null)\" ] || exit 0\n\
+         done\n\
+         echo 1 > \"$device/remove\"\n\
+         sleep 1\n\
+         echo 1 > /sys/bus/pci/rescan\n"
+    );
+    if by_address {
+        script.push_str(&format!(
+            "# What is found anew has no driver_override, and the host's driver may have it.\n\
+             echo vfio-pci > \"$device/driver_override\"\n\
+             [ ! -e \"$device/driver\" ] || echo {address} > \"$device/driver/unbind\"\n\
+             echo {address} > /sys/bus/pci/drivers_probe\n"
+        ));
+    }
+    script
 }

@@ -23,7 +23,7 @@ fn write(draft: &mut Draft) {
     let kind = draft.option("mdev", ("none", "the guest is given the whole device"));
     for function in &ctx.given {
         match &function.mediated_types {
-            Reading::Known(kinds) if !kinds.iter().any(|known| known.contains(&kind)) => {
+            Reading::Known(kinds) if !kinds.iter().any(|known| is_kind(known, &kind)) => {
                 let evidence = vec![format!("{} offers {}", function.address, kinds.join(", "))];
                 draft.refuse("mdev-not-possible", false, "The device's driver offers no such kind.", evidence);
             }
@@ -48,4 +48,12 @@ fn write(draft: &mut Draft) {
     } else {
         draft.notes.push("The maker's driver for hosts (vGPU) has to be installed on the host; it makes the mediated devices.".to_owned());
     }
+}
+
+/// Whether what the driver offers is this kind: by its name, or as NVIDIA's list for virtual functions has it, a number
+/// and what a person calls it.
+fn is_kind(offered: &str, kind: &str) -> bool {
+    let first = offered.split([' ', ':', '\t']).next().unwrap_or_default();
+    let number = first.parse::<u32>().ok();
+    offered == kind || number.is_some_and(|number| kind == format!("nvidia-{number}"))
 }

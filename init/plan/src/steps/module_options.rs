@@ -59,7 +59,11 @@ fn disable_vga(draft: &mut Draft) {
         let guests = &ctx.system().guests.known()?.guests;
         guests.iter().find(|guest| guest.number == number)
     });
-    let ovmf = guest.is_some_and(|guest| guest.bios.as_deref() == Some("ovmf"));
+    let bios = match ctx.asked("bios") {
+        Some(asked) if asked != "leave" => Some(asked),
+        _ => guest.and_then(|guest| guest.bios.as_deref()),
+    };
+    let ovmf = guest.is_some() && bios == Some("ovmf");
     let default = if legacy {
         ("no", NEEDS_VGA)
     } else if ovmf && others > 1 {

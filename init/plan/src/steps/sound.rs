@@ -83,6 +83,8 @@ fn write(draft: &mut Draft) {
             "No kernel of the system can give devices to a guest.",
             without,
         );
+    } else {
+        some_without_vfio(draft);
     }
     let cards = ctx.subject.assessment.cards.iter();
     let blocked = cards.filter(|card| {
@@ -109,5 +111,30 @@ fn write(draft: &mut Draft) {
             "The card cannot be given to a guest as the machine is now.",
             evidence,
         );
+    }
+}
+
+/// Where other kernels have vfio-pci, one without it stands against the plan only where it starts next.
+fn some_without_vfio(draft: &mut Draft) {
+    let ctx = draft.ctx;
+    let kernels = ctx.system().kernels.iter();
+    let without =
+        kernels.filter(|kernel| kernel.facts.vfio_pci == Reading::Known(Presence::Missing));
+    let starts = ctx.system().next_boots();
+    for version in without.map(|kernel| kernel.version.as_str()) {
+        let next = starts
+            .iter()
+            .find(|(_, next)| next.kernel.as_deref() == Some(version));
+        match next {
+            Some((_, next)) => draft.refuse(
+                "no-vfio",
+                false,
+                "The kernel that starts next cannot give devices to a guest; let one start that can.",
+                vec![format!("{version} has no vfio-pci, and {} starts it", next.place)],
+            ),
+            None => draft.warnings.push(format!(
+                "{version} has no vfio-pci: when that kernel is started, the guest does not get the card."
+            )),
+        }
     }
 }

@@ -8,6 +8,7 @@ mod binding;
 mod devices;
 mod guest;
 mod host;
+mod libvirt;
 mod module_options;
 mod refusals;
 

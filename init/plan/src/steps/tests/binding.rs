@@ -222,3 +222,19 @@ fn initrds_are_made_for_kernels_in_boot_alone() {
             .any(|warning| warning.starts_with("6.2.16-3-pve is only on an ESP"))
     );
 }
+
+#[test]
+fn ids_on_the_command_line_hold_against_modprobe_so_the_cards_join_them() {
+    let other = "vfio-pci.ids=1002:67df";
+    let grub = format!("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet {other}\"\n");
+    let plan = settles(Host::on_lvm().file("etc/default/grub", &grub));
+    let all = format!("{other},10de:1b80,10de:10f0");
+    assert!(plan.text(GRUB).contains(&all), "{}", plan.text(GRUB));
+    let wanted = |edit: &crate::edit::WordEdit| edit.shown().starts_with("vfio-pci.ids=");
+    assert_eq!(
+        plan.command_line.iter().filter(|edit| wanted(edit)).count(),
+        2
+    );
+    let none = Host::on_lvm().plan();
+    assert!(!none.command_line.iter().any(wanted));
+}

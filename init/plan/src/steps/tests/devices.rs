@@ -1,4 +1,4 @@
-//! Devices that stay with the host and are given in parts, and hosts with libvirt.
+//! Devices that stay with the host and are given in parts.
 
 use super::*;
 
@@ -66,28 +66,16 @@ fn a_part_of_intels_display_is_given_and_the_display_stays_with_the_host() {
 }
 
 #[test]
-fn a_host_with_libvirt_gets_the_elements_for_a_domain_and_a_hook_where_the_framebuffer_stays() {
-    let debian = |host: Host| {
-        let mut host = host
-            .file(
-                "var/lib/dpkg/status",
-                "Package: libvirt-daemon\nStatus: install ok installed\nVersion: 9.0.0\n",
-            )
-            .file("etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian 12\"\n");
-        host.choice.guest = None;
-        host
+fn a_kind_of_mediated_device_is_known_by_its_whole_name() {
+    let offers = |offered: &str, kind: &str| {
+        let host = integrated().on("0000:00:02.0", |function| {
+            function.mediated_types = Reading::Known(vec![offered.to_owned()])
+        });
+        let plan = host.set(&format!("mdev={kind}")).plan();
+        !plan.refused().contains(&"mdev-not-possible")
     };
-    let plan = settles(debian(Host::on_lvm()));
-    let xml = plan.text("libvirt-hostdev.xml");
-    assert!(
-        xml.contains("<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"),
-        "{xml}"
-    );
-    assert!(!plan.changes_file("/etc/libvirt/hooks/qemu.d/preflight-rescan"));
-    let held = settles(debian(boot_display().set("framebuffer=leave")));
-    let hook = held.text("/etc/libvirt/hooks/qemu.d/preflight-rescan");
-    assert!(
-        hook.contains("/sys/bus/pci/devices/0000:01:00.0/remove"),
-        "{hook}"
-    );
+    assert!(offers("nvidia-63", "nvidia-63") && !offers("nvidia-63", "nvidia-6"));
+    let numbered = "558 : NVIDIA RTX6000-Ada-1B";
+    assert!(offers(numbered, "nvidia-558") && !offers(numbered, "nvidia-55"));
+    assert!(!offers(numbered, "RTX6000-Ada-1B"));
 }

@@ -165,3 +165,44 @@ fn a_mapping_that_the_guest_has_already_is_the_card() {
         .pve(GUEST, "hostpci2: mapping=gpu\nmachine: q35\n");
     assert_eq!(line(&host), "hostpci2: mapping=gpu,pcie=1");
 }
+
+#[test]
+fn what_the_guest_has_already_is_no_change_when_it_is_asked_for() {
+    let of = |file: &str, settings: [&str; 2]| {
+        let host = Host::on_lvm().pve(GUEST, file);
+        let plan = host.set(settings[0]).set(settings[1]).plan();
+        let changes = plan.warnings.iter();
+        let changes = changes.filter(|warning| warning.contains("changes: a system"));
+        (plan.text(GUEST), changes.count())
+    };
+    let i440fx = ["machine=i440fx", "bios=seabios"];
+    let card = "hostpci0: 0000:01:00";
+    assert_eq!(
+        of("memory: 512\n", i440fx),
+        (format!("{card}\nmemory: 512\n"), 0)
+    );
+    for machine in ["pc-i440fx-9.0", "pc", "viommu=virtio"] {
+        let file = format!("bios: seabios\nmachine: {machine}\n");
+        let after = format!("bios: seabios\n{card}\nmachine: {machine}\n");
+        assert_eq!(of(&file, i440fx), (after, 0));
+    }
+    let q35 = ["machine=q35", "bios=ovmf"];
+    let file = "bios: ovmf\nmachine: pc-q35-8.1\n";
+    assert_eq!(of(file, q35).1, 0);
+    assert_eq!(of(file, i440fx).1, 2);
+    assert_eq!(of("memory: 512\n", q35).1, 2);
+}
+
+#[test]
+fn a_guest_that_is_not_told_of_kvm_keeps_its_model() {
+    let of = |file: &str| {
+        let plan = Host::on_lvm().pve(GUEST, file).set("hide-kvm=yes").plan();
+        let text = plan.text(GUEST);
+        let cpu = text.lines().find(|line| line.starts_with("cpu:"));
+        cpu.unwrap().to_owned()
+    };
+    let hidden = "hidden=1,hv-vendor-id=preflight";
+    assert_eq!(of("memory: 512\n"), format!("cpu: kvm64,{hidden}"));
+    let newer = "cpu: x86-64-v2-AES,flags=+pcid";
+    assert_eq!(of(&format!("{newer}\n")), format!("{newer},{hidden}"));
+}

@@ -166,3 +166,98 @@ fn what_could_not_be_read_stops_the_plan_and_is_not_taken_for_absent() {
     let zfs = Host::on_zfs().unreadable("etc/kernel/cmdline").plan();
     assert_eq!(zfs.refused(), ["file-unread"]);
 }
+
+#[test]
+fn a_kernel_without_vfio_is_named_and_stops_the_plan_where_it_starts_next() {
+    let without = "CONFIG_X=y\n";
+    let other = Host::on_lvm().kernel("6.1.0-18-amd64", without).plan();
+    assert!(!other.is_refused(), "{}", diff(&other));
+    let named = |warning: &&String| warning.starts_with("6.1.0-18-amd64 has no vfio-pci");
+    assert_eq!(other.warnings.iter().filter(named).count(), 1);
+    let with = "CONFIG_VFIO_PCI=m\n";
+    let next = Host::on_lvm()
+        .kernel("6.5.13-1-pve", without)
+        .kernel("6.1.0-18-amd64", with)
+        .plan();
+    assert_eq!(next.refused(), ["no-vfio"], "{}", diff(&next));
+    let evidence = &next.refusals[0].evidence;
+    assert_eq!(
+        evidence,
+        &["6.5.13-1-pve has no vfio-pci, and /boot/grub/grub.cfg:3 starts it"]
+    );
+}
+
+/// The second network card goes, and the first one stays.
+fn second_network_card(interfaces: &str) -> Host {
+    let mut host = Host::on_lvm()
+        .function("0000:05:00.0", 0x02_00_00, (0x8086, 0x10fb), 5)
+        .file("etc/network/interfaces", interfaces);
+    host.choice.devices = vec![address("0000:05:00.0")];
+    host
+}
+
+#[test]
+fn a_port_whose_card_is_not_known_can_be_the_one_that_goes() {
+    let bridge = |port: &str| {
+        second_network_card(&format!(
+            "iface lo inet loopback\niface vmbr0 inet static\n\tbridge-ports {port}\n"
+        ))
+    };
+    for port in [
+        "eno2",
+        "nic0",
+        "ens18",
+        "eth0",
+        "enx001122334455",
+        "eno2.100",
+    ] {
+        let plan = bridge(port).plan();
+        assert_eq!(plan.refused(), ["host-network"], "{port}");
+        let line = format!(
+            "/etc/network/interfaces:3: which card has {port}, a port of vmbr0 is not known"
+        );
+        assert_eq!(plan.refusals[0].evidence, [line]);
+        let mut accepted = bridge(port);
+        accepted.choice.accepted.insert("host-network".to_owned());
+        assert!(!accepted.plan().is_refused());
+    }
+    // By its name, or because it was seen.
+    for port in ["enp3s0", "eno1", "bond0", "veth1"] {
+        assert!(!bridge(port).plan().is_refused(), "{port}");
+    }
+    let no_card_goes = Host::on_lvm().file("etc/network/interfaces", "iface nic0 inet dhcp\n");
+    assert!(!no_card_goes.plan().is_refused());
+}
+
+#[test]
+fn a_usb_controller_goes_only_where_it_is_known_what_hangs_on_it() {
+    let host = || Host::on_lvm().function("0000:01:00.2", 0x0c_03_30, (0x10de, 0x1ad8), 1);
+    assert!(!host().plan().is_refused());
+    let mut unknown = host();
+    unknown.machine.host_devices = Reading::unknown("a listing has none");
+    let plan = unknown.plan();
+    assert_eq!(plan.refused(), ["host-keyboard"]);
+    assert!(plan.refusals[0].evidence[0].starts_with("0000:01:00.2 is a USB controller"));
+}
+
+#[test]
+fn where_the_firmwares_screen_is_not_known_no_other_card_is_named_for_it() {
+    let reason = |host: Host| {
+        let plan = host.plan();
+        let used = plan
+            .options
+            .iter()
+            .find(|used| used.option == "framebuffer");
+        used.unwrap().reason.clone()
+    };
+    let unknown = || {
+        Host::on_lvm().on(GPU, |function| {
+            function.boot_vga = Reading::unknown("a listing does not say")
+        })
+    };
+    assert!(reason(unknown()).contains("on another card"));
+    let nowhere = unknown().on("0000:00:02.0", |function| {
+        function.boot_vga = Reading::Known(false)
+    });
+    assert!(reason(nowhere).ends_with("is not known"));
+}

@@ -165,3 +165,15 @@ fn each_module_is_asked_whether_it_is_built_in_by_itself() {
     assert_eq!(config("m", "y"), [true, false]);
     assert_eq!(config("y", "m"), [false, true]);
 }
+
+#[test]
+fn firmware_that_is_asked_for_has_a_say_before_the_guests_file() {
+    let asked = |bios: &str, file: &str| {
+        let host = Host::on_lvm().pve(GUEST, &format!("bios: {file}\nmachine: q35\n"));
+        let plan = host.set(&format!("bios={bios}")).plan();
+        plan.text(OWN).contains("disable_vga=1")
+    };
+    assert!(!asked("seabios", "ovmf"));
+    assert!(asked("ovmf", "seabios"));
+    assert!(asked("leave", "ovmf"));
+}
