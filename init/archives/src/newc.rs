@@ -14,7 +14,7 @@ const HEADER: u32 = 110;
 const TRAILER: &str = "TRAILER!!!";
 
 /// What may still be unpacked of all initrds of one look, in bytes. Everything that is unpacked counts, zeros
-/// between archives too.
+/// between archives too, and each further copy of a file with several names.
 #[derive(Debug)]
 pub struct Unpacking(u64);
 
@@ -47,12 +47,18 @@ impl<'a> Budget<'a> {
         }
     }
 
-    pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), String> {
+    /// For one more copy of what was unpacked already.
+    fn spend_on_copy(&mut self, bytes: u64) -> Result<(), String> {
         self.all.0 = self
             .all
             .0
             .checked_sub(bytes)
             .ok_or("it and the initrds before it unpack to more than those of any host")?;
+        Ok(())
+    }
+
+    pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), String> {
+        self.spend_on_copy(bytes)?;
         self.unpacked = self.unpacked.saturating_add(bytes);
         match self.unpacked > UNPACKED {
             true => Err(format!("it unpacks to more than {} GiB", UNPACKED >> 30)),
@@ -85,7 +91,8 @@ impl Entry {
 /// What several names of one file have in common: inode and the numbers of its device.
 type Inode = [u32; 3];
 
-/// Names of files with several whose content has not come yet: it stands behind the last of them (cpio(5)).
+/// Names of files with several whose content has not come yet: it stands behind the last of them (cpio(5)). A name that
+/// comes later still is taken for one of another file, or an empty one; the kernel takes the names in any order.
 #[derive(Default)]
 struct Waiting(BTreeMap<Inode, Vec<Entry>>);
 
@@ -127,8 +134,8 @@ pub(crate) fn read(
                 skip(input, size + padding, budget)?;
             }
             for link in links {
-                budget.spend(size)?;
                 let bytes = if wanted(&link) {
+                    budget.spend_on_copy(size)?;
                     content.clone()
                 } else {
                     Vec::new()

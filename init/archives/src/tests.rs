@@ -75,17 +75,19 @@ fn segments_lie_behind_one_another_and_each_packing_gives_the_same_entries() {
     }
 }
 
+/// One of several names of the file with this inode.
+fn linked(name: &str, inode: u32, content: &[u8]) -> Vec<u8> {
+    let builder = cpio::newc::Builder::new(name)
+        .mode(FILE)
+        .ino(inode)
+        .nlink(3);
+    let mut writer = builder.write(Vec::new(), u32::try_from(content.len()).unwrap());
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
 #[test]
 fn every_name_of_a_file_with_several_has_the_content_that_stands_behind_the_last() {
-    let linked = |name: &str, inode: u32, content: &[u8]| {
-        let builder = cpio::newc::Builder::new(name)
-            .mode(FILE)
-            .ino(inode)
-            .nlink(3);
-        let mut writer = builder.write(Vec::new(), u32::try_from(content.len()).unwrap());
-        writer.write_all(content).unwrap();
-        writer.finish().unwrap()
-    };
     let bytes = [
         linked("a", 7, b""),
         linked("other", 8, b""),
@@ -96,10 +98,13 @@ fn every_name_of_a_file_with_several_has_the_content_that_stands_behind_the_last
         linked("d", 8, b"new"),
         archive_of(&[]),
     ];
+    let bytes = bytes.concat();
     let mut found = Vec::new();
+    // All of it, and the content once more for the one further name that is wanted.
+    let mut left = Unpacking::of(bytes.len() as u64 + 7);
     let walked = walk(
-        &bytes.concat(),
-        &mut Unpacking::of(1 << 20),
+        &bytes,
+        &mut left,
         &|entry| entry.name != "b",
         &mut |entry, bytes| found.push((entry.name, entry.size, String::from_utf8(bytes).unwrap())),
     );
@@ -113,6 +118,19 @@ fn every_name_of_a_file_with_several_has_the_content_that_stands_behind_the_last
         of("d", 3, "new"),
     ];
     assert_eq!(found, expected);
+    assert_eq!(walked.segments[0].unpacked, bytes.len() as u64);
+}
+
+#[test]
+fn a_further_copy_of_a_file_counts_among_all_that_is_unpacked() {
+    let linked = [
+        linked("a", 7, b""),
+        linked("b", 7, &[1; 400]),
+        archive_of(&[]),
+    ];
+    let bytes = linked.concat();
+    assert_eq!(names(&bytes, bytes.len() as u64 + 400).1.broken, None);
+    assert!(names(&bytes, bytes.len() as u64 + 399).1.broken.is_some());
 }
 
 #[test]

@@ -46,6 +46,9 @@ impl Walked {
 /// with zeros between them. A packed segment ends where its format says so, and another one may follow. Every entry is
 /// visited, in the order in which the kernel unpacks them, so that of two with one name the later one holds; `wanted`
 /// says of which ones the bytes are read. What stands before a fault was visited.
+///
+/// Of a file with several names the last one has to carry the content, as programs write it. Linux links also a name
+/// without content that comes behind that one; here it is visited as an empty file.
 pub fn walk(
     bytes: &[u8],
     left: &mut Unpacking,

@@ -49,6 +49,6 @@ pub use results::ResultsMount;
 pub use root::{Kind, NAMES, Root, RootError, Status, WriteError};
 pub use stick::{DataPlace, PARTITION_TYPE, Stick, VOLUME_LABEL, find_stick, stick_on};
 pub use tear_down::tear_down;
-pub use unfinished::Twin;
+pub use unfinished::Kept;
 pub use writes::Writes;
 pub use zfs::{CanMount, DataSet, HostId, Pool};

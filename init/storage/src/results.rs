@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sys_mount::{Mount, MountFlags, Unmount, UnmountFlags};
 
-use crate::unfinished::{self, Twin};
+use crate::unfinished::{self, Kept};
 use crate::{Error, Stick};
 
 /// The mounted results partition with one run's folder in the making.
@@ -93,8 +93,8 @@ impl ResultsMount {
     }
 
     /// Removes unfinished folders, this run's and those that interrupted runs have left, as far as that works and
-    /// no finished run is lost with them. Says which ones stay for that reason.
-    pub fn abandon(&self) -> Vec<Twin> {
+    /// no finished run may be lost with them. Says which ones stay for that reason.
+    pub fn abandon(&self) -> Vec<Kept> {
         unfinished::remove_all(&self.root)
     }
 

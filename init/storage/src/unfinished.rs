@@ -16,40 +16,54 @@ const NAME: &str = "UNFINISHED";
 
 /// A folder that an interrupted run has left, and that may not be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Twin {
-    /// Its name in the root.
-    pub name: String,
-    /// The folder that has the same files.
-    pub of: String,
+pub enum Kept {
+    /// It has the same files as another folder.
+    Twin {
+        /// Its name in the root.
+        name: String,
+        /// Name of the other folder.
+        of: String,
+    },
+    /// It is not known whether it has: what cannot be found out is no leave to free clusters.
+    Unread {
+        /// Its name in the root.
+        name: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Removes the folders in this root that interrupted runs have left, as far as that works, but for those whose
 /// clusters another folder has too.
-pub(crate) fn remove_all(root: &Path) -> Vec<Twin> {
+pub(crate) fn remove_all(root: &Path) -> Vec<Kept> {
     let names = names(root).unwrap_or_default();
-    let mut twins = Vec::new();
+    let mut kept = Vec::new();
     for name in names.iter().filter(|name| is_unfinished(name)) {
-        let others = || names.iter().filter(|other| *other != name);
-        match others().find(|other| may_share(&root.join(name), &root.join(other))) {
-            Some(of) => twins.push(Twin {
-                name: name.to_string_lossy().into_owned(),
-                of: of.to_string_lossy().into_owned(),
-            }),
-            None => {
+        let text = |name: &OsStr| name.to_string_lossy().into_owned();
+        match twin_of(root, name, &names) {
+            Ok(None) => {
                 let _ = fs::remove_dir_all(root.join(name));
             }
+            Ok(Some(of)) => kept.push(Kept::Twin {
+                name: text(name),
+                of: text(of),
+            }),
+            Err(error) => kept.push(Kept::Unread {
+                name: text(name),
+                why: error.to_string(),
+            }),
         }
     }
-    twins
+    kept
 }
 
-/// The first folder that a run can grow in.
+/// The first folder that a run can grow in. Where the root cannot be read any more, making it says so.
 pub(crate) fn free(root: &Path) -> PathBuf {
     let first = root.join(NAME);
     let next = (2_u32..).map(|n| root.join(format!("{NAME}.{n}")));
     std::iter::once(first.clone())
         .chain(next)
-        .find(|folder| is_missing(folder))
+        .find(|folder| fs::symlink_metadata(folder).is_err())
         .unwrap_or(first)
 }
 
@@ -63,10 +77,6 @@ fn is_unfinished(name: &OsStr) -> bool {
     })
 }
 
-fn is_missing(path: &Path) -> bool {
-    matches!(fs::symlink_metadata(path), Err(error) if is_absence(&error))
-}
-
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -74,9 +84,14 @@ fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-/// Whether two folders may have the same clusters: what cannot be found out is no leave to free them.
-fn may_share(one: &Path, other: &Path) -> bool {
-    share(one, other).unwrap_or(true)
+/// Which of these entries of the root is a folder on the clusters of this one.
+fn twin_of<'a>(root: &Path, name: &OsStr, all: &'a [OsString]) -> io::Result<Option<&'a OsStr>> {
+    for other in all.iter().filter(|other| *other != name) {
+        if share(&root.join(name), &root.join(other))? {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// Folders on the same clusters have the same entries. vfat knows a file by the place of its entry (`fat_iget` in
@@ -150,7 +165,7 @@ mod tests {
             fs::write(root.path().join(&finished), file).unwrap();
             link(root.path(), &finished, &unfinished);
         }
-        let twin = Twin {
+        let twin = Kept::Twin {
             name: "UNFINISHED".to_owned(),
             of: "LAB-2".to_owned(),
         };
@@ -169,7 +184,8 @@ mod tests {
         fs::create_dir(root.path().join("UNFINISHED")).unwrap();
         // An entry that nothing can be learnt of.
         std::os::unix::fs::symlink("a", root.path().join("UNFINISHED/a")).unwrap();
-        assert_eq!(remove_all(root.path()).len(), 1);
+        let kept = remove_all(root.path());
+        assert!(matches!(&kept[..], [Kept::Unread { .. }]), "{kept:?}");
         assert!(root.path().join("UNFINISHED").is_dir());
     }
 

@@ -6,7 +6,7 @@ use hardware::{Board, Machine, Reading, RomReading};
 use nix::errno::Errno;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use storage::{DataPlace, ResultsMount, Twin};
+use storage::{DataPlace, Kept, ResultsMount};
 
 use crate::rom_files;
 
@@ -149,12 +149,17 @@ fn write(results: &ResultsMount, path: &str, bytes: &[u8]) -> anyhow::Result<Sav
     })
 }
 
-fn left_text(twin: &Twin) -> String {
-    let Twin { name, of } = twin;
-    format!(
-        "{name} stays on the stick. The power went when it was to become {of}, and the two are the same files now: \
-         copy {of} elsewhere before you delete either or repair the stick's file system"
-    )
+fn left_text(kept: &Kept) -> String {
+    match kept {
+        Kept::Twin { name, of } => format!(
+            "{name} stays on the stick. The power went when it was to become {of}, and the two are the same files \
+             now: copy {of} elsewhere before you delete either or repair the stick's file system"
+        ),
+        Kept::Unread { name, why } => format!(
+            "{name}, which an interrupted run has left, stays on the stick: whether a finished run has its files \
+             cannot be read ({why})"
+        ),
+    }
 }
 
 /// What `sha256sum --check` reads.
