@@ -187,6 +187,22 @@ fn a_library_for_another_machine_does_not_count() {
 }
 
 #[test]
+fn a_shared_library_by_itself_brings_the_libraries_that_it_needs() {
+    let system = System::new();
+    let library = system.path("opt/x/lib/libx.so.1.0");
+    system.compile(
+        "opt/x/lib/plugin.so",
+        "int x(void); int plugin(void) { return x(); }",
+        &[
+            library.to_str().unwrap(),
+            "-Wl,--enable-new-dtags,-rpath,$ORIGIN",
+        ],
+    );
+    let items = system.closure("/opt/x/lib/plugin.so", None).unwrap();
+    assert!(items.contains_key("/opt/x/lib/libx.so.1.0"));
+}
+
+#[test]
 fn a_script_is_taken_alone() {
     let system = System::new();
     fs::write(system.path("opt/script"), "#!/bin/sh\n").unwrap();

@@ -70,9 +70,9 @@ impl ElfFacts {
         })
     }
 
-    /// Whether it runs without a loader.
+    /// Whether it runs without a loader: a shared library names none, but what it needs.
     pub fn is_static(&self) -> bool {
-        self.interpreter.is_none()
+        self.interpreter.is_none() && self.needed.is_empty()
     }
 }
 
