@@ -97,8 +97,9 @@ fn packages_of_both_vendors_become_one_plain_archive_in_front() {
     let bytes = fs::read(&image).unwrap();
     assert_eq!(&bytes[..6], b"070701");
     let intel = [intel_update(0x0214_2024), intel_update(0x0512_2023)].concat();
-    assert!(
-        bytes.windows(intel.len()).any(|part| part == intel),
+    assert_eq!(
+        find_cpio_data(&bytes, INTEL).map(|at| &bytes[at..at + intel.len()]),
+        Some(intel.as_slice()),
         "updates follow each other by name"
     );
 
@@ -132,6 +133,42 @@ fn packages_of_both_vendors_become_one_plain_archive_in_front() {
         "binary-only"
     );
     assert!(initramfs.license_texts.contains("amd64-microcode"));
+}
+
+/// Where the content of a file begins, as Linux finds it (lib/earlycpio.c): headers at multiples of four, and a name
+/// that begins with the path and has fewer than 18 bytes behind it.
+fn find_cpio_data(bytes: &[u8], path: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let number = |field: usize| {
+            let digits = std::str::from_utf8(&bytes[at + 6 + field * 8..][..8]).unwrap();
+            usize::from_str_radix(digits, 16).unwrap()
+        };
+        if !bytes[at..].starts_with(b"070701") {
+            return None;
+        }
+        let (size, name) = (number(6), number(11));
+        let content = (at + 110 + name).next_multiple_of(4);
+        if bytes[at + 110..].starts_with(path.as_bytes()) && name >= path.len() {
+            assert!(name - path.len() < 18, "MAX_CPIO_FILE_NAME");
+            return Some(content);
+        }
+        at = (content + size).next_multiple_of(4);
+    }
+}
+
+#[test]
+fn updates_begin_where_intels_processors_take_them_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["GenuineIntel.bin", "a"] {
+        let file = folder.path().join(name);
+        fs::write(&file, intel_update(0x0512_2023)).unwrap();
+        let both = [file, packages(folder.path())[1].clone()];
+        let bytes = fs::read(build(folder.path(), &both)).unwrap();
+        for path in [INTEL, AMD] {
+            assert_eq!(find_cpio_data(&bytes, path).unwrap() % 16, 0, "{path}");
+        }
+    }
 }
 
 /// That of an image, unpacked by cpio and zstd from behind the archive in front.

@@ -10,6 +10,10 @@ use super::{Entry, Image, Level, Node};
 const EARLY: &str = "kernel";
 /// Archives end at a multiple of it, as those of cpio(1) do.
 const BLOCK: usize = 512;
+/// Where in memory updates of Intel begin (SDM 3A, 9.11.6); boot loaders put an initramfs at the start of a page.
+const ALIGNMENT: usize = 16;
+/// Bytes of an entry in front of its name.
+const HEADER: usize = 110;
 /// The folder of modules and their index files.
 const MODULES: &str = "lib/modules";
 
@@ -55,13 +59,26 @@ fn early_archive(image: &Image, modified: u32) -> io::Result<Vec<u8>> {
     let mut archive = Vec::new();
     let early = image.iter().filter(|(path, _)| is_early(path));
     for ((path, entry), inode) in early.zip(1..) {
-        write_entry(path, entry, inode, modified, &mut archive)?;
+        let name = match &entry.node {
+            Node::File { .. } => with_aligned_content(path, archive.len()),
+            _ => path.to_owned(),
+        };
+        write_entry(&name, entry, inode, modified, &mut archive)?;
     }
     if !archive.is_empty() {
         trailer(&mut archive)?;
         archive.resize(archive.len().next_multiple_of(BLOCK), 0);
     }
     Ok(archive)
+}
+
+/// The name of an entry at this place with zeros behind it, so that its content begins at a multiple of
+/// [`ALIGNMENT`]. Linux compares the path that it looks for with the beginning of the name, and takes fewer than 18
+/// bytes behind it for the rest of a name (lib/earlycpio.c); whoever unpacks the archive ends names at a zero.
+fn with_aligned_content(path: &str, place: usize) -> String {
+    let end = place + HEADER + path.len() + 1;
+    let zeros = end.next_multiple_of(ALIGNMENT) - end;
+    format!("{path}{}", "\0".repeat(zeros))
 }
 
 fn write_entry(
