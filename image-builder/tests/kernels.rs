@@ -191,6 +191,8 @@ fn the_kernel_that_a_machine_runs_comes_with_its_zfs_and_with_its_packages_licen
     let entries = built(&recipe);
     let manifest = &entries["usr/share/preflight/manifest.json"];
     assert_eq!(module_lines(manifest), expected());
+    let said: serde_json::Value = serde_json::from_slice(&manifest.content).unwrap();
+    assert_eq!(said["kernel_image"]["package"], PACKAGE);
     let licenses: Vec<_> = entries
         .keys()
         .filter_map(|path| path.strip_prefix("usr/share/preflight/licenses/"))
@@ -200,6 +202,37 @@ fn the_kernel_that_a_machine_runs_comes_with_its_zfs_and_with_its_packages_licen
         [PACKAGE],
         "no other package of the machine is told about"
     );
+}
+
+#[test]
+fn the_image_of_a_machines_kernel_is_from_the_package_that_dpkg_says_owns_it() {
+    let machine = machine();
+    let root = machine.path();
+    let owned = format!("/boot/vmlinuz-{RELEASE}\n");
+    fs::write(root.join("var/lib/dpkg/info/image-alone.list"), owned).unwrap();
+    let list = root.join(format!("var/lib/dpkg/info/{PACKAGE}.list"));
+    let others = fs::read_to_string(&list).unwrap();
+    let others: String = others
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("vmlinuz"))
+        .collect();
+    fs::write(list, others).unwrap();
+    let doc = root.join("usr/share/doc/image-alone");
+    fs::create_dir_all(&doc).unwrap();
+    fs::write(
+        doc.join("copyright"),
+        "Format: 1.0\n\nFiles: *\nLicense: GPL-2\n",
+    )
+    .unwrap();
+    let mut recipe = recipe(root, root);
+    recipe.release = Some(RELEASE.to_owned());
+    let entries = built(&recipe);
+    let manifest = &entries["usr/share/preflight/manifest.json"];
+    assert_eq!(module_lines(manifest), expected());
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest.content).unwrap();
+    assert_eq!(manifest["kernel_image"]["package"], "image-alone");
+    assert_eq!(manifest["packages"]["image-alone"]["licenses"][0], "GPL-2");
+    assert!(entries.contains_key("usr/share/preflight/licenses/image-alone"));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Sample, static_program};
+use image_builder::cache::Cache;
+use image_builder::medium::Recipe;
+use image_builder::{netboot, uki};
 
 const BUILDER: &str = env!("CARGO_BIN_EXE_image-builder");
 const LIST: &str = "[disks]\nahci\ndrivers/ata/*\n[file systems]\next4\n";
@@ -82,4 +85,62 @@ fn entries_are_sorted_and_numbered() {
         .map(|entry| entry.header.ino() as usize)
         .collect();
     assert_eq!(inodes, (1..=entries.len()).collect::<Vec<_>>());
+}
+
+/// A recipe of what looks like a kernel and an initramfs, in a folder that is made.
+fn medium(folder: &Path) -> Recipe {
+    fs::create_dir_all(folder).unwrap();
+    let [kernel, initramfs] = ["kernel", "initramfs"].map(|name| folder.join(name));
+    let mut looks_like_one = vec![0x5a; 1 << 20];
+    looks_like_one.splice(0x202..0x206, *b"HdrS");
+    fs::write(&kernel, looks_like_one).unwrap();
+    fs::write(&initramfs, [b"070701".as_slice(), &[0xa5; 5000]].concat()).unwrap();
+    Recipe {
+        kernel,
+        initramfs,
+        kernel_options: vec!["quiet".to_owned()],
+        uki: None,
+        modified: 0,
+    }
+}
+
+#[test]
+fn two_folders_for_the_network_are_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = ["a", "b/c"].map(|name| {
+        let home = folder.path().join(name);
+        let to = home.join("served");
+        netboot::build(&medium(&home), &to).unwrap();
+        let names = fs::read_dir(&to).unwrap();
+        let mut paths: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let file = |path: &PathBuf| {
+            (
+                path.file_name().unwrap().to_owned(),
+                fs::read(path).unwrap(),
+            )
+        };
+        paths.iter().map(file).collect::<Vec<_>>()
+    });
+    let [first, second] = &served;
+    assert_eq!(first.len(), 3);
+    assert!(first == second);
+}
+
+#[test]
+fn two_unified_kernel_images_are_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open().unwrap();
+    let mut images = Vec::new();
+    for name in ["a", "b/c"] {
+        let home = folder.path().join(name);
+        let (recipe, image) = (medium(&home), home.join("preflight.efi"));
+        if let Err(error) = uki::build(&recipe, "assess", None, &cache, &image, &|_| {}) {
+            let must_run = std::env::var_os("CI").is_some();
+            assert!(!must_run, "CI has all that is needed: {error}");
+            return eprintln!("skipped: {error}");
+        }
+        images.push(fs::read(image).unwrap());
+    }
+    assert!(images.first() == images.last());
 }

@@ -5,7 +5,7 @@ use super::{BuildError, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::image::{Image, Node, Origins};
 use crate::io::read;
-use crate::licenses::{CHANGELOGS, Package, packages};
+use crate::licenses::{CHANGELOGS, Found, Package, packages};
 use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
@@ -64,7 +64,14 @@ impl Content {
         for path in &recipe.microcode {
             content.add_microcode(path)?;
         }
-        add_manifest(&mut content.image, kernel, modules, &content.origins)?;
+        let package = content.add_package_of_image(kernel)?;
+        add_manifest(
+            &mut content.image,
+            kernel,
+            modules,
+            &content.origins,
+            package,
+        )?;
         Ok(content.image)
     }
 
@@ -112,6 +119,20 @@ impl Content {
         }
         let root = SystemRoot::new(kernel.tree().origin());
         self.add_packages_of(&root, &in_system)
+    }
+
+    /// Tells of the package that the kernel image is from, which lies beside the initramfs; gives its name.
+    fn add_package_of_image(&mut self, kernel: &Kernel) -> Result<Option<String>, BuildError> {
+        if !kernel.tree().is_system() {
+            return Ok(kernel.image_package());
+        }
+        let places = kernel.image_places().map(|place| format!("/{place}"));
+        let root = SystemRoot::new(kernel.tree().origin());
+        let found = packages(&root, places.iter().map(String::as_str))?;
+        let owner = places.iter().find_map(|place| found.owners.get(place));
+        let owner = owner.cloned();
+        self.add_found(found)?;
+        Ok(owner)
     }
 
     /// The copyright files in a package or an unpacked one.
@@ -242,6 +263,10 @@ impl Content {
                 self.origins.file(path, package);
             }
         }
+        self.add_found(found)
+    }
+
+    fn add_found(&mut self, found: Found) -> Result<(), BuildError> {
         for (name, known) in found.packages {
             self.origins.package(&name, known);
         }

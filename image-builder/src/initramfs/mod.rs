@@ -95,11 +95,12 @@ fn add_manifest(
     kernel: &Kernel,
     modules: &Modules,
     origins: &Origins,
+    kernel_package: Option<String>,
 ) -> Result<(), BuildError> {
     let image_beside = match kernel.image() {
         Ok(content) => Some(KernelLine {
             sha256: sha256(&content),
-            package: kernel.image_package(),
+            package: kernel_package,
         }),
         Err(KernelError::NoImage { .. }) => None,
         Err(error) => return Err(error.into()),

@@ -258,14 +258,15 @@ impl Kernel {
     }
 
     /// Where the kernel image may be in the tree.
-    fn image_places(&self) -> [String; 2] {
+    pub fn image_places(&self) -> [String; 2] {
         [
             format!("boot/vmlinuz-{}", self.release),
             format!("{}/vmlinuz", self.folder),
         ]
     }
 
-    /// The Debian package that the kernel image is from; none where the tree is an installed system.
+    /// The Debian package that the kernel image is from; none where the tree is an installed system,
+    /// whose own lists know.
     pub fn image_package(&self) -> Option<String> {
         let is_system = self.tree.is_system();
         let mut places = self.image_places().into_iter().filter(|_| !is_system);
