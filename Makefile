@@ -90,17 +90,24 @@ tools-profile: | setup
 # MICROCODE='FILE.deb ...' are packages of processor microcode.
 WITH ?= lvm,mdadm,btrfs,zfs?
 
-# What an image follows from besides files.
+# `make usb REFRESH=1` fetches the current packages; else what the cache has is used, and no network is needed.
+REFRESHED := $(if $(REFRESH),--refresh)
+
+# What an image follows from besides the programs built here: variables, and the files that they name. What is missing
+# among those the builder says.
 RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) LEVEL=$(LEVEL) MICROCODE=$(MICROCODE) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
+RUNNING := $(if $(filter host,$(KERNEL)),$(shell uname -r))
+NAMED := $(filter-out host,$(KERNEL)) $(if $(RUNNING),/boot/vmlinuz-$(RUNNING) /lib/modules/$(RUNNING)) $(MICROCODE) $(MODULES_FROM)
 $(OUT)/recipe: FORCE
-	@mkdir -p $(OUT); cmp -s $@ <<<'$(RECIPE)' || printf '%s\n' '$(RECIPE)' >$@
+	@mkdir -p $(OUT); { printf '%s\n' '$(RECIPE)'; $(if $(strip $(NAMED)),{ find -H $(NAMED) -type f -printf '%p %s %T@\n' 2>&1 || true; } | sort;) } >$@.new; \
+	if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
 
 .PHONY: image
 image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes their size
 
-$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
-	@$(BUILDER) initramfs --kernel "$(or $(KERNEL),$$($(BUILDER) fetch --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch busybox)" $(if $(WITH),--with "$(WITH)") $(if $(LEVEL),--level $(LEVEL)) \
+$(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile $(if $(REFRESH),FORCE)
+	@$(BUILDER) initramfs $(REFRESHED) --kernel "$(or $(KERNEL),$$($(BUILDER) fetch $(REFRESHED) --unpack kernel))" --init $(PREFLIGHT) \
+	  --busybox "$$($(BUILDER) fetch $(REFRESHED) busybox)" $(if $(WITH),--with "$(WITH)") $(if $(LEVEL),--level $(LEVEL)) \
 	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
@@ -108,20 +115,20 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile
 usb: $(OUT)/preflight.img ## the stick, out/preflight.img: write it to a USB stick with any tool
 
 $(OUT)/preflight.img: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
-	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+	@$(BUILDER) usb $(REFRESHED) --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 # To be downloaded. LEVEL=small makes the initramfs of a release.
 .PHONY: usb-zst
 usb-zst: $(OUT)/preflight.img.zst ## the stick compressed, out/preflight.img.zst
 
 $(OUT)/preflight.img.zst: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
-	@$(BUILDER) usb --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+	@$(BUILDER) usb $(REFRESHED) --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: iso
 iso: $(OUT)/preflight.iso ## the CD, out/preflight.iso: for a drive, a remote console, Ventoy, or a stick
 
 $(OUT)/preflight.iso: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
-	@$(BUILDER) iso --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
+	@$(BUILDER) iso $(REFRESHED) --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: netboot
 netboot: image ## kernel, initramfs and a script for iPXE, in out/netboot

@@ -6,7 +6,9 @@
 use std::env;
 use std::error::Error;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +21,8 @@ pub const FOLDER_VARIABLE: &str = "PREFLIGHT_CACHE";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
+    /// Entries from before count as missing.
+    since: Option<SystemTime>,
 }
 
 /// An entry could not be had.
@@ -56,7 +60,14 @@ impl Cache {
     pub fn at(folder: &Path) -> Result<Self, CacheError> {
         io::create_folder(folder)?;
         let folder = fs::canonicalize(folder).at("find", folder)?;
-        Ok(Self { folder })
+        let since = None;
+        Ok(Self { folder, since })
+    }
+
+    /// The same, with all entries from before this time built again, once each.
+    pub fn renewed_since(self, time: SystemTime) -> Self {
+        let since = Some(time);
+        Self { since, ..self }
     }
 
     /// Where the entries are. An absolute path.
@@ -79,15 +90,24 @@ impl Cache {
     {
         let key = key(name, inputs.as_ref());
         let finished = self.folder.join(&key);
-        if finished.is_dir() {
+        if self.has(&finished) {
             return Ok(finished);
         }
         let _lock = self.lock(&key)?;
         // Another process may have finished it while this one waited.
-        if finished.is_dir() {
+        if self.has(&finished) {
             return Ok(finished);
         }
         self.build(name, &key, build)
+    }
+
+    /// Whether an entry is there and new enough: the folder says when it was put in place, and only that time is not
+    /// one that an unpacked package sets.
+    fn has(&self, finished: &Path) -> bool {
+        let there = fs::metadata(finished);
+        there.is_ok_and(|there| {
+            there.is_dir() && self.since.is_none_or(|since| changed(&there) >= since)
+        })
     }
 
     /// Like [`Cache::entry`], but builds it even when it is there; the old one stays until the new
@@ -147,6 +167,13 @@ impl Cache {
         file.lock().at("lock", &path)?;
         Ok(file)
     }
+}
+
+/// st_ctime (inode(7)).
+fn changed(there: &fs::Metadata) -> SystemTime {
+    let seconds = Duration::from_secs(there.ctime().try_into().unwrap_or(0));
+    let rest = Duration::from_nanos(there.ctime_nsec().try_into().unwrap_or(0));
+    SystemTime::UNIX_EPOCH + seconds + rest
 }
 
 fn key(name: &str, inputs: &[u8]) -> String {
@@ -220,7 +247,7 @@ mod tests {
                 scope.spawn(|| {
                     let build = |_: &Path| {
                         built.fetch_add(1, Ordering::SeqCst);
-                        thread::sleep(std::time::Duration::from_millis(50));
+                        thread::sleep(Duration::from_millis(50));
                         Ok::<_, Infallible>(())
                     };
                     cache.entry("tool", "", build).unwrap();
@@ -228,6 +255,30 @@ mod tests {
             }
         });
         assert_eq!(built.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn an_entry_from_before_is_built_again_once_and_stays_where_that_fails() {
+        let (_folder, cache) = cache();
+        let built = AtomicUsize::new(0);
+        let build = |staging: &Path| {
+            built.fetch_add(1, Ordering::SeqCst);
+            // As an unpacked package does with the folder that it is unpacked into.
+            let folder = File::open(staging)?;
+            folder.set_modified(SystemTime::UNIX_EPOCH)
+        };
+        let entry = cache.entry("tool", "", build).unwrap();
+        let pause = || thread::sleep(Duration::from_millis(20));
+        pause();
+        let renewed = cache.renewed_since(SystemTime::now());
+        // The clock of a file system goes in coarse steps.
+        pause();
+        let failed = renewed.entry("tool", "", |_| Err(SystemError::other("offline")));
+        assert!(failed.is_err() && entry.is_dir());
+        for _ in 0..2 {
+            assert_eq!(renewed.entry("tool", "", build).unwrap(), entry);
+        }
+        assert_eq!(built.load(Ordering::SeqCst), 2);
     }
 
     #[test]

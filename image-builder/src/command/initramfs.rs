@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 use image_builder::apt::{self, Request};
-use image_builder::cache::Cache;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, Recipe};
 use image_builder::modules::HostKernel;
 use image_builder::tools::Tool;
 
 use super::output::{Format, megabytes, progress, report};
+use super::refresh::Refresh;
 use super::source_date_epoch;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
     /// The file to write
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    refresh: Refresh,
     /// Also write the kernel image to this file
     #[arg(long)]
     kernel_out: Option<PathBuf>,
@@ -90,10 +92,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let (format, output) = (arguments.format, arguments.output.clone());
     let fetch_tools = arguments.system.is_none();
+    let refresh = arguments.refresh;
     let mut recipe = recipe(arguments)?;
     let kernel = initramfs::kernel(&recipe, &progress)?;
     if fetch_tools {
-        recipe.tools_system = tools_system(&recipe.tools(&kernel)?)?;
+        recipe.tools_system = tools_system(&recipe.tools(&kernel)?, refresh)?;
     }
     let built = initramfs::build_for(&kernel, &recipe, &output, &progress)?;
     report(format, &output, &built, |built| {
@@ -144,7 +147,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
 
 /// The packages of these tools with all they depend on, unpacked in the cache. What this machine has
 /// installed would make images that differ.
-fn tools_system(tools: &[Tool]) -> anyhow::Result<Option<PathBuf>> {
+fn tools_system(tools: &[Tool], refresh: Refresh) -> anyhow::Result<Option<PathBuf>> {
     let packages: BTreeSet<&str> = tools
         .iter()
         .flat_map(|tool| tool.packages)
@@ -156,7 +159,7 @@ fn tools_system(tools: &[Tool]) -> anyhow::Result<Option<PathBuf>> {
     let request = Request::new(packages).with_dependencies();
     let component = tools.iter().find_map(|tool| tool.component);
     let request = request.with_component(component);
-    let tree = apt::cached_tree(&Cache::open()?, &request).with_context(
+    let tree = apt::cached_tree(&refresh.cache()?, &request).with_context(
         || "cannot fetch the packages of the tools; name a system that has them with --system",
     )?;
     Ok(Some(tree))

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use image_builder::cache::Cache;
 use image_builder::grub::Packages;
 use image_builder::iso::{self, Built, Xorriso};
 
 use super::medium::Medium;
 use super::output::{Format, file_lines, progress, report, size_and_time};
+use super::refresh::Refresh;
 
 /// Build the ISO: for a CD, a remote console's virtual CD, Ventoy, or a stick.
 ///
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
     /// The file to write
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    refresh: Refresh,
     /// How to print what was built
     #[arg(long, default_value = "text")]
     format: Format,
@@ -28,7 +30,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let recipe = arguments.medium.recipe()?;
     progress("fetching boot loaders and xorriso");
-    let cache = Cache::open()?;
+    let cache = arguments.refresh.cache()?;
     let (packages, xorriso) = (Packages::fetch(&cache)?, Xorriso::fetch(&cache)?);
     let output = &arguments.output;
     let built = iso::build(&recipe, &packages, &xorriso, output, &progress)?;

@@ -9,6 +9,7 @@ pub(crate) mod manual;
 mod medium;
 pub(crate) mod netboot;
 mod output;
+mod refresh;
 pub(crate) mod uki;
 pub(crate) mod usb;
 

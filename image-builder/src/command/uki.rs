@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use image_builder::cache::Cache;
 use image_builder::uki::{self, Built, Key};
 
 use super::medium::Medium;
 use super::output::{Format, megabytes, progress, report};
+use super::refresh::Refresh;
 
 /// Build a unified kernel image: kernel, initramfs and command line in one program for UEFI, under one signature.
 ///
@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
     /// The file to write
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    refresh: Refresh,
     /// How to print what was built
     #[arg(long, default_value = "text")]
     format: Format,
@@ -36,7 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let key = arguments.sign_key.zip(arguments.sign_cert);
     let key = key.map(|(key, certificate)| Key { key, certificate });
     let (entry, output) = (&arguments.entry, &arguments.output);
-    let cache = Cache::open()?;
+    let cache = arguments.refresh.cache()?;
     let built = uki::build(&recipe, entry, key.as_ref(), &cache, output, &progress)?;
     report(arguments.format, output, &built, text)
 }

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use image_builder::cache::Cache;
 use image_builder::grub::Packages;
 use image_builder::usb::{self, Built};
 
 use super::medium::Medium;
 use super::output::{Format, file_lines, megabytes, progress, report, size_and_time};
+use super::refresh::Refresh;
 
 /// Build the stick: a disk image that starts on BIOS, on UEFI, and with Secure Boot on.
 ///
@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
     /// The file to write; compressed where the name ends in .zst
     #[arg(short, long)]
     output: PathBuf,
+    #[command(flatten)]
+    refresh: Refresh,
     /// How to print what was built
     #[arg(long, default_value = "text")]
     format: Format,
@@ -34,7 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut recipe = arguments.medium.recipe()?;
     recipe.uki = arguments.uki;
     progress("fetching boot loaders");
-    let packages = Packages::fetch(&Cache::open()?)?;
+    let packages = Packages::fetch(&arguments.refresh.cache()?)?;
     let output = &arguments.output;
     let built = usb::build(&recipe, &packages, output, &progress)?;
     report(arguments.format, output, &built, |built| text(built, start))
