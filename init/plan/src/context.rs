@@ -40,28 +40,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(subject: Subject<'a>, choice: &'a Choice) -> Self {
         let functions = &subject.machine.functions;
-        let mut given = BTreeSet::new();
-        let mut missing = Vec::new();
-        for address in &choice.devices {
-            match functions
-                .iter()
-                .find(|function| function.address == *address)
-            {
-                Some(function) => {
-                    given.insert(*address);
-                    if whole_card(choice, function) {
-                        let same = functions
-                            .iter()
-                            .filter(|other| other.address.slot() == address.slot());
-                        given.extend(
-                            same.filter(|other| !other.class.is_bridge())
-                                .map(|other| other.address),
-                        );
-                    }
-                }
-                None => missing.push(*address),
-            }
-        }
+        let (given, missing) = chosen(subject.machine, choice);
         let assessment = subject.assessment;
         let sets = [&assessment.groups, &assessment.groups_predicted];
         // Under an override that is asked for, the kernel's groups are not those that will be.
@@ -201,6 +180,34 @@ impl<'a> Context<'a> {
         found.retain(|driver| !driver.starts_with("vfio") && driver != "pci_stub");
         found
     }
+}
+
+/// What the guest is to get, by address, and what of the choice the machine does not have.
+pub(crate) fn chosen(machine: &Machine, choice: &Choice) -> (BTreeSet<Address>, Vec<Address>) {
+    let functions = &machine.functions;
+    let mut given = BTreeSet::new();
+    let mut missing = Vec::new();
+    for address in &choice.devices {
+        match functions
+            .iter()
+            .find(|function| function.address == *address)
+        {
+            Some(function) => {
+                given.insert(*address);
+                if whole_card(choice, function) {
+                    let same = functions
+                        .iter()
+                        .filter(|other| other.address.slot() == address.slot());
+                    given.extend(
+                        same.filter(|other| !other.class.is_bridge())
+                            .map(|other| other.address),
+                    );
+                }
+            }
+            None => missing.push(*address),
+        }
+    }
+    (given, missing)
 }
 
 /// The other functions of a card go with it, but not those that only share a device number inside the chipset,

@@ -88,6 +88,13 @@ fn twins() -> Host {
     Host::on_lvm().function("0000:02:00.0", 0x03_00_00, (0x10de, 0x1b80), 7)
 }
 
+/// Two displays for one guest.
+fn two_cards() -> Host {
+    let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
+    host.choice.devices.push(address("0000:05:00.0"));
+    host
+}
+
 fn built_in() -> Host {
     Host::on_lvm().kernel(
         "5.4.30-1-pve",

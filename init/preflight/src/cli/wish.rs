@@ -2,10 +2,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use assess::Options;
-use hardware::{InstalledUse, Machine, Names, Reading, RomReading, Source};
+use hardware::{Function, InstalledUse, Machine, Names, Reading, RomReading, Source};
 use option_rom::Rom;
 use pci::Address;
-use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, sha256};
+use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, rom_target, sha256};
 
 use super::dialogue::Chosen;
 use crate::session::look::{self, Basis, Look};
@@ -138,7 +138,7 @@ impl Wish {
         choice.rom = self
             .rom
             .as_deref()
-            .map(|path| rom(path, &self.device, machine))
+            .map(|path| rom(path, rom_target(machine, &choice)))
             .transpose()?;
         Ok(choice)
     }
@@ -180,8 +180,8 @@ impl Seen {
     }
 }
 
-/// The file, judged for the display among the chosen devices, else for the first of them.
-fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
+/// The file, judged for the function that is to get it.
+fn rom(path: &Path, target: Option<&Function>) -> Result<RomFile> {
     let cannot = || format!("{} cannot be read; give a ROM file", path.display());
     let length = std::fs::metadata(path).with_context(cannot)?.len();
     if length > LARGEST_ROM {
@@ -191,20 +191,12 @@ fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
         );
     }
     let bytes = std::fs::read(path).with_context(cannot)?;
-    let chosen = machine.functions.iter().filter(|function| {
-        let slots = devices.iter().map(|device| device.slot());
-        slots
-            .into_iter()
-            .any(|slot| slot == function.address.slot())
-    });
-    let chosen: Vec<_> = chosen.collect();
-    let display = chosen.iter().find(|function| function.class.is_display());
     let rom = Rom::parse(&bytes);
     Ok(RomFile {
         path: path.display().to_string(),
         length: bytes.len(),
         sha256: sha256(&bytes),
-        rom: match display.or(chosen.first()) {
+        rom: match target {
             Some(function) => rom.judged_for(function.id),
             None => rom,
         },
