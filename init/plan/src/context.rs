@@ -163,6 +163,26 @@ impl<'a> Context<'a> {
             .collect()
     }
 
+    /// Drivers that are part of a kernel and take a function before any module is loaded, each with its kernel. Older
+    /// kernels do not say which devices theirs are for; then the names that are known otherwise are looked for.
+    pub(crate) fn built_in_drivers(&self, function: &Function) -> BTreeSet<(String, &'a str)> {
+        let alias = modalias(function);
+        let known = self.drivers(function);
+        let files = self.files();
+        let by_alias = files.built_in_aliases.iter().flat_map(|(kernel, aliases)| {
+            let fitting = aliases
+                .iter()
+                .filter(|(pattern, _)| modules::matches(pattern, &alias));
+            fitting.map(move |(_, driver)| (driver.clone(), kernel.as_str()))
+        });
+        let by_name = files.built_in.iter().flat_map(|(kernel, names)| {
+            let named = names.intersection(&known);
+            named.map(move |driver| (driver.clone(), kernel.as_str()))
+        });
+        let all = by_alias.chain(by_name);
+        all.filter(|(driver, _)| is_rival(driver)).collect()
+    }
+
     /// The drivers that would take a function, by the kernels' own lists, or else the one that has it now.
     pub(crate) fn drivers(&self, function: &Function) -> BTreeSet<String> {
         let alias = modalias(function);
@@ -177,9 +197,14 @@ impl<'a> Context<'a> {
                 .known()
                 .map(|driver| driver.replace('-', "_")),
         );
-        found.retain(|driver| !driver.starts_with("vfio") && driver != "pci_stub");
+        found.retain(|driver| is_rival(driver));
         found
     }
+}
+
+/// Whether a driver takes a card for the host, and not for a guest.
+fn is_rival(driver: &str) -> bool {
+    !driver.starts_with("vfio") && driver != "pci_stub"
 }
 
 /// What the guest is to get, by address, and what of the choice the machine does not have.
