@@ -6,6 +6,7 @@ use hardware::{Function, InstalledUse, Machine, Names, Reading, RomReading, Sour
 use option_rom::Rom;
 use pci::Address;
 use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, rom_target, sha256};
+use proxmox::disks::DiskUse;
 
 use super::dialogue::Chosen;
 use crate::session::look::{self, Basis, Look};
@@ -94,16 +95,22 @@ impl Wish {
     /// What is to be changed in this system for it.
     pub fn plan(&self, judged: &Look, system: &OneSystem) -> Result<Plan> {
         let choice = self.choice(&judged.machine)?;
+        let looked = system.found.look.as_ref();
         Ok(plan::plan(
             Subject {
                 machine: &judged.machine,
                 assessment: &judged.assessment,
                 installation: system.installation()?,
                 files: &system.files,
-                disks: system.found.look.as_ref().map(|look| look.uses.as_slice()),
+                disks: self.disks(looked.map(|look| look.uses.as_slice())),
             },
             &choice,
         ))
+    }
+
+    /// What the disks are used for. Another machine has other disks, at the same addresses as these.
+    fn disks<'a>(&self, uses: Option<&'a [DiskUse]>) -> Option<&'a [DiskUse]> {
+        uses.filter(|_| self.from.is_none())
     }
 
     fn options(&self) -> Result<Options> {
@@ -227,5 +234,21 @@ mod tests {
         };
         assert_eq!(with(true), used);
         assert_eq!(with(false), Machine::default().installed_uses);
+    }
+
+    #[test]
+    fn a_plan_for_another_machine_is_not_judged_by_the_disks_of_this_one() {
+        let given = |from: Option<&str>| {
+            let wish = Wish {
+                device: Vec::new(),
+                from: from.map(PathBuf::from),
+                vm: None,
+                rom: None,
+                set: Vec::new(),
+                accept: Vec::new(),
+            };
+            wish.disks(Some(&[])).is_some()
+        };
+        assert!(given(None) && !given(Some("capture")));
     }
 }
