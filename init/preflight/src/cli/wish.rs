@@ -96,7 +96,7 @@ impl Wish {
     pub fn plan(&self, judged: &Look, system: &OneSystem) -> Result<Plan> {
         let choice = self.choice(&judged.machine)?;
         let looked = system.found.look.as_ref();
-        Ok(plan::plan(
+        let mut plan = plan::plan(
             Subject {
                 machine: &judged.machine,
                 assessment: &judged.assessment,
@@ -105,7 +105,12 @@ impl Wish {
                 disks: self.disks(looked.map(|look| look.uses.as_slice())),
             },
             &choice,
-        ))
+        );
+        // Whoever names a machine may apply it elsewhere, with the system's disks in another one.
+        if self.from.is_some() {
+            plan.device_ids.clear();
+        }
+        Ok(plan)
     }
 
     /// What the disks are used for. Another machine has other disks, at the same addresses as these.
@@ -162,6 +167,18 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Fails where a plan was made when other devices were at its addresses.
+    pub fn must_have_the_devices_of(&self, plan: &Plan) -> Result<()> {
+        let misplaced = plan.misplaced(&self.machine);
+        if misplaced.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "the machine is not as it was when the plan was made: {}; plan again",
+            misplaced.join("; ")
+        )
+    }
+
     /// Judged as it will be: under the override that the plan switches on.
     pub fn judged(&self) -> Look {
         self.judge(self.machine.clone())
@@ -234,6 +251,33 @@ mod tests {
         };
         assert_eq!(with(true), used);
         assert_eq!(with(false), Machine::default().installed_uses);
+    }
+
+    #[test]
+    fn a_plan_whose_device_is_gone_is_to_be_made_again() {
+        let seen = Seen {
+            machine: Machine::default(),
+            roms: None,
+            names: None,
+            options: Options::default(),
+            is_this: true,
+        };
+        let document = |ids: &str| {
+            let text = format!(
+                r#"{{"schema": "preflight.plan/1", "system": "", "devices": ["0000:01:00.0"], {ids} "guest": null,
+                "options": [], "changes": [], "needs": {{"initramfs": [], "boot_files": []}}, "notes": [],
+                "warnings": [], "refusals": []}}"#
+            );
+            serde_json::from_str::<Plan>(&text).unwrap()
+        };
+        assert!(seen.must_have_the_devices_of(&document("")).is_ok());
+        let with_ids =
+            document(r#""device_ids": {"0000:01:00.0": {"vendor": "10de", "device": "1b80"}},"#);
+        let error = seen.must_have_the_devices_of(&with_ids).unwrap_err();
+        assert!(
+            error.to_string().ends_with("nothing is there; plan again"),
+            "{error}"
+        );
     }
 
     #[test]
