@@ -40,28 +40,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(subject: Subject<'a>, choice: &'a Choice) -> Self {
         let functions = &subject.machine.functions;
-        let mut given = BTreeSet::new();
-        let mut missing = Vec::new();
-        for address in &choice.devices {
-            match functions
-                .iter()
-                .find(|function| function.address == *address)
-            {
-                Some(function) => {
-                    given.insert(*address);
-                    if whole_card(choice, function) {
-                        let same = functions
-                            .iter()
-                            .filter(|other| other.address.slot() == address.slot());
-                        given.extend(
-                            same.filter(|other| !other.class.is_bridge())
-                                .map(|other| other.address),
-                        );
-                    }
-                }
-                None => missing.push(*address),
-            }
-        }
+        let (given, missing) = chosen(subject.machine, choice);
         let assessment = subject.assessment;
         let sets = [&assessment.groups, &assessment.groups_predicted];
         // Under an override that is asked for, the kernel's groups are not those that will be.
@@ -184,6 +163,26 @@ impl<'a> Context<'a> {
             .collect()
     }
 
+    /// Drivers that are part of a kernel and take a function before any module is loaded, each with its kernel. Older
+    /// kernels do not say which devices theirs are for; then the names that are known otherwise are looked for.
+    pub(crate) fn built_in_drivers(&self, function: &Function) -> BTreeSet<(String, &'a str)> {
+        let alias = modalias(function);
+        let known = self.drivers(function);
+        let files = self.files();
+        let by_alias = files.built_in_aliases.iter().flat_map(|(kernel, aliases)| {
+            let fitting = aliases
+                .iter()
+                .filter(|(pattern, _)| modules::matches(pattern, &alias));
+            fitting.map(move |(_, driver)| (driver.clone(), kernel.as_str()))
+        });
+        let by_name = files.built_in.iter().flat_map(|(kernel, names)| {
+            let named = names.intersection(&known);
+            named.map(move |driver| (driver.clone(), kernel.as_str()))
+        });
+        let all = by_alias.chain(by_name);
+        all.filter(|(driver, _)| is_rival(driver)).collect()
+    }
+
     /// The drivers that would take a function, by the kernels' own lists, or else the one that has it now.
     pub(crate) fn drivers(&self, function: &Function) -> BTreeSet<String> {
         let alias = modalias(function);
@@ -198,9 +197,42 @@ impl<'a> Context<'a> {
                 .known()
                 .map(|driver| driver.replace('-', "_")),
         );
-        found.retain(|driver| !driver.starts_with("vfio") && driver != "pci_stub");
+        found.retain(|driver| is_rival(driver));
         found
     }
+}
+
+/// Whether a driver takes a card for the host, and not for a guest.
+fn is_rival(driver: &str) -> bool {
+    !driver.starts_with("vfio") && driver != "pci_stub"
+}
+
+/// What the guest is to get, by address, and what of the choice the machine does not have.
+pub(crate) fn chosen(machine: &Machine, choice: &Choice) -> (BTreeSet<Address>, Vec<Address>) {
+    let functions = &machine.functions;
+    let mut given = BTreeSet::new();
+    let mut missing = Vec::new();
+    for address in &choice.devices {
+        match functions
+            .iter()
+            .find(|function| function.address == *address)
+        {
+            Some(function) => {
+                given.insert(*address);
+                if whole_card(choice, function) {
+                    let same = functions
+                        .iter()
+                        .filter(|other| other.address.slot() == address.slot());
+                    given.extend(
+                        same.filter(|other| !other.class.is_bridge())
+                            .map(|other| other.address),
+                    );
+                }
+            }
+            None => missing.push(*address),
+        }
+    }
+    (given, missing)
 }
 
 /// The other functions of a card go with it, but not those that only share a device number inside the chipset,

@@ -271,6 +271,11 @@ impl<'a> Draft<'a> {
             schema: SCHEMA.to_owned(),
             system,
             devices: ctx.given.iter().map(|function| function.address).collect(),
+            device_ids: ctx
+                .given
+                .iter()
+                .map(|function| (function.address, function.id))
+                .collect(),
             guest: ctx.choice.guest,
             options: self.options,
             command_line: self.command_line,

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hardware::Reading;
@@ -49,6 +49,12 @@ pub struct SystemFiles {
     /// whose modules.dep could not be read is not in it.
     #[serde(default)]
     pub dependencies: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The drivers that are part of each kernel: names, by its modules.builtin.
+    #[serde(default)]
+    pub built_in: BTreeMap<String, BTreeSet<String>>,
+    /// Which of them are for which PCI device, as far as its modules.builtin.modinfo says so.
+    #[serde(default)]
+    pub built_in_aliases: BTreeMap<String, Vec<(String, String)>>,
     /// What is there and could not be read, files and folders, each with the reason: no such file is changed, and
     /// none that what is in it could speak against.
     pub unread: BTreeMap<String, String>,
@@ -92,6 +98,15 @@ impl SystemFiles {
                 let parsed = parse_dependencies(&text);
                 read.dependencies.insert(version.to_owned(), parsed);
             }
+            if let Some(text) = modules_file(files, version, "modules.builtin") {
+                let names = text.lines().filter_map(ModuleName::of_file);
+                let names = names.map(|name| name.to_string()).collect();
+                read.built_in.insert(version.to_owned(), names);
+            }
+            if let Some(text) = modules_file(files, version, "modules.builtin.modinfo") {
+                let parsed = parse_modinfo(&text);
+                read.built_in_aliases.insert(version.to_owned(), parsed);
+            }
         }
         read
     }
@@ -134,6 +149,19 @@ fn parse_dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
         Some((module, needed.split_whitespace().filter_map(name).collect()))
     });
     lines.collect()
+}
+
+/// Pattern and driver of each alias of PCI: entries `module.key=value`, each with a NUL behind it (kbuild.rst,
+/// modules.builtin.modinfo).
+fn parse_modinfo(text: &str) -> Vec<(String, String)> {
+    let entries = text.split('\0').filter_map(|entry| {
+        let (name, pattern) = entry.split_once('=')?;
+        let module = name.strip_suffix(".alias")?;
+        pattern
+            .starts_with("pci:")
+            .then(|| (pattern.to_owned(), module.replace('-', "_")))
+    });
+    entries.collect()
 }
 
 /// Pattern and module of each line that speaks of PCI.

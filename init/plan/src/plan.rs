@@ -1,4 +1,7 @@
-use pci::Address;
+use std::collections::BTreeMap;
+
+use hardware::Machine;
+use pci::{Address, FunctionId};
 use proxmox::boot::way::Method;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,10 @@ pub struct Plan {
     pub system: String,
     /// Every function that the guest is to get.
     pub devices: Vec<Address>,
+    /// What each of them is, to be found there again before the plan is applied. Empty where it is not known whether
+    /// the plan is for the machine that it will be applied on.
+    #[serde(default)]
+    pub device_ids: BTreeMap<Address, FunctionId>,
     /// The guest.
     pub guest: Option<u32>,
     /// Every option that had a say: what it is set to, by whom, and why.
@@ -130,6 +137,22 @@ impl Plan {
     /// Whether something stands against applying it.
     pub fn is_refused(&self) -> bool {
         self.refusals.iter().any(|refusal| !refusal.accepted)
+    }
+
+    /// What of its devices is not where it was when the plan was made: a card that was plugged in or taken away
+    /// shifts the addresses of others.
+    pub fn misplaced(&self, machine: &Machine) -> Vec<String> {
+        let planned = self.device_ids.iter();
+        planned
+            .filter_map(|(address, id)| {
+                let mut functions = machine.functions.iter();
+                match functions.find(|function| function.address == *address) {
+                    Some(there) if there.id == *id => None,
+                    Some(there) => Some(format!("{address} was {id}, and is {}", there.id)),
+                    None => Some(format!("{address} was {id}, and nothing is there")),
+                }
+            })
+            .collect()
     }
 }
 

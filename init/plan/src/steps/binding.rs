@@ -55,13 +55,22 @@ fn write(draft: &mut Draft) {
     blacklist(draft);
 }
 
-/// By id where the ids are the card's alone, else by address.
+/// By id where the ids are the card's alone and no driver has it before vfio-pci is loaded, else by address.
 fn default(ctx: &Context) -> (&'static str, String) {
     let twins: Vec<String> = ctx
         .twins()
         .iter()
         .map(|twin| format!("{} is {}", twin.address, twin.id))
         .collect();
+    let early = built_in_drivers(ctx);
+    // There is no script for dracut's initrds.
+    let with_script = ctx.system().initramfs_tool != Reading::Known(InitramfsTool::Dracut);
+    if twins.is_empty() && !early.is_empty() && with_script {
+        return (
+            "address",
+            format!("ids come too late: {}", early.join(", ")),
+        );
+    }
     if twins.is_empty() {
         return (
             "ids",
@@ -75,6 +84,21 @@ fn default(ctx: &Context) -> (&'static str, String) {
             twins.join(", ")
         ),
     )
+}
+
+/// Drivers of the host that have a function before any module is loaded.
+fn built_in_drivers(ctx: &Context) -> Vec<String> {
+    let given = ctx.given.iter();
+    let each = given.flat_map(|function| {
+        let drivers = ctx.built_in_drivers(function).into_iter();
+        drivers.map(|(driver, kernel)| {
+            format!(
+                "{driver} is built into {kernel} and takes {}",
+                function.address
+            )
+        })
+    });
+    each.collect()
 }
 
 fn ids(ctx: &Context) -> Vec<String> {
@@ -102,6 +126,13 @@ fn by_ids(draft: &mut Draft, reason: &str) {
             "Bound by its ids, the card would take devices along that the host keeps.",
             evidence,
         );
+    }
+    let early = built_in_drivers(ctx);
+    if !early.is_empty() {
+        draft.warnings.push(format!(
+            "By its ids vfio-pci does not get the card: {}, before vfio-pci is loaded. bind=address takes it away again.",
+            early.join(", ")
+        ));
     }
     let ids = ids(ctx);
     let why = format!("vfio-pci takes the card by its ids: {reason}.");

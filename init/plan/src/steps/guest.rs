@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use hardware::{Function, Reading};
 use proxmox::guests::{Guest, HostSelector};
 
-use super::Step;
+use super::{Step, rom};
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::edit::EditError;
@@ -164,6 +164,12 @@ fn edit(
         if let Some(display) = shown {
             options.extend(display::of_display(draft, file, display, legacy, held)?);
         }
+        if let Some(file) = &draft.ctx.choice.rom
+            && rom::target(draft.ctx)
+                .is_some_and(|target| functions.iter().any(|one| one.address == target.address))
+        {
+            options.push(("romfile", Some(rom::name(&file.path))));
+        }
         let mdev = draft.ctx.asked("mdev");
         let mdev = mdev.filter(|_| draft.ctx.is_asked("mdev"));
         options.push(("mdev", mdev.map(str::to_owned)));
@@ -277,7 +283,7 @@ fn is_so_already(key: &str, old: Option<&str>, wanted: &str) -> bool {
 }
 
 /// One for each card that is given whole, else one for each function.
-fn selectors<'a>(ctx: &Context<'a>) -> Vec<(HostSelector, Vec<&'a Function>)> {
+pub(super) fn selectors<'a>(ctx: &Context<'a>) -> Vec<(HostSelector, Vec<&'a Function>)> {
     let mut found: Vec<(HostSelector, Vec<&Function>)> = Vec::new();
     for function in &ctx.given {
         let all = ctx

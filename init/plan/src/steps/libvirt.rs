@@ -50,12 +50,8 @@ fn xml(ctx: &Context) -> String {
              <address domain='0x{:04x}' bus='0x{:02x}' slot='0x{:02x}' function='0x{:x}'/>\n    </source>\n",
             at.domain, at.bus, at.device, at.function
         );
-        if let Some(file) = ctx
-            .choice
-            .rom
-            .as_ref()
-            .filter(|_| function.class.is_display())
-        {
+        let is_target = rom::target(ctx).is_some_and(|target| target.address == at);
+        if let Some(file) = ctx.choice.rom.as_ref().filter(|_| is_target) {
             let _ = writeln!(
                 text,
                 "    <rom file='{}/{}'/>",

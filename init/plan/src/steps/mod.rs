@@ -14,6 +14,7 @@ mod switch;
 mod virtual_functions;
 
 pub(crate) use binding::{INIT_TOP, INITRAMFS_MODULES};
+pub use rom::rom_target;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,11 @@
 use assess::RomSummary;
-use hardware::Function;
+use hardware::{Function, Machine};
 use option_rom::{ImageType, Rom, Verdict};
 
 use super::Step;
+use super::guest::selectors;
+use crate::choice::Choice;
+use crate::context::{Context, chosen};
 use crate::draft::Draft;
 
 /// Where QEMU on Proxmox VE looks for ROM files.
@@ -10,7 +13,7 @@ pub(super) const FOLDER: &str = "/usr/share/kvm";
 
 /// The ROM file for the guest.
 pub(super) const STEP: Step = Step {
-    refusals: &["rom-bad", "rom-name-taken"],
+    refusals: &["rom-bad", "rom-name-taken", "rom-not-for-one"],
     write,
 };
 
@@ -19,11 +22,8 @@ fn write(draft: &mut Draft) {
     if ctx.stays_with_host() {
         return;
     }
-    let Some(display) = ctx.display().or_else(|| ctx.given.first().copied()) else {
-        return;
-    };
     let Some(file) = &ctx.choice.rom else {
-        if ctx.boot_display().is_some() {
+        if let Some(display) = ctx.boot_display() {
             draft.warnings.push(format!(
                 "{} is the display that the firmware uses: what the guest reads from its ROM may be a changed copy. Give a clean one with --rom.",
                 display.address
@@ -45,12 +45,104 @@ fn write(draft: &mut Draft) {
             evidence,
         );
     }
+    let Some(target) = placed(draft) else {
+        return;
+    };
     let path = format!("{FOLDER}/{}", name(&file.path));
     let why = format!(
         "The guest is given this ROM for {} instead of the one that it would read from the card.",
-        display.address
+        target.address
     );
     draft.copy(&path, file, &why);
+}
+
+/// What a ROM is for, of each card: its first display, or its first function where no display is among them.
+fn candidates<'a>(given: &[&'a Function]) -> Vec<&'a Function> {
+    let mut found: Vec<&Function> = Vec::new();
+    let displays = given.iter().filter(|function| function.class.is_display());
+    let displays: Vec<&&Function> = displays.collect();
+    let all = if displays.is_empty() {
+        given.iter().collect()
+    } else {
+        displays
+    };
+    for function in all {
+        let slot = function.address.slot();
+        if !found.iter().any(|known| known.address.slot() == slot) {
+            found.push(function);
+        }
+    }
+    found
+}
+
+/// The function that a ROM file is judged for and goes to. Several that it could be for are a refusal of the plan.
+pub fn rom_target<'a>(machine: &'a Machine, choice: &Choice) -> Option<&'a Function> {
+    let (given, _) = chosen(machine, choice);
+    let functions = machine.functions.iter();
+    let given: Vec<&Function> = functions
+        .filter(|function| given.contains(&function.address))
+        .collect();
+    candidates(&given).first().copied()
+}
+
+/// The one function that is given the ROM file.
+pub(super) fn target<'a>(ctx: &Context<'a>) -> Option<&'a Function> {
+    if ctx.choice.rom.is_none() || ctx.stays_with_host() {
+        return None;
+    }
+    match candidates(&ctx.given).as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// The same, with a refusal where a ROM file cannot go to it alone.
+fn placed<'a>(draft: &mut Draft<'a>) -> Option<&'a Function> {
+    let ctx = draft.ctx;
+    let target = target(ctx);
+    let evidence = match target {
+        None => {
+            let several = candidates(&ctx.given);
+            let first = several.first()?;
+            let what = match first.class.is_display() {
+                true => "is a display",
+                false => "is a card",
+            };
+            let each = several.iter();
+            let mut evidence: Vec<String> = each
+                .map(|function| format!("{} {what}", function.address))
+                .collect();
+            evidence.push("Plan for each by itself, with the ROM file that is its own.".to_owned());
+            evidence
+        }
+        Some(target) => {
+            // Proxmox VE gives the file to the first function of a line (PVE::QemuServer::PCI,
+            // print_hostpci_devices).
+            let lines = selectors(ctx).into_iter();
+            let mut others = lines.filter_map(|(_, functions)| {
+                let first = functions.first()?.address;
+                let is_in = functions.iter().any(|one| one.address == target.address);
+                (is_in && first != target.address).then_some(first)
+            });
+            match others.next().filter(|_| ctx.choice.guest.is_some()) {
+                None => return Some(target),
+                Some(first) => vec![
+                    format!(
+                        "the file is for {}, and of a card that is given whole {first} gets it",
+                        target.address
+                    ),
+                    "Name the functions, and set functions=chosen.".to_owned(),
+                ],
+            }
+        }
+    };
+    draft.refuse(
+        "rom-not-for-one",
+        false,
+        "The ROM file cannot be given to exactly the function that it is for.",
+        evidence,
+    );
+    None
 }
 
 /// The file's name in the folder: the option takes no comma and no blank, and with its ending it is none of the
@@ -72,7 +164,9 @@ pub(super) fn name(path: &str) -> String {
 /// The ROM that the guest will see: the file, else what was read of the card.
 pub(super) fn seen<'a>(draft: &Draft<'a>, display: &Function) -> Option<&'a Rom> {
     let ctx = draft.ctx;
-    if let Some(file) = &ctx.choice.rom {
+    if let Some(file) = &ctx.choice.rom
+        && target(ctx).is_some_and(|target| target.address == display.address)
+    {
         return Some(&file.rom);
     }
     let function = ctx

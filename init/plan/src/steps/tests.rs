@@ -88,6 +88,13 @@ fn twins() -> Host {
     Host::on_lvm().function("0000:02:00.0", 0x03_00_00, (0x10de, 0x1b80), 7)
 }
 
+/// Two displays for one guest.
+fn two_cards() -> Host {
+    let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
+    host.choice.devices.push(address("0000:05:00.0"));
+    host
+}
+
 fn built_in() -> Host {
     Host::on_lvm().kernel(
         "5.4.30-1-pve",
@@ -132,4 +139,36 @@ fn a_plan_reads_back_from_its_json() {
     let text = serde_json::to_string(&plan).unwrap();
     assert!(text.starts_with("{\"schema\":\"preflight.plan/1\""));
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+#[test]
+fn a_device_that_is_no_longer_where_it_was_is_named() {
+    let plan = Host::on_lvm().plan();
+    let now = |change: fn(&mut Vec<hardware::Function>)| {
+        let mut machine = Host::on_lvm().machine;
+        change(&mut machine.functions);
+        plan.misplaced(&machine)
+    };
+    assert!(now(|_| {}).is_empty());
+    let other = now(|functions| {
+        for function in functions {
+            function.id = pci::FunctionId::new(0x8086, 0x1521);
+        }
+    });
+    assert_eq!(other[0], "0000:01:00.0 was 10de:1b80, and is 8086:1521");
+    let gone = now(|functions| functions.retain(|function| function.address != address(GPU)));
+    assert_eq!(gone, ["0000:01:00.0 was 10de:1b80, and nothing is there"]);
+}
+
+#[test]
+fn a_plan_of_before_ids_were_written_is_read_and_asks_for_none() {
+    let plan = Host::on_lvm().plan();
+    let mut document = serde_json::to_value(&plan).unwrap();
+    let written = document.as_object_mut().unwrap().remove("device_ids");
+    assert_eq!(
+        written.unwrap()[GPU],
+        serde_json::json!({"vendor": "10de", "device": "1b80"})
+    );
+    let read: Plan = serde_json::from_value(document).unwrap();
+    assert!(read.misplaced(&hardware::Machine::default()).is_empty());
 }

@@ -139,8 +139,14 @@ impl Run<'_> {
         if self.given.is_none() && !self.can_ask() {
             self.arguments.wish.must_name_a_card()?;
         }
-        let seen = match self.given {
-            Some(_) => None,
+        let seen = match &self.given {
+            Some(plan) => {
+                if !plan.device_ids.is_empty() {
+                    let seen = self.arguments.wish.seen()?;
+                    seen.must_have_the_devices_of(plan)?;
+                }
+                None
+            }
             None => Some(self.arguments.wish.seen()?),
         };
         self.say("Looking at the disks");

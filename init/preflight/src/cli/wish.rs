@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use assess::Options;
-use hardware::{InstalledUse, Machine, Names, Reading, RomReading, Source};
+use hardware::{Function, InstalledUse, Machine, Names, Reading, RomReading, Source};
 use option_rom::Rom;
 use pci::Address;
-use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, sha256};
+use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, rom_target, sha256};
+use proxmox::disks::DiskUse;
 
 use super::dialogue::Chosen;
 use crate::session::look::{self, Basis, Look};
@@ -94,16 +95,27 @@ impl Wish {
     /// What is to be changed in this system for it.
     pub fn plan(&self, judged: &Look, system: &OneSystem) -> Result<Plan> {
         let choice = self.choice(&judged.machine)?;
-        Ok(plan::plan(
+        let looked = system.found.look.as_ref();
+        let mut plan = plan::plan(
             Subject {
                 machine: &judged.machine,
                 assessment: &judged.assessment,
                 installation: system.installation()?,
                 files: &system.files,
-                disks: system.found.look.as_ref().map(|look| look.uses.as_slice()),
+                disks: self.disks(looked.map(|look| look.uses.as_slice())),
             },
             &choice,
-        ))
+        );
+        // Whoever names a machine may apply it elsewhere, with the system's disks in another one.
+        if self.from.is_some() {
+            plan.device_ids.clear();
+        }
+        Ok(plan)
+    }
+
+    /// What the disks are used for. Another machine has other disks, at the same addresses as these.
+    fn disks<'a>(&self, uses: Option<&'a [DiskUse]>) -> Option<&'a [DiskUse]> {
+        uses.filter(|_| self.from.is_none())
     }
 
     fn options(&self) -> Result<Options> {
@@ -138,7 +150,7 @@ impl Wish {
         choice.rom = self
             .rom
             .as_deref()
-            .map(|path| rom(path, &self.device, machine))
+            .map(|path| rom(path, rom_target(machine, &choice)))
             .transpose()?;
         Ok(choice)
     }
@@ -155,6 +167,18 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Fails where a plan was made when other devices were at its addresses.
+    pub fn must_have_the_devices_of(&self, plan: &Plan) -> Result<()> {
+        let misplaced = plan.misplaced(&self.machine);
+        if misplaced.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "the machine is not as it was when the plan was made: {}; plan again",
+            misplaced.join("; ")
+        )
+    }
+
     /// Judged as it will be: under the override that the plan switches on.
     pub fn judged(&self) -> Look {
         self.judge(self.machine.clone())
@@ -180,8 +204,8 @@ impl Seen {
     }
 }
 
-/// The file, judged for the display among the chosen devices, else for the first of them.
-fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
+/// The file, judged for the function that is to get it.
+fn rom(path: &Path, target: Option<&Function>) -> Result<RomFile> {
     let cannot = || format!("{} cannot be read; give a ROM file", path.display());
     let length = std::fs::metadata(path).with_context(cannot)?.len();
     if length > LARGEST_ROM {
@@ -191,20 +215,12 @@ fn rom(path: &Path, devices: &[Address], machine: &Machine) -> Result<RomFile> {
         );
     }
     let bytes = std::fs::read(path).with_context(cannot)?;
-    let chosen = machine.functions.iter().filter(|function| {
-        let slots = devices.iter().map(|device| device.slot());
-        slots
-            .into_iter()
-            .any(|slot| slot == function.address.slot())
-    });
-    let chosen: Vec<_> = chosen.collect();
-    let display = chosen.iter().find(|function| function.class.is_display());
     let rom = Rom::parse(&bytes);
     Ok(RomFile {
         path: path.display().to_string(),
         length: bytes.len(),
         sha256: sha256(&bytes),
-        rom: match display.or(chosen.first()) {
+        rom: match target {
             Some(function) => rom.judged_for(function.id),
             None => rom,
         },
@@ -235,5 +251,48 @@ mod tests {
         };
         assert_eq!(with(true), used);
         assert_eq!(with(false), Machine::default().installed_uses);
+    }
+
+    #[test]
+    fn a_plan_whose_device_is_gone_is_to_be_made_again() {
+        let seen = Seen {
+            machine: Machine::default(),
+            roms: None,
+            names: None,
+            options: Options::default(),
+            is_this: true,
+        };
+        let document = |ids: &str| {
+            let text = format!(
+                r#"{{"schema": "preflight.plan/1", "system": "", "devices": ["0000:01:00.0"], {ids} "guest": null,
+                "options": [], "changes": [], "needs": {{"initramfs": [], "boot_files": []}}, "notes": [],
+                "warnings": [], "refusals": []}}"#
+            );
+            serde_json::from_str::<Plan>(&text).unwrap()
+        };
+        assert!(seen.must_have_the_devices_of(&document("")).is_ok());
+        let with_ids =
+            document(r#""device_ids": {"0000:01:00.0": {"vendor": "10de", "device": "1b80"}},"#);
+        let error = seen.must_have_the_devices_of(&with_ids).unwrap_err();
+        assert!(
+            error.to_string().ends_with("nothing is there; plan again"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_plan_for_another_machine_is_not_judged_by_the_disks_of_this_one() {
+        let given = |from: Option<&str>| {
+            let wish = Wish {
+                device: Vec::new(),
+                from: from.map(PathBuf::from),
+                vm: None,
+                rom: None,
+                set: Vec::new(),
+                accept: Vec::new(),
+            };
+            wish.disks(Some(&[])).is_some()
+        };
+        assert!(given(None) && !given(Some("capture")));
     }
 }

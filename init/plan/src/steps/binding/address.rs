@@ -32,14 +32,14 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
         Some(0o755),
         &why,
     );
-    // An id in a list would take the twin as well.
+    // An id in a list takes a twin as well, if not now then once there is one.
     let ids = ids(ctx);
     for path in draft.paths("/etc/modprobe.d/") {
         let content = draft.content(Tree::Root, &path).unwrap_or_default();
         if !content.windows(4).any(|bytes| bytes == b"vfio") {
             continue;
         }
-        let why = "The card's ids go from the list of vfio-pci: they are another device's too.";
+        let why = "The card's ids go from the list of vfio-pci: it is bound by its address alone.";
         draft.edit(Tree::Root, &path, why, |file| {
             modprobe::remove_items(file, "vfio-pci", "ids", &ids)
         });
@@ -52,7 +52,7 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
                 item: id.clone(),
             })
             .collect();
-        let why = "vfio-pci.ids: the card's ids go, for they are another device's too.";
+        let why = "vfio-pci.ids: the card's ids go, for it is bound by its address alone.";
         words(draft, &edits, why);
     }
 }

@@ -38,9 +38,6 @@ pub(super) fn of_display(
     if legacy {
         options.push(("legacy-igd", Some("1".to_owned())));
     }
-    if let Some(rom) = &draft.ctx.choice.rom {
-        options.push(("romfile", Some(rom::name(&rom.path))));
-    }
     let ovmf = file.value("bios")?.as_deref() == Some("ovmf");
     if let Some(unfit) = rom::seen(draft, display).and_then(|rom| rom::unfit(rom, ovmf)) {
         draft.warnings.push(unfit.to_owned());

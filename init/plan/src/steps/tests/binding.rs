@@ -238,3 +238,51 @@ fn ids_on_the_command_line_hold_against_modprobe_so_the_cards_join_them() {
     let none = Host::on_lvm().plan();
     assert!(!none.command_line.iter().any(wanted));
 }
+
+#[test]
+fn a_card_that_a_driver_in_the_kernel_itself_takes_is_bound_by_its_address() {
+    let modules = "lib/modules/6.5.13-1-pve";
+    let usb = || Host::on_lvm().function("0000:01:00.2", 0x0c_03_30, (0x10de, 0x1ad8), 1);
+    let by_alias = usb().file(
+        &format!("{modules}/modules.builtin.modinfo"),
+        "loop.alias=block-major-7-*\0xhci-pci.license=GPL\0xhci-pci.alias=pci:v*d*sv*sd*bc0Csc03i30*\0",
+    );
+    let by_name = usb().file(
+        &format!("{modules}/modules.builtin"),
+        "kernel/fs/ext4/ext4.ko\nkernel/sound/pci/hda/snd-hda-intel.ko\n",
+    );
+    for (host, reason) in [
+        (
+            by_alias,
+            "ids come too late: xhci_pci is built into 6.5.13-1-pve and takes 0000:01:00.2",
+        ),
+        (
+            by_name,
+            "ids come too late: snd_hda_intel is built into 6.5.13-1-pve and takes 0000:01:00.1",
+        ),
+    ] {
+        let plan = settles(Host {
+            root: host.root.clone(),
+            ..usb()
+        });
+        let bind = plan.options.iter().find(|used| used.option == "bind");
+        assert_eq!(bind.map(|used| used.value.as_str()), Some("address"));
+        assert_eq!(bind.unwrap().reason, reason);
+        assert!(
+            plan.text(SCRIPT)
+                .contains("take 0000:01:00.2 0x10de:0x1ad8\n")
+        );
+        let asked = host.set("bind=ids").plan();
+        let warned = |warning: &String| warning.starts_with("By its ids vfio-pci does not get");
+        assert!(asked.warnings.iter().any(warned) && !plan.warnings.iter().any(warned));
+    }
+    let dracut = Host {
+        change: |system| system.initramfs_tool = Reading::Known(InitramfsTool::Dracut),
+        ..usb().file(
+            &format!("{modules}/modules.builtin"),
+            "kernel/sound/pci/hda/snd-hda-intel.ko\n",
+        )
+    };
+    let plan = dracut.plan();
+    assert!(!plan.is_refused() && !plan.changes_file(SCRIPT));
+}

@@ -54,9 +54,7 @@ fn a_device_that_the_guest_has_already_keeps_its_line() {
 
 #[test]
 fn two_cards_at_once_are_lines_of_their_own_and_each_option_is_said_once() {
-    let mut host = Host::on_lvm().function("0000:05:00.0", 0x03_00_00, (0x1002, 0x67df), 5);
-    host.choice.devices.push(address("0000:05:00.0"));
-    let plan = host.plan();
+    let plan = two_cards().plan();
     let guest = plan.text(GUEST);
     assert!(
         guest.contains("hostpci0: 0000:01:00,pcie=1\nhostpci1: 0000:05:00.0,pcie=1\n"),
@@ -205,4 +203,63 @@ fn a_guest_that_is_not_told_of_kvm_keeps_its_model() {
     assert_eq!(of("memory: 512\n"), format!("cpu: kvm64,{hidden}"));
     let newer = "cpu: x86-64-v2-AES,flags=+pcid";
     assert_eq!(of(&format!("{newer}\n")), format!("{newer},{hidden}"));
+}
+
+/// A host whose plan has a ROM that is taken as said.
+fn with_rom(mut host: Host) -> Host {
+    host.choice.rom = Some(rom(b"no rom at all"));
+    host.choice.accepted.insert("rom-bad".to_owned());
+    host
+}
+
+fn target(host: &Host) -> Option<pci::Address> {
+    crate::rom_target(&host.machine, &host.choice).map(|function| function.address)
+}
+
+#[test]
+fn the_rom_goes_to_the_function_that_it_is_judged_for_and_to_no_other() {
+    let mut nic =
+        with_rom(Host::on_lvm().function("0000:05:00.0", 0x02_00_00, (0x8086, 0x10fb), 5));
+    nic.choice.devices = vec![address("0000:05:00.0")];
+    assert_eq!(
+        line(&nic),
+        "hostpci0: 0000:05:00.0,pcie=1,romfile=my_card.rom"
+    );
+    assert_eq!(target(&nic), Some(address("0000:05:00.0")));
+    nic.choice.devices.push(address(GPU));
+    let text = nic.plan().text(GUEST);
+    assert_eq!(text.matches("romfile").count(), 1, "{text}");
+    assert!(text.contains("0000:01:00,pcie=1,romfile"), "{text}");
+    assert_eq!(target(&nic), Some(address(GPU)));
+    // What was not chosen is not what the ROM is for.
+    let mut audio = Host::on_lvm().set("functions=chosen");
+    audio.choice.devices = vec![address(crate::testing::AUDIO)];
+    assert_eq!(target(&audio), Some(address(crate::testing::AUDIO)));
+}
+
+#[test]
+fn a_rom_that_two_displays_could_have_is_given_to_neither() {
+    let plan = with_rom(two_cards()).plan();
+    assert_eq!(plan.refused(), ["rom-not-for-one"]);
+    assert_eq!(plan.refusals[1].evidence.len(), 3);
+    assert!(!plan.text(GUEST).contains("romfile"));
+    assert!(!plan.changes_file("/usr/share/kvm/my_card.rom"));
+}
+
+#[test]
+fn of_a_card_that_is_given_whole_only_the_first_function_can_have_a_rom() {
+    let host = || {
+        with_rom(Host::on_lvm())
+            .on(GPU, |function| function.class = pci::ClassCode(0x0c_03_30))
+            .on(crate::testing::AUDIO, |function| {
+                function.class = pci::ClassCode(0x03_00_00)
+            })
+    };
+    assert_eq!(host().plan().refused(), ["rom-not-for-one"]);
+    let mut each = host().set("functions=chosen");
+    each.choice.devices = vec![address(crate::testing::AUDIO)];
+    assert_eq!(
+        line(&each),
+        "hostpci0: 0000:01:00.1,pcie=1,romfile=my_card.rom"
+    );
 }

@@ -31,6 +31,8 @@ fn refused() -> Vec<(&'static str, Host)> {
     bad_rom.choice.rom = Some(rom(b"nothing"));
     let mut taken = Host::on_lvm().file("usr/share/kvm/my_card.rom", "QEMU's own");
     taken.choice.rom = Some(rom(b"nothing"));
+    let mut two_displays = two_cards();
+    two_displays.choice.rom = Some(rom(b"nothing"));
     let no_guests = Host::on_lvm().without_guests();
     vec![
         ("nothing-chosen", chosen(&[])),
@@ -114,6 +116,7 @@ fn refused() -> Vec<(&'static str, Host)> {
         ),
         ("rom-bad", bad_rom),
         ("rom-name-taken", taken),
+        ("rom-not-for-one", two_displays),
         ("guest-unreadable", no_guests),
         ("guest-missing", guest(101, "memory: 1\n")),
         ("guest-is-container", {
