@@ -25,7 +25,7 @@ export PREFLIGHT_CACHE := $(CACHE)
 # CI begins with an empty checkout each time: what compiling leaves between crates and programs lies beside the cache
 # there, so that dependencies are compiled once. Cargo knows what is out of date in it, and lets one build in at a time.
 ifdef CI
-BUILD_DIR ?= $(CACHE)/build/$(shell { rustc -vV; cat Cargo.toml Cargo.lock .cargo/config.toml; } | sha256sum | cut -c1-16)
+BUILD_DIR ?= $(CACHE)/build/$(shell { rustc -vV; grep ^checksum Cargo.lock; cat Cargo.toml .cargo/config.toml; } | sha256sum | cut -c1-16)
 export CARGO_BUILD_BUILD_DIR := $(BUILD_DIR)
 else
 BUILD_DIR := $(CURDIR)/target
