@@ -2,6 +2,7 @@ use crate::begun::Begun;
 use crate::change::ReceiptId;
 use crate::difference::Difference;
 use crate::error::ApplyError;
+use crate::living::Instead;
 use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
@@ -32,10 +33,28 @@ pub fn receipts(places: &Places) -> Result<Vec<Result<Receipt, ApplyError>>, App
     Ok(receipts)
 }
 
-/// Files of an applied change that are not as it left them: what an undo refuses, or overwrites.
-pub fn changed_since(places: &Places, id: &ReceiptId) -> Result<Vec<Difference>, ApplyError> {
+/// What an undo would meet.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    /// Files of the change that are not as it left them: what an undo refuses, or overwrites.
+    pub changed: Vec<Difference>,
+    /// What becomes of files that others have written to.
+    pub instead: Option<Instead>,
+}
+
+/// What an undo of this change would meet. Nothing is written.
+pub fn ahead(places: &Places, id: &ReceiptId) -> Result<Ahead, ApplyError> {
     let store = Store::new(places.root()?, id);
-    Ok(changed(&at_its_end(places, &store, id)?))
+    let begun = at_its_end(places, &store, id)?;
+    Ok(Ahead {
+        changed: changed(&begun),
+        instead: begun.instead,
+    })
+}
+
+/// Files of an applied change that are not as it left them.
+pub fn changed_since(places: &Places, id: &ReceiptId) -> Result<Vec<Difference>, ApplyError> {
+    Ok(ahead(places, id)?.changed)
 }
 
 /// An applied change, on its way back and no step gone.
@@ -69,14 +88,17 @@ pub fn undo(
     }
     let store = Store::new(places.root()?, id);
     let mut begun = at_its_end(places, &store, id)?;
+    begun.may_go(since, &changed(&begun))?;
     if !begun.seen.from_after(&begun.sequence.set).is_empty() {
         let changed = changed(&begun);
         if since == Since::Refuse && !changed.is_empty() {
             return Err(ApplyError::Changed(changed));
         }
         begun.let_go(changed);
-        let staging = choose_staging(places, &begun.sequence, &begun.seen, 0)?;
-        let done = store.write(UNDO, &begun.journal).and_then(|()| {
+        let staging = choose_staging(places, &begun.sequence, &begun.seen, begun.copies())?;
+        let kept = begun.keep(places, &store);
+        let written = kept.and_then(|()| store.write(UNDO, &begun.journal));
+        let done = written.and_then(|()| {
             forward(
                 places,
                 &begun.sequence,
