@@ -1,5 +1,9 @@
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
 use crate::begun::Begun;
-use crate::change::ReceiptId;
+use crate::change::{ChangeSet, PlaceId, ReceiptId};
 use crate::difference::Difference;
 use crate::error::ApplyError;
 use crate::living::Instead;
@@ -9,7 +13,7 @@ use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
 use crate::recover::unfinished;
 use crate::run::{after_failure, choose_staging, forward};
-use crate::store::{RECEIPT, Store, UNDO};
+use crate::store::{JOURNAL, RECEIPT, Store, UNDO};
 
 /// What is done with files that changed since the apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,23 @@ pub fn receipts(places: &Places) -> Result<Vec<Result<Receipt, ApplyError>>, App
         }
     }
     Ok(receipts)
+}
+
+/// The places of all changes that were made or begun. What cannot be read is told by who needs it.
+pub fn named_places(places: &Places) -> Result<BTreeSet<PlaceId>, ApplyError> {
+    #[derive(Deserialize)]
+    struct Document {
+        set: ChangeSet,
+    }
+    let root = places.root()?;
+    let mut named = BTreeSet::new();
+    for id in Store::all(root)? {
+        for name in [RECEIPT, JOURNAL, UNDO] {
+            let document: Result<Document, ApplyError> = Store::new(root, &id).read(name);
+            named.extend(document.map(|own| own.set.places()).unwrap_or_default());
+        }
+    }
+    Ok(named)
 }
 
 /// What an undo would meet.

@@ -328,3 +328,70 @@ fn nothing_is_written_while_pmxcfs_holds_its_lock() {
     assert!(text(&done.stdout).contains("config.db on /, as a whole"));
     assert_eq!(fs::read(&database).unwrap(), b"old");
 }
+
+/// Set inside a mount namespace, to the folder of a system whose /var is a file system of its own.
+const INSIDE: &str = "PREFLIGHT_TEST_UNDO_MOUNTED";
+
+#[test]
+fn a_file_system_that_is_mounted_inside_is_a_place_of_the_change() {
+    if let Some(folder) = std::env::var_os(INSIDE) {
+        return undo_on_a_separate_var(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("var")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-ec"]);
+    command
+        .arg("mount -t tmpfs none \"$1/var\" || exit 77; exec \"$2\" --exact \"$3\" --nocapture");
+    command
+        .arg("sh")
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap());
+    command.arg("a_file_system_that_is_mounted_inside_is_a_place_of_the_change");
+    let output = command.env(INSIDE, folder.path()).output().unwrap();
+    let said = text(&output.stderr);
+    if output.status.code() == Some(77) || said.starts_with("unshare: ") {
+        let complete = std::env::var_os("CI").is_some();
+        assert!(!complete, "nothing may be skipped here: {said}");
+        return println!("skipped: {said}");
+    }
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn undo_on_a_separate_var(folder: &Path) {
+    let var = folder.join("var");
+    fs::create_dir(var.join("lib")).unwrap();
+    fs::write(var.join("lib/note"), "old").unwrap();
+    let id = PlaceId::FileSystem("/var".to_owned());
+    let durability = Durability::Synced;
+    let place = |path: &Path| Place {
+        root: Root::open(path).unwrap(),
+        durability,
+    };
+    let places = Places::default()
+        .with(PlaceId::root(), place(folder))
+        .with(id.clone(), place(&var));
+    let before = state_of(&place(&var).root, &id, "/lib/note").unwrap();
+    let mut contents = Memory::default();
+    let after = FileState {
+        digest: contents.add(b"new".to_vec()),
+        ..before.unwrap()
+    };
+    let set = ChangeSet {
+        entries: Vec::new(),
+        id: "first".parse().unwrap(),
+        folders: Vec::new(),
+        files: vec![FileChange {
+            place: id,
+            path: "/lib/note".to_owned(),
+            role: Role::Plain,
+            before,
+            after: Some(after),
+            between: None,
+        }],
+    };
+    apply(&places, set, &contents, &mut unwatched).unwrap();
+    let done = undo(folder, &["--yes"]);
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(fs::read(var.join("lib/note")).unwrap(), b"old");
+}

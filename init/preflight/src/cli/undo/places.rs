@@ -1,11 +1,12 @@
 use anyhow::{Result, bail};
-use apply::{Durability, Place, PlaceId, Places};
+use apply::{Durability, Place, PlaceId, Places, named_places};
 use storage::Root;
 
 use super::Arguments;
 use crate::apply::by_entries;
 
-/// Where a mounted system's files lie.
+/// Where a mounted system's files lie: its root, what changes were made on of the file systems that are mounted inside,
+/// and the ESPs that were named.
 pub(super) fn places(arguments: &Arguments) -> Result<Places> {
     let root = Root::open(&arguments.root)?;
     let mut places = with(
@@ -13,12 +14,19 @@ pub(super) fn places(arguments: &Arguments) -> Result<Places> {
         PlaceId::root(),
         root.clone(),
     )?;
+    let boot = PlaceId::FileSystem("/boot".to_owned());
+    let mut inside = named_places(&places)?;
+    inside.insert(boot);
+    inside.remove(&PlaceId::root());
     // Where it is a file system of its own, a change has its files by the names that they have there.
-    if let Ok(boot) = root.folder("/boot") {
-        let id = PlaceId::FileSystem("/boot".to_owned());
-        let place = Place::at(&id, boot)?;
-        if place.durability == Durability::Checkpointed {
-            places = places.with(id, place);
+    for id in inside {
+        if let PlaceId::FileSystem(point) = &id
+            && let Ok(folder) = root.folder(point)
+        {
+            let place = Place::at(&id, folder)?;
+            if place.durability == Durability::Checkpointed {
+                places = places.with(id, place);
+            }
         }
     }
     for (partition, folder) in &arguments.esp {
