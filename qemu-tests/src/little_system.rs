@@ -278,6 +278,7 @@ pub fn change(id: &str) -> Option<(ChangeSet, Memory)> {
         }
     }
     let set = ChangeSet {
+        entries: Vec::new(),
         id: id.to_owned().try_into().ok()?,
         folders: Vec::new(),
         files,

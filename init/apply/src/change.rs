@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::entry::EntryChange;
 
 /// Names one apply and its undo: 1 to 32 lower-case letters, digits and `-`. It is part of file names, also on
 /// FAT and as boot loaders read them.
@@ -198,6 +199,10 @@ pub struct ChangeSet {
     pub folders: Vec<FolderChange>,
     /// Files. Places are switched in the order in which they first come here.
     pub files: Vec<FileChange>,
+    /// What changes inside one of the files: entries of a database that others write to as well. Receipts of
+    /// before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryChange>,
 }
 
 impl ChangeSet {
@@ -221,6 +226,20 @@ impl ChangeSet {
             id: self.id.clone(),
             folders: folders.collect(),
             files: files.collect(),
+            entries: self.entries.iter().map(EntryChange::inverse).collect(),
+        }
+    }
+
+    /// Has these files change so, in place of what the set has for them. The others keep their numbers, by which
+    /// what is staged for them is known.
+    pub(crate) fn take(&mut self, files: &[FileChange]) {
+        for file in files {
+            let is_it =
+                |own: &&mut FileChange| (&own.place, &own.path) == (&file.place, &file.path);
+            match self.files.iter_mut().find(is_it) {
+                Some(own) => *own = file.clone(),
+                None => self.files.push(file.clone()),
+            }
         }
     }
 

@@ -40,6 +40,7 @@ pub fn collect(id: ReceiptId, before: &Snapshot, after: &Snapshot) -> Collected 
             id,
             folders: Vec::new(),
             files: Vec::new(),
+            entries: Vec::new(),
         },
         menus: Vec::new(),
         other: Vec::new(),

@@ -15,7 +15,7 @@ pub trait Contents {
 }
 
 /// Bytes in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory(BTreeMap<Digest, Vec<u8>>);
 
 impl Memory {

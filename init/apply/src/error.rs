@@ -92,6 +92,9 @@ pub enum ApplyError {
     /// Files are not as they were when the change was worked out, or since it was made.
     #[error("{} changed in the meantime: {}", count(.0), list(.0))]
     Changed(Vec<Difference>),
+    /// Entries of a database are not as they were.
+    #[error("{} changed in the meantime: {}", if .0.len() == 1 { "an entry" } else { "entries" }, .0.join("; "))]
+    Entries(Vec<String>),
     /// After everything was written, files are not as they should be.
     #[error("{} not as written: {}. Something else wrote there, or the disk fails; `preflight undo --overwrite` puts the old files back", count_is(.0), list(.0))]
     NotVerified(Vec<Difference>),

@@ -9,8 +9,9 @@ use nix::sys::stat::{Mode, fstat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use storage::{Root, RootError};
 
-use crate::change::PlaceId;
+use crate::change::{ChangeSet, PlaceId};
 use crate::error::ApplyError;
+use crate::living::{Instead, Living};
 
 /// How a sync of a file system is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +34,34 @@ pub struct Place {
 
 /// Where the places of a change set are in the running system.
 #[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<PlaceId, Place>);
+pub struct Places {
+    places: BTreeMap<PlaceId, Place>,
+    living: Option<Living>,
+}
 
 impl Places {
     /// Adds one.
     #[must_use]
     pub fn with(mut self, id: PlaceId, place: Place) -> Self {
-        self.0.insert(id, place);
+        self.places.insert(id, place);
         self
+    }
+
+    /// Has this asked for files that others write to.
+    #[must_use]
+    pub fn knowing(mut self, living: Living) -> Self {
+        self.living = Some(living);
+        self
+    }
+
+    /// What becomes of files that others have written to since.
+    pub(crate) fn instead(&self, set: &ChangeSet) -> Result<Option<Instead>, ApplyError> {
+        self.living.map_or(Ok(None), |living| living(self, set))
     }
 
     /// One by its name.
     pub fn get(&self, id: &PlaceId) -> Result<&Place, ApplyError> {
-        self.0
+        self.places
             .get(id)
             .ok_or_else(|| ApplyError::NoPlace(id.clone()))
     }
@@ -62,7 +78,7 @@ impl Places {
     /// Fails where two places are one file system: one of them is then not what it is said to be.
     pub fn are_apart(&self) -> Result<(), ApplyError> {
         let mut known: BTreeMap<u64, &PlaceId> = BTreeMap::new();
-        for (id, place) in &self.0 {
+        for (id, place) in &self.places {
             let device = fstat(&place.root).map_err(failed("look at", id))?.st_dev;
             if let Some(other) = known.insert(device, id) {
                 return Err(ApplyError::OneFileSystem {

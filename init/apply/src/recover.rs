@@ -3,6 +3,7 @@ use crate::change::{ChangeSet, ReceiptId};
 use crate::commit::finish;
 use crate::difference::Difference;
 use crate::error::ApplyError;
+use crate::living::Instead;
 use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
@@ -47,6 +48,8 @@ pub struct Unended {
     pub set: Option<ChangeSet>,
     /// Files that are neither old nor new: with them a recovery stops, unless they are overwritten.
     pub changed: Vec<Difference>,
+    /// What becomes of files that others have written to.
+    pub instead: Option<Instead>,
 }
 
 /// What a recovery would do. Nothing is written.
@@ -61,6 +64,12 @@ pub fn unended(places: &Places) -> Result<Vec<Unended>, ApplyError> {
             changed: match &ahead {
                 Ahead::Forward(begun) | Ahead::UndoForward(begun) => begun.foreign(),
                 _ => Vec::new(),
+            },
+            instead: match ahead {
+                Ahead::Forward(begun) | Ahead::UndoForward(begun) | Ahead::UndoGiveUp(begun) => {
+                    begun.instead
+                }
+                _ => None,
             },
         })
     };

@@ -1,14 +1,19 @@
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
 use crate::begun::Begun;
-use crate::change::ReceiptId;
+use crate::change::{ChangeSet, PlaceId, ReceiptId};
 use crate::difference::Difference;
 use crate::error::ApplyError;
+use crate::living::Instead;
 use crate::lock::Lock;
 use crate::place::Places;
 use crate::progress::Progress;
 use crate::receipt::{Journal, Receipt};
 use crate::recover::unfinished;
 use crate::run::{after_failure, choose_staging, forward};
-use crate::store::{RECEIPT, Store, UNDO};
+use crate::store::{JOURNAL, RECEIPT, Store, UNDO};
 
 /// What is done with files that changed since the apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +37,45 @@ pub fn receipts(places: &Places) -> Result<Vec<Result<Receipt, ApplyError>>, App
     Ok(receipts)
 }
 
-/// Files of an applied change that are not as it left them: what an undo refuses, or overwrites.
-pub fn changed_since(places: &Places, id: &ReceiptId) -> Result<Vec<Difference>, ApplyError> {
+/// The places of all changes that were made or begun. What cannot be read is told by who needs it.
+pub fn named_places(places: &Places) -> Result<BTreeSet<PlaceId>, ApplyError> {
+    #[derive(Deserialize)]
+    struct Document {
+        set: ChangeSet,
+    }
+    let root = places.root()?;
+    let mut named = BTreeSet::new();
+    for id in Store::all(root)? {
+        for name in [RECEIPT, JOURNAL, UNDO] {
+            let document: Result<Document, ApplyError> = Store::new(root, &id).read(name);
+            named.extend(document.map(|own| own.set.places()).unwrap_or_default());
+        }
+    }
+    Ok(named)
+}
+
+/// What an undo would meet.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    /// Files of the change that are not as it left them: what an undo refuses, or overwrites.
+    pub changed: Vec<Difference>,
+    /// What becomes of files that others have written to.
+    pub instead: Option<Instead>,
+}
+
+/// What an undo of this change would meet. Nothing is written.
+pub fn ahead(places: &Places, id: &ReceiptId) -> Result<Ahead, ApplyError> {
     let store = Store::new(places.root()?, id);
-    Ok(changed(&at_its_end(places, &store, id)?))
+    let begun = at_its_end(places, &store, id)?;
+    Ok(Ahead {
+        changed: changed(&begun),
+        instead: begun.instead,
+    })
+}
+
+/// Files of an applied change that are not as it left them.
+pub fn changed_since(places: &Places, id: &ReceiptId) -> Result<Vec<Difference>, ApplyError> {
+    Ok(ahead(places, id)?.changed)
 }
 
 /// An applied change, on its way back and no step gone.
@@ -69,14 +109,17 @@ pub fn undo(
     }
     let store = Store::new(places.root()?, id);
     let mut begun = at_its_end(places, &store, id)?;
+    begun.may_go(since, &changed(&begun))?;
     if !begun.seen.from_after(&begun.sequence.set).is_empty() {
         let changed = changed(&begun);
         if since == Since::Refuse && !changed.is_empty() {
             return Err(ApplyError::Changed(changed));
         }
         begun.let_go(changed);
-        let staging = choose_staging(places, &begun.sequence, &begun.seen, 0)?;
-        let done = store.write(UNDO, &begun.journal).and_then(|()| {
+        let staging = choose_staging(places, &begun.sequence, &begun.seen, begun.copies())?;
+        let kept = begun.keep(places, &store);
+        let written = kept.and_then(|()| store.write(UNDO, &begun.journal));
+        let done = written.and_then(|()| {
             forward(
                 places,
                 &begun.sequence,

@@ -118,6 +118,7 @@ impl Machine {
             folders: Vec::new(),
             contents: Memory::default(),
             set: ChangeSet {
+                entries: Vec::new(),
                 id: "one".to_owned().try_into().unwrap(),
                 folders: vec![FolderChange {
                     place: PlaceId::root(),

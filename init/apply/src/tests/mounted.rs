@@ -89,6 +89,7 @@ fn change(places: &Places, path: &str) -> (ChangeSet, Memory) {
         between: None,
     };
     let set = ChangeSet {
+        entries: Vec::new(),
         id: "one".parse().unwrap(),
         folders: Vec::new(),
         files: vec![file],

@@ -5,23 +5,31 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::fchown;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
+use apply::EntryChange;
 use plan::{Body, Change, Content, Plan, Tree, sha256};
-use proxmox::guests::{DATABASE, PveChange, apply_wal, edit_database};
+use proxmox::guests::{DATABASE, PveChange, edit_database};
 use storage::{Kind, Root};
+
+use super::database::{BESIDE, Today, entry_of, now, today};
 
 /// As the plan's own readers have it: an option ROM is 16 MiB at most.
 const LARGEST: u64 = 16 << 20;
-/// A cluster's database is a few MB; the log is as large as what was written since the last checkpoint.
-const LARGEST_DATABASE: u64 = 128 << 20;
 /// Files of the rehearsal's own, which are renamed at once.
 const NEW: &str = ".preflight-new";
 
-/// Writes all files of the plan but those for the stick. Each must be as the plan found it. Where the database of the
-/// guests has a log, the database as it is with that log comes back: what has to stand there before the log goes.
-pub fn write_all(plan: &Plan, root: &Root) -> Result<Option<Vec<u8>>> {
+/// What was done to the database of the guests.
+#[derive(Debug, Default)]
+pub struct Guests {
+    /// Where it has a log, it with that log: what has to stand there before the log goes.
+    pub merged: Option<Vec<u8>>,
+    /// What changed in it.
+    pub entries: Vec<EntryChange>,
+}
+
+/// Writes all files of the plan but those for the stick. Each must be as the plan found it.
+pub fn write_all(plan: &Plan, root: &Root) -> Result<Guests> {
     for change in plan
         .changes
         .iter()
@@ -35,7 +43,7 @@ pub fn write_all(plan: &Plan, root: &Root) -> Result<Option<Vec<u8>>> {
         .filter(|change| change.tree == Tree::Pve)
         .collect();
     if guests.is_empty() {
-        return Ok(None);
+        return Ok(Guests::default());
     }
     write_guests(&guests, root).context(DATABASE)
 }
@@ -118,15 +126,8 @@ fn make_folders(root: &Root, path: &str) -> Result<()> {
 }
 
 /// As pmxcfs would when it starts: the log goes into the database, and is removed with its index.
-fn write_guests(changes: &[&Change], root: &Root) -> Result<Option<Vec<u8>>> {
-    let beside = |ending: &str| format!("{DATABASE}{ending}");
-    let database = root.read(DATABASE, LARGEST_DATABASE)?;
-    let log = match root.read(beside("-wal"), LARGEST_DATABASE) {
-        Ok(log) => log,
-        Err(error) if error.is_missing() => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let (database, _) = apply_wal(database, &log);
+fn write_guests(changes: &[&Change], root: &Root) -> Result<Guests> {
+    let Today { merged, has_log } = today(root, DATABASE)?;
     let changes = changes.iter().map(|change| {
         let before = change.before.as_ref();
         Ok(PveChange {
@@ -134,26 +135,22 @@ fn write_guests(changes: &[&Change], root: &Root) -> Result<Option<Vec<u8>>> {
             before: before
                 .map(|before| before.bytes().context("its old text is not known"))
                 .transpose()?,
-            after: bytes(&change.after)?,
+            after: Some(bytes(&change.after)?),
         })
     });
     let changes: Vec<PveChange> = changes.collect::<Result<_>>()?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let edited = edit_database(
-        database.clone(),
-        &changes,
-        i64::try_from(now.as_secs()).unwrap_or_default(),
-    )?;
+    let edited = edit_database(merged.clone(), &changes, now())?;
     put(root, DATABASE, &edited, None)?;
-    for ending in ["-wal", "-shm"] {
-        match root.remove(beside(ending)) {
+    for ending in BESIDE {
+        match root.remove(format!("{DATABASE}{ending}")) {
             Err(error) if error.errno != nix::errno::Errno::ENOENT => return Err(error.into()),
             _ => {}
         }
     }
-    Ok((!log.is_empty()).then_some(database))
+    Ok(Guests {
+        merged: has_log.then_some(merged),
+        entries: changes.iter().map(entry_of).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use anyhow::{Context, Result, bail};
 use apply::{ChangeSet, FileChange, FileState, Kept, Menu, ReceiptId, Snapshot, Unended, collect};
 use plan::{Plan, SystemFiles, Tree};
 use proxmox::Installation;
-use proxmox::guests::DATABASE;
 use rehearse::{InRoot, Told};
 use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, look_loading};
 
 use super::boot_files::Tools;
+use super::database::is_database;
 use super::targets::{Subject, Targets};
 use super::writing::taken_away;
 use super::{edits, esps, native};
@@ -124,7 +124,7 @@ fn on_overlays(
         true => None,
         false => tools.menu(order.plan, say)?,
     };
-    let merged = edits::write_all(order.plan, &opened.files)?;
+    let guests = edits::write_all(order.plan, &opened.files)?;
     if order.native {
         native::make(order.plan, &opened.files, say)?;
     } else {
@@ -146,7 +146,8 @@ fn on_overlays(
     let mut collected = collect(order.id.clone(), &before, &after);
     all_is_there(order.plan, &collected.set)?;
     let kept = Kept::copy(&collected.set, &places, &own_folder())?;
-    if let Some(merged) = merged {
+    collected.set.entries = guests.entries;
+    if let Some(merged) = guests.merged {
         lead_over(&mut collected.set, &merged, &kept)?;
     }
     Ok(Outcome::Done(Box::new(Rehearsed {
@@ -180,11 +181,6 @@ fn all_is_there(plan: &Plan, set: &ChangeSet) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// By the end of its path, for its folder can be a place of its own.
-fn is_database(file: &FileChange) -> bool {
-    DATABASE.ends_with(&file.path)
 }
 
 /// The database never stands beside a log of another time: it gets what is in the log first.

@@ -7,6 +7,7 @@ use storage::{
     CannotWrite, FileSystemId, HostId, Look, Purpose, RootCandidate, Storage, Trouble, Wanted,
 };
 
+use super::database::by_entries;
 use super::esps;
 use crate::systems::{Esp, OpenedSystem, find_esps};
 
@@ -178,7 +179,7 @@ impl Targets {
                 .with_context(|| format!("{id}: {folder}"))?;
             places = places.with(id.clone(), place(root));
         }
-        Ok(places)
+        Ok(places.knowing(by_entries))
     }
 
     /// Puts over the root what the system itself has above the folder of receipts, so that they are where it finds

@@ -1,18 +1,22 @@
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use apply::{
-    ApplyError, Difference, Event, Place, PlaceId, Places, Receipt, ReceiptId, Recovered, Since,
-    Unended,
+    ApplyError, ChangeSet, Difference, Instead, PlaceId, Places, Receipt, ReceiptId, Recovered,
+    Since, Unended,
 };
-use storage::Root;
+
+mod places;
+mod words;
 
 use super::plan::on_the_disks;
-use crate::apply::{must_be_whole, opened_for_writing, targets_of};
+use crate::apply::{Held, PmxcfsRuns, is_database, must_be_whole, opened_for_writing, targets_of};
 use crate::options;
 use crate::systems::Which;
+use places::places;
+pub use words::words_of_unended;
+use words::{Direction, list, said, shown};
 
 /// Arguments of `preflight undo`.
 #[derive(clap::Args)]
@@ -87,33 +91,6 @@ fn on_disks(which: Which, arguments: &Arguments) -> Result<ExitCode> {
     opened_for_writing(&targets, &data, &mut |places| undo_on(places, arguments))
 }
 
-fn places(arguments: &Arguments) -> Result<Places> {
-    let root = Root::open(&arguments.root)?;
-    let mut places = with(Places::default(), PlaceId::root(), root.clone())?;
-    // Where it is a file system of its own, a change has its files by the names that they have there.
-    if let Ok(boot) = root.folder("/boot") {
-        let id = PlaceId::FileSystem("/boot".to_owned());
-        let place = Place::at(&id, boot)?;
-        if place.durability == apply::Durability::Checkpointed {
-            places = places.with(id, place);
-        }
-    }
-    for (partition, folder) in &arguments.esp {
-        let id = PlaceId::Esp(partition.clone());
-        if places.get(&id).is_ok() {
-            bail!("{id} is given twice with --esp");
-        }
-        places = with(places, id, Root::open(folder)?)?;
-    }
-    places.are_apart()?;
-    Ok(places)
-}
-
-fn with(places: Places, id: PlaceId, root: Root) -> Result<Places> {
-    let place = Place::at(&id, root)?;
-    Ok(places.with(id, place))
-}
-
 /// Ends what was begun and not ended, and takes a change back, on these places. What will be done is listed first;
 /// without `--yes` that is all.
 pub fn undo_on(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
@@ -130,7 +107,7 @@ pub fn undo_on(places: &Places, arguments: &Arguments) -> Result<ExitCode> {
 /// A check that failed is told, and is an exit status; any other error stays one.
 fn refused<T>(done: Result<T>) -> Result<Result<T, ExitCode>> {
     match done {
-        Err(error) if error.downcast_ref().is_some_and(is_refusal) => {
+        Err(error) if error.downcast_ref().is_some_and(is_refusal) || error.is::<PmxcfsRuns>() => {
             eprintln!("preflight: {error:#}");
             Ok(Err(ExitCode::from(1)))
         }
@@ -157,6 +134,12 @@ struct Survey {
     unended: Vec<Unended>,
     receipt: Option<Receipt>,
     changed: Vec<Difference>,
+    /// What becomes, at the undo, of files that others have written to.
+    instead: Option<Instead>,
+    /// What in them others have changed too, here and in what was begun.
+    conflicts: Vec<String>,
+    /// Something of it is in use.
+    in_use: bool,
 }
 
 impl Survey {
@@ -165,7 +148,14 @@ impl Survey {
     }
 
     fn is_refused(&self, arguments: &Arguments) -> bool {
-        !self.changed.is_empty() && !arguments.overwrite
+        let is_changed = !self.changed.is_empty() || !self.conflicts.is_empty();
+        self.in_use || is_changed && !arguments.overwrite
+    }
+
+    /// All that is to be ended or taken back.
+    fn sets(&self) -> impl Iterator<Item = &ChangeSet> {
+        let begun = self.unended.iter().filter_map(|one| one.set.as_ref());
+        begun.chain(self.receipt.iter().map(|receipt| &receipt.set))
     }
 }
 
@@ -173,17 +163,39 @@ fn survey(places: &Places, arguments: &Arguments) -> Result<Survey> {
     let unended = apply::unended(places)?;
     let receipt = chosen(places, arguments.receipt.as_ref(), &unended)?;
     let mut changed: Vec<Difference> = Vec::new();
+    let mut conflicts: Vec<String> = Vec::new();
+    let mut instead = None;
     for one in &unended {
         changed.extend(one.changed.iter().cloned());
+        conflicts.extend(one.instead.iter().flat_map(|own| own.conflicts.clone()));
+        if receipt
+            .as_ref()
+            .is_some_and(|receipt| receipt.set.id == one.id)
+            && one.ends == Recovered::NotUndone
+        {
+            instead = one.instead.clone();
+        }
     }
     if let (Some(receipt), true) = (&receipt, unended.is_empty()) {
-        changed.extend(apply::changed_since(places, &receipt.set.id)?);
+        let ahead = apply::ahead(places, &receipt.set.id)?;
+        changed.extend(ahead.changed);
+        conflicts.extend(ahead.instead.iter().flat_map(|own| own.conflicts.clone()));
+        instead = ahead.instead;
     }
-    Ok(Survey {
+    let mut survey = Survey {
         unended,
         receipt,
         changed,
-    })
+        instead,
+        conflicts,
+        in_use: false,
+    };
+    survey.in_use = match Held::take(places, survey.sets()) {
+        Ok(_) => false,
+        Err(error) if error.is::<PmxcfsRuns>() => true,
+        Err(error) => return Err(error),
+    };
+    Ok(survey)
 }
 
 /// Lists it. The exit status is that of a run that does no more.
@@ -193,7 +205,8 @@ fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
     }
     if let Some(receipt) = &survey.receipt {
         println!("To be put back from the receipt {}:", receipt.set.id);
-        print!("{}", list(&receipt.set, Direction::Back));
+        let instead = survey.instead.as_ref();
+        print!("{}", list(&receipt.set, instead, Direction::Back));
     }
     if survey.is_nothing() {
         println!("There is nothing to undo on {}.", arguments.root.display());
@@ -204,8 +217,29 @@ fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
         survey.changed.iter().for_each(|one| println!("  {one}"));
         println!("With --overwrite they are overwritten; without, nothing is done.");
     }
+    if !survey.conflicts.is_empty() {
+        println!("Somebody changed these since, in the guests' database:");
+        survey.conflicts.iter().for_each(|one| println!("  {one}"));
+        println!(
+            "With --overwrite they are overwritten, or stay where that is said, and the rest of the database is kept; \
+             without, nothing is done."
+        );
+    }
+    if survey.in_use {
+        if arguments.yes {
+            eprintln!("preflight: {PmxcfsRuns}");
+        } else {
+            println!("As it is, it is refused: {PmxcfsRuns}.");
+        }
+        return ExitCode::from(1);
+    }
     if !arguments.yes {
         println!("With --yes it is done.");
+    } else if survey.is_refused(arguments) && survey.changed.is_empty() {
+        eprintln!(
+            "preflight: {}",
+            ApplyError::Entries(survey.conflicts.clone())
+        );
     } else if survey.is_refused(arguments) {
         let why = ApplyError::Changed(survey.changed.clone());
         eprintln!("preflight: {why}");
@@ -214,6 +248,8 @@ fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
 }
 
 fn perform(places: &Places, survey: &Survey, arguments: &Arguments) -> Result<()> {
+    // From here to the end: what the undo is worked out from is what it writes over.
+    let _held = Held::take(places, survey.sets())?;
     let since = if arguments.overwrite {
         Since::Overwrite
     } else {
@@ -229,12 +265,25 @@ fn perform(places: &Places, survey: &Survey, arguments: &Arguments) -> Result<()
     }
     if let Some(receipt) = &survey.receipt {
         apply::undo(places, &receipt.set.id, since, &mut shown)?;
-        println!(
-            "{} is undone: every file was read again and is as before.",
-            receipt.set.id
-        );
+        println!("{}", ended(survey, receipt));
+    }
+    let has_database = survey.sets().flat_map(|set| &set.files).any(is_database);
+    if has_database && arguments.root == Path::new("/") {
+        println!("Now start /etc/pve again: 'systemctl start pve-cluster'.");
     }
     Ok(())
+}
+
+/// What is true of the system after an undo.
+fn ended(survey: &Survey, receipt: &Receipt) -> String {
+    let id = &receipt.set.id;
+    match &survey.instead {
+        None => format!("{id} is undone: every file was read again and is as before."),
+        Some(instead) => format!(
+            "{id} is undone: every file was read again. {}. All else is as before.",
+            instead.told.join("; ")
+        ),
+    }
 }
 
 /// What is undone when all that was begun has ended. Where that takes something back itself, nothing else is unless
@@ -252,7 +301,7 @@ fn chosen(
     receipts.retain(|receipt| unended.iter().all(|one| one.id != receipt.set.id));
     let mut taken_back = Vec::new();
     for one in unended {
-        let receipt_of = |set: &apply::ChangeSet| Receipt {
+        let receipt_of = |set: &ChangeSet| Receipt {
             schema: apply::SCHEMA.to_owned(),
             set: set.clone(),
             made: Vec::new(),
@@ -284,71 +333,4 @@ fn chosen(
         }
         None => Ok(receipts.into_iter().next()),
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    There,
-    Back,
-}
-
-/// What became of a change that was begun and not ended, and what ending it does.
-pub fn words_of_unended(one: &Unended) -> String {
-    let (ahead, direction) = match one.ends {
-        Recovered::Applied(_) => (
-            "was begun, and will first be applied to the end",
-            Direction::There,
-        ),
-        Recovered::NotApplied => (
-            "was begun, nothing of it is in use, and it will be removed",
-            Direction::There,
-        ),
-        Recovered::Undone => (
-            "is half undone, and will be undone to the end",
-            Direction::Back,
-        ),
-        Recovered::NotUndone => (
-            "has an undo that was begun, and of which nothing is in use: it is removed",
-            Direction::Back,
-        ),
-    };
-    let mut text = format!("The change {} {ahead}:\n", one.id);
-    let writes = matches!(one.ends, Recovered::Applied(_) | Recovered::Undone);
-    match one.set.as_ref().filter(|_| writes) {
-        Some(set) => text.push_str(&list(set, direction)),
-        None => text.push_str("  only what was staged goes\n"),
-    }
-    text
-}
-
-fn list(set: &apply::ChangeSet, direction: Direction) -> String {
-    let mut text = String::new();
-    for file in set.files.iter().filter(|file| !file.is_same()) {
-        let (gets, what) = match direction {
-            Direction::There => (file.after, "change"),
-            Direction::Back => (file.before, "put back"),
-        };
-        let what = if gets.is_some() { what } else { "remove" };
-        text.push_str(&format!("  {what} {} on {}\n", file.path, file.place));
-    }
-    text
-}
-
-fn said(how: &Recovered) -> &'static str {
-    match how {
-        Recovered::Applied(_) => "it had been begun, and is applied now",
-        Recovered::NotApplied => "nothing of it had been switched, and what was staged is removed",
-        Recovered::Undone => "its undo had been begun, and is done now",
-        Recovered::NotUndone => "nothing of its undo had been switched; the change is still there",
-    }
-}
-
-/// Prints each act before it is done.
-fn shown(event: Event<'_>) -> ControlFlow<()> {
-    match event {
-        Event::Doing { act, number, of } => println!("{}/{of}: {act}", number + 1),
-        Event::Verifying => println!("Reading everything again"),
-        Event::Saving { .. } | Event::Written { .. } => {}
-    }
-    ControlFlow::Continue(())
 }

@@ -14,8 +14,8 @@ pub struct PveChange {
     pub path: String,
     /// What it holds now; none where it is not there.
     pub before: Option<Vec<u8>>,
-    /// What it is to hold.
-    pub after: Vec<u8>,
+    /// What it is to hold; none where it is to go.
+    pub after: Option<Vec<u8>>,
 }
 
 /// Why a database was not changed.
@@ -116,12 +116,12 @@ pub(super) fn edit_until(
         .files()
         .map(|(path, data)| (path.to_owned(), data.to_vec()))
         .collect();
-    let last: BTreeMap<&str, &Vec<u8>> = changes
+    let last: BTreeMap<&str, Option<&Vec<u8>>> = changes
         .iter()
-        .map(|change| (change.path.as_str(), &change.after))
+        .map(|change| (change.path.as_str(), change.after.as_ref()))
         .collect();
     for (path, after) in last {
-        if files.get(path) != Some(after) {
+        if files.get(path) != after {
             return Err(EditError::NotWritten(path.to_owned()));
         }
     }
@@ -149,7 +149,11 @@ fn check(tree: &Tree, change: &PveChange) -> Result<(), EditError> {
     if !is_kept || change.path.contains('\0') {
         return Err(EditError::Path(change.path.clone()));
     }
-    if change.after.len() > LARGEST {
+    if change
+        .after
+        .as_ref()
+        .is_some_and(|after| after.len() > LARGEST)
+    {
         return Err(EditError::TooLarge(change.path.clone()));
     }
     let held = tree.files().find(|(path, _)| *path == change.path);
@@ -159,11 +163,14 @@ fn check(tree: &Tree, change: &PveChange) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Writes one file, and the folders above it that are missing.
+/// Writes one file, and the folders above it that are missing; or removes it. A folder stays, as it does in /etc/pve.
 fn put(transaction: &Transaction, change: &PveChange, now: i64) -> Result<(), EditError> {
     let parts: Vec<&str> = change.path.split('/').collect();
     let Some((name, folders)) = parts.split_last() else {
         return Err(EditError::Path(change.path.clone()));
+    };
+    let Some(after) = &change.after else {
+        return remove(transaction, folders, name, now);
     };
     let mut parent = 0;
     for folder in folders {
@@ -175,16 +182,37 @@ fn put(transaction: &Transaction, change: &PveChange, now: i64) -> Result<(), Ed
     }
     match entry(transaction, parent, name)? {
         None => {
-            add(transaction, parent, name, Some(&change.after), now)?;
+            add(transaction, parent, name, Some(after), now)?;
         }
         Some((inode, FILE)) => {
             let version = next_version(transaction, now)?;
             transaction.execute(
                 "UPDATE tree SET version = ?2, writer = 0, mtime = ?3, data = ?4 WHERE inode = ?1",
-                (inode, version, now, &change.after),
+                (inode, version, now, after),
             )?;
         }
         Some(_) => return Err(EditError::Path(change.path.clone())),
+    }
+    Ok(())
+}
+
+/// Only the root's row tells of a file that goes (memdb.c, memdb_delete).
+fn remove(
+    transaction: &Transaction,
+    folders: &[&str],
+    name: &str,
+    now: i64,
+) -> Result<(), EditError> {
+    let mut parent = 0;
+    for folder in folders {
+        match entry(transaction, parent, folder)? {
+            Some((inode, FOLDER)) => parent = inode,
+            _ => return Ok(()),
+        }
+    }
+    if let Some((inode, FILE)) = entry(transaction, parent, name)? {
+        next_version(transaction, now)?;
+        transaction.execute("DELETE FROM tree WHERE inode = ?1", [inode])?;
     }
     Ok(())
 }

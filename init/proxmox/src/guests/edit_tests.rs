@@ -32,7 +32,7 @@ fn guest(after: &str) -> PveChange {
     PveChange {
         path: GUEST.to_owned(),
         before: Some(data(&read_database(database()).unwrap(), "100.conf")),
-        after: after.as_bytes().to_vec(),
+        after: Some(after.as_bytes().to_vec()),
     }
 }
 
@@ -40,7 +40,7 @@ fn new(path: &str, after: &str) -> PveChange {
     PveChange {
         path: path.to_owned(),
         before: None,
-        after: after.as_bytes().to_vec(),
+        after: Some(after.as_bytes().to_vec()),
     }
 }
 
@@ -76,6 +76,18 @@ fn a_new_file_and_its_folder_get_numbers_that_are_versions() {
         (12, 12, 8, 11)
     );
     assert_eq!((rows[0].version, rows[0].mtime), (12, NOW));
+}
+
+#[test]
+fn a_file_that_goes_counts_the_version_up_and_takes_nothing_with_it() {
+    let mut change = guest("x");
+    change.after = None;
+    let before = read_database(database()).unwrap();
+    let after = read_database(edit_database(database(), &[change], NOW).unwrap()).unwrap();
+    let mut wanted = before;
+    wanted.retain(|row| row.name != "100.conf");
+    (wanted[0].version, wanted[0].mtime) = (11, NOW);
+    assert_eq!(after, wanted);
 }
 
 #[test]
@@ -155,7 +167,7 @@ fn a_path_through_a_file_or_without_a_name_and_a_large_file_are_refused() {
         assert!(matches!(refused, Err(EditError::Path(_))), "{path}");
     }
     let mut large = guest("");
-    large.after = vec![b'x'; (1 << 20) + 1];
+    large.after = Some(vec![b'x'; (1 << 20) + 1]);
     let refused = edit_database(database(), &[large], NOW);
     assert!(matches!(refused, Err(EditError::TooLarge(_))));
 }
@@ -190,7 +202,7 @@ proptest! {
         let (before, after) = (read_database(database()).unwrap(), read_database(edited).unwrap());
         prop_assert_eq!(after.len(), before.len() + 1);
         prop_assert_eq!(&after[1..before.len()], &before[1..]);
-        prop_assert_eq!(data(&after, &change.path), change.after);
+        prop_assert_eq!(Some(data(&after, &change.path)), change.after);
     }
 
     #[test]
