@@ -65,4 +65,4 @@ pub use room::needed;
 pub use sequence::{Sequence, SequenceError, Way};
 pub use snapshot::Snapshot;
 pub use store::FOLDER;
-pub use undo::{Ahead, Since, ahead, changed_since, named_places, receipts, undo};
+pub use undo::{Ahead, Since, ahead, changed_since, kept_text, named_places, receipts, undo};

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::begun::Begun;
 use crate::change::{ChangeSet, PlaceId, ReceiptId};
 use crate::difference::Difference;
+use crate::digest::Digest;
 use crate::error::ApplyError;
 use crate::living::Instead;
 use crate::lock::Lock;
@@ -52,6 +53,11 @@ pub fn named_places(places: &Places) -> Result<BTreeSet<PlaceId>, ApplyError> {
         }
     }
     Ok(named)
+}
+
+/// The text of a boot menu or a loader entry that a change has kept.
+pub fn kept_text(places: &Places, id: &ReceiptId, digest: &Digest) -> Option<Vec<u8>> {
+    Store::new(places.root().ok()?, id).text(digest)
 }
 
 /// What an undo would meet.

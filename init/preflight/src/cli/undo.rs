@@ -11,7 +11,9 @@ mod places;
 mod words;
 
 use super::plan::on_the_disks;
-use crate::apply::{Held, PmxcfsRuns, is_database, must_be_whole, opened_for_writing, targets_of};
+use crate::apply::{
+    Held, Kernels, PmxcfsRuns, is_database, left_out, must_be_whole, opened_for_writing, targets_of,
+};
 use crate::options;
 use crate::systems::Which;
 use places::places;
@@ -140,6 +142,8 @@ struct Survey {
     conflicts: Vec<String>,
     /// Something of it is in use.
     in_use: bool,
+    /// Kernels that came since.
+    kernels: Option<Kernels>,
 }
 
 impl Survey {
@@ -189,7 +193,10 @@ fn survey(places: &Places, arguments: &Arguments) -> Result<Survey> {
         instead,
         conflicts,
         in_use: false,
+        kernels: None,
     };
+    let receipt = survey.receipt.as_ref();
+    survey.kernels = receipt.and_then(|receipt| left_out(places, &receipt.set));
     survey.in_use = match Held::take(places, survey.sets()) {
         Ok(_) => false,
         Err(error) if error.is::<PmxcfsRuns>() => true,
@@ -224,6 +231,9 @@ fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
             "With --overwrite they are overwritten, or stay where that is said, and the rest of the database is kept; \
              without, nothing is done."
         );
+    }
+    if let Some(kernels) = &survey.kernels {
+        print!("{}", kernels.words());
     }
     if survey.in_use {
         if arguments.yes {
@@ -276,14 +286,24 @@ fn perform(places: &Places, survey: &Survey, arguments: &Arguments) -> Result<()
 
 /// What is true of the system after an undo.
 fn ended(survey: &Survey, receipt: &Receipt) -> String {
-    let id = &receipt.set.id;
-    match &survey.instead {
-        None => format!("{id} is undone: every file was read again and is as before."),
-        Some(instead) => format!(
-            "{id} is undone: every file was read again. {}. All else is as before.",
-            instead.told.join("; ")
-        ),
+    let mut text = format!("{} is undone: every file", receipt.set.id);
+    let database = survey.instead.iter().flat_map(|instead| &instead.told);
+    let database: Vec<&str> = database.map(String::as_str).collect();
+    match (database.is_empty(), &survey.kernels) {
+        (true, None) => text.push_str(" was read again and is as before."),
+        (false, None) => text.push_str(&format!(
+            " was read again. {}. All else is as before.",
+            database.join("; ")
+        )),
+        (_, Some(kernels)) => {
+            text.push_str(" of the change was read again, but not all is as before. ");
+            if !database.is_empty() {
+                text.push_str(&format!("{}. ", database.join("; ")));
+            }
+            text.push_str(kernels.words().trim_end());
+        }
     }
+    text
 }
 
 /// What is undone when all that was begun has ended. Where that takes something back itself, nothing else is unless
