@@ -124,6 +124,7 @@ impl Lab {
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
 fn a_hook_that_fails_is_told_and_the_system_starts_as_before() {
     FAILING_HOOK.is_told_and_harms_nothing();
 }
