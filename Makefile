@@ -11,10 +11,9 @@ SHELL := /bin/bash
 #   tests:    dosfstools, mtools, e2fsprogs make and check file systems; kmod is the peer of our module index,
 #             pciutils that of our configuration space parser, acpica-tools of our ACPI tables;
 #             gdisk checks our partition tables; strace shows which files a look opens; mmdebstrap makes the roots of
-#             installed systems; grub-common reads disks with GRUB's own drivers
-PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap gdisk grub-common
-# Only for `make bench`: the peers that build images run in a Debian of their own.
-BENCH_PACKAGES := debootstrap
+#             installed systems; grub-common reads disks with GRUB's own drivers; the peers that build images run in
+#             a Debian of their own that debootstrap makes
+PACKAGES := build-essential libblkid-dev libclang-dev pkg-config pci.ids dosfstools mtools e2fsprogs kmod pciutils strace acpica-tools mmdebstrap gdisk grub-common debootstrap
 
 CACHE := $(or $(PREFLIGHT_CACHE),$(HOME)/.cache/preflight)
 OUT := out
@@ -219,7 +218,6 @@ test: check deny usb reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) #
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench
-bench: PACKAGES += $(BENCH_PACKAGES)
 bench: image $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, our image, each beside its peers; looks at systems (as root)
 	@$(TARGET)/tools/bench look
 	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
