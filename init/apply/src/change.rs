@@ -175,6 +175,11 @@ impl FileChange {
     pub fn is_same(&self) -> bool {
         self.before == self.after
     }
+
+    /// Whether it is this file: the same path of the same place.
+    pub fn is_at(&self, place: &PlaceId, path: &str) -> bool {
+        self.place == *place && self.path == path
+    }
 }
 
 /// A folder that appears, or goes when it is empty.
@@ -234,9 +239,8 @@ impl ChangeSet {
     /// what is staged for them is known.
     pub(crate) fn take(&mut self, files: &[FileChange]) {
         for file in files {
-            let is_it =
-                |own: &&mut FileChange| (&own.place, &own.path) == (&file.place, &file.path);
-            match self.files.iter_mut().find(is_it) {
+            let mut own = self.files.iter_mut();
+            match own.find(|own| own.is_at(&file.place, &file.path)) {
                 Some(own) => *own = file.clone(),
                 None => self.files.push(file.clone()),
             }

@@ -30,7 +30,7 @@ impl Instead {
     pub(crate) fn keeps(&self, changed: &[Difference]) -> Result<(), ApplyError> {
         let is_own = |one: &&Difference| {
             let mut files = self.files.iter();
-            files.any(|file| (&file.place, &file.path) == (&one.place, &one.path))
+            files.any(|file| file.is_at(&one.place, &one.path))
         };
         let own: Vec<Difference> = changed.iter().filter(is_own).cloned().collect();
         if own.is_empty() {

@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use apply::{
-    ApplyError, ChangeSet, EntryChange, FileChange, FileState, Held, Instead, Memory, Places,
+    ApplyError, ChangeSet, EntryChange, FileChange, FileState, Held, Instead, Memory, Places, Role,
+    state_of,
 };
-use apply::{Role, state_of};
 use proxmox::guests::{DATABASE, PveChange, Tree, apply_wal, edit_database, read_database};
 use storage::Root;
 
@@ -148,7 +148,7 @@ impl Found {
             let path = format!("{}{ending}", file.path);
             let there = state_of(root, &file.place, &path)?;
             let mut own = set.files.iter();
-            let own = own.find(|own| own.place == file.place && own.path == path);
+            let own = own.find(|own| own.is_at(&file.place, &path));
             is_foreign |= match own {
                 Some(own) => !is_known(own, there),
                 None => there.is_some(),

@@ -17,7 +17,7 @@ pub use database::{by_entries, is_database};
 pub use edits::bytes;
 pub use id::new_id;
 pub use kernels::{Kernels, left_out};
-pub use pmxcfs::{Held, PmxcfsRuns};
+pub use pmxcfs::{DatabaseLock, PmxcfsRuns};
 pub use rehearsal::{Order, Outcome, Rehearsed, rehearse};
 pub use targets::Targets;
 pub use writing::{must_be_whole, opened_for_writing, targets_of};

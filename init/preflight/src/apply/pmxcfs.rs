@@ -18,11 +18,11 @@ const LOCK: &str = ".pmxcfs.lockfile";
 pub struct PmxcfsRuns;
 
 /// pmxcfs does not start while there is such a value.
-pub struct Held(
-    #[allow(dead_code, reason = "it is what holds the locks")] Vec<Flock<std::fs::File>>,
+pub struct DatabaseLock(
+    #[expect(dead_code, reason = "it is what holds the locks")] Vec<Flock<std::fs::File>>,
 );
 
-impl Held {
+impl DatabaseLock {
     /// Takes the lock of each database that one of these changes has. A system whose pmxcfs never ran has none.
     pub fn take<'a>(
         places: &Places,

@@ -12,7 +12,8 @@ mod words;
 
 use super::plan::on_the_disks;
 use crate::apply::{
-    Held, Kernels, PmxcfsRuns, is_database, left_out, must_be_whole, opened_for_writing, targets_of,
+    DatabaseLock, Kernels, PmxcfsRuns, is_database, left_out, must_be_whole, opened_for_writing,
+    targets_of,
 };
 use crate::options;
 use crate::systems::Which;
@@ -197,7 +198,7 @@ fn survey(places: &Places, arguments: &Arguments) -> Result<Survey> {
     };
     let receipt = survey.receipt.as_ref();
     survey.kernels = receipt.and_then(|receipt| left_out(places, &receipt.set));
-    survey.in_use = match Held::take(places, survey.sets()) {
+    survey.in_use = match DatabaseLock::take(places, survey.sets()) {
         Ok(_) => false,
         Err(error) if error.is::<PmxcfsRuns>() => true,
         Err(error) => return Err(error),
@@ -259,7 +260,7 @@ fn told(survey: &Survey, arguments: &Arguments) -> ExitCode {
 
 fn perform(places: &Places, survey: &Survey, arguments: &Arguments) -> Result<()> {
     // From here to the end: what the undo is worked out from is what it writes over.
-    let _held = Held::take(places, survey.sets())?;
+    let _held = DatabaseLock::take(places, survey.sets())?;
     let since = if arguments.overwrite {
         Since::Overwrite
     } else {

@@ -45,7 +45,7 @@ pub(super) fn list(set: &ChangeSet, instead: Option<&Instead>, direction: Direct
     let mut text = String::new();
     let by_entries = |file: &FileChange| {
         let mut files = instead.iter().flat_map(|instead| &instead.files);
-        files.any(|own| (&own.place, &own.path) == (&file.place, &file.path))
+        files.any(|own| own.is_at(&file.place, &file.path))
     };
     for file in set
         .files
