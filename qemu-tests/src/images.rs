@@ -1,6 +1,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::lab_image::unpacked_once;
+
 /// A kernel and an initramfs to boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
@@ -17,6 +19,16 @@ impl Images {
         Ok(Self {
             kernel: Self::kernel()?,
             initramfs: existing("PREFLIGHT_INITRAMFS", "initramfs.img")?,
+        })
+    }
+
+    /// The same, with an initramfs in which nothing is compressed: for boots that are not about how it is packed.
+    pub fn unpacked() -> Result<Self, String> {
+        let packed = Self::find()?;
+        let initramfs = unpacked_once(&packed.initramfs).map_err(|error| format!("{error:#}"))?;
+        Ok(Self {
+            initramfs,
+            ..packed
         })
     }
 

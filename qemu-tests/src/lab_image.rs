@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
+use image_builder::image::Level;
 use image_builder::initramfs::{Recipe, build};
 use image_builder::modules::Kernel;
 use image_builder::package::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::images::{output_folder, repository};
-use crate::{Images, digest, golden, sha256};
+use crate::{Images, digest, golden, initramfs, sha256};
 
 const KERNEL: &str = "linux-image-amd64";
 /// They bring the tools that an image can carry, and what makes file systems.
@@ -87,31 +88,61 @@ impl Sources {
 /// What decides, beside a recipe, what the builder makes of it.
 const BUILDER: [&str; 2] = ["image-builder/src", "boot-assets"];
 
-/// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time.
+/// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time. Nothing in it is
+/// compressed: an emulated processor spends a tenth of a boot on that.
 pub(crate) fn made_once(stem: &str, mut recipe: Recipe) -> Result<Images> {
+    recipe.level = Level::None;
     let init = fs::read(&recipe.init).with_context(|| recipe.init.display().to_string())?;
     let mut key = [init, format!("{recipe:?}").into_bytes()].concat();
     for part in BUILDER {
         key.extend(digest::of_folder(&repository().join(part))?.into_bytes());
     }
-    let folder = output_folder().join("lab");
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let name = |suffix: &str| folder.join(format!("{stem}{suffix}"));
-    let lock = File::create(name(".lock"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
     let images = Images {
-        kernel: name(".vmlinuz"),
-        initramfs: name(".img"),
+        kernel: made(stem, ".vmlinuz"),
+        initramfs: made(stem, ".img"),
     };
-    let (made_of, digest) = (name(".sources"), sha256(&key));
-    if !fs::read_to_string(&made_of).is_ok_and(|known| known == digest) {
-        // Cut off in the middle, neither the old sources nor the new ones are true.
-        if made_of.exists() {
-            fs::remove_file(&made_of).with_context(|| made_of.display().to_string())?;
-        }
+    once(stem, &sha256(&key), || {
         recipe.kernel_output = Some(images.kernel.clone());
         build(&recipe, &images.initramfs, &|_| {})?;
-        fs::write(&made_of, digest)?;
-    }
+        Ok(())
+    })?;
     Ok(images)
+}
+
+/// An image in which nothing is compressed, with what is in this one.
+pub(crate) fn unpacked_once(image: &Path) -> Result<PathBuf> {
+    let at = || image.display().to_string();
+    let bytes = fs::read(image).with_context(at)?;
+    let unpacked = made("unpacked", ".img");
+    once("unpacked", &sha256(&bytes), || {
+        Ok(fs::write(
+            &unpacked,
+            initramfs::unpacked(&bytes).with_context(at)?,
+        )?)
+    })?;
+    Ok(unpacked)
+}
+
+/// A file that the lab has made.
+fn made(stem: &str, suffix: &str) -> PathBuf {
+    output_folder().join("lab").join(format!("{stem}{suffix}"))
+}
+
+/// Makes files of this stem when those that are there are not made of this; one test at a time.
+fn once(stem: &str, sources: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    let lock = made(stem, ".lock");
+    let folder = lock.parent().unwrap_or(&lock);
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let lock = File::create(&lock).with_context(|| lock.display().to_string())?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let made_of = made(stem, ".sources");
+    if fs::read_to_string(&made_of).is_ok_and(|known| known == sources) {
+        return Ok(());
+    }
+    // Cut off in the middle, neither the old sources nor the new ones are true.
+    if made_of.exists() {
+        fs::remove_file(&made_of).with_context(|| made_of.display().to_string())?;
+    }
+    make()?;
+    fs::write(&made_of, sources).with_context(|| made_of.display().to_string())
 }

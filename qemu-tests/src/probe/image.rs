@@ -4,13 +4,12 @@ use std::path::Path;
 use anyhow::Context;
 use image_builder::apt::{self, Request as Packages};
 use image_builder::cache::Cache;
-use image_builder::initramfs::{self as builder, Binary, Recipe};
-use nix::fcntl::{Flock, FlockArg};
+use image_builder::initramfs::{Binary, Recipe};
 
 use super::Request;
-use crate::images::output_folder;
+use crate::Images;
 use crate::initramfs::{self, Entry};
-use crate::{Images, sha256};
+use crate::lab_image::made_once;
 
 /// What the probe's own port needs, and VFIO.
 const MODULES: &str = "[probe]\nvirtio_pci\nvirtio_console\nvfio_pci\nvfio_iommu_type1\n";
@@ -36,30 +35,10 @@ pub fn image(probe: &Path, requests: &[Request], folder: &Path) -> anyhow::Resul
     })
 }
 
-/// The image without requests: made once for each kernel and probe program.
+/// The image without requests.
 fn base(probe: &Path) -> anyhow::Result<Images> {
     let cache = Cache::open()?;
     let kernel = apt::cached_tree(&cache, &Packages::new([KERNEL]))?;
-    let lspci = apt::cached_tree(&cache, &Packages::new([LSPCI]).with_dependencies())?;
-    let sources = format!(
-        "{} {} {PROGRAMS:?} {MODULES}",
-        kernel.display(),
-        lspci.display()
-    );
-    let key = [read(probe)?, sources.into_bytes()].concat();
-    let folder = output_folder().join("lab");
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let name = |suffix: &str| folder.join(format!("probe{suffix}"));
-    let lock = fs::File::create(name(".lock"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
-    let images = Images {
-        kernel: name(".vmlinuz"),
-        initramfs: name(".img"),
-    };
-    let (made_of, digest) = (name(".sources"), sha256(&key));
-    if fs::read_to_string(&made_of).is_ok_and(|known| known == digest) {
-        return Ok(images);
-    }
     let mut recipe = Recipe::new(kernel, probe);
     MODULES.clone_into(&mut recipe.module_list);
     recipe.binaries = PROGRAMS
@@ -68,11 +47,8 @@ fn base(probe: &Path) -> anyhow::Result<Images> {
             destination: None,
         })
         .to_vec();
-    recipe.system = lspci;
-    recipe.kernel_output = Some(images.kernel.clone());
-    builder::build(&recipe, &images.initramfs, &|_| {})?;
-    fs::write(&made_of, digest)?;
-    Ok(images)
+    recipe.system = apt::cached_tree(&cache, &Packages::new([LSPCI]).with_dependencies())?;
+    made_once("probe", recipe)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

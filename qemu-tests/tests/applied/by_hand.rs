@@ -36,7 +36,7 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
     let disks = lab.disks("by-hand");
     let stick = Stick::new(lab.folder()).unwrap();
     let machine = lab.stick_machine(&disks).stick(&stick);
-    let boot = Boot::new(&lab.name("by-hand"), &Images::find().unwrap(), machine);
+    let boot = Boot::new(&lab.name("by-hand"), &Images::unpacked().unwrap(), machine);
     let mut run = boot.deadlines(lab.patient()).start(&lab.qemu).unwrap();
     run.wait_milestone(Milestone::Settled).unwrap();
     printed(&mut run, MENU, 1, A_CHANGE);

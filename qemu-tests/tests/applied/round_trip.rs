@@ -54,7 +54,7 @@ impl Lab {
     pub fn shell(&self, phase: &str, machine: Machine) -> StickShell {
         let images = match self.installed.manifest.pool {
             Some(_) => image_with_zfs().unwrap(),
-            None => Images::find().unwrap(),
+            None => Images::unpacked().unwrap(),
         };
         let stick = Stick::new(self.folder()).unwrap();
         let boot = Boot::new(&self.name(phase), &images, machine.stick(&stick));

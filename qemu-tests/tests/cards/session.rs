@@ -32,7 +32,7 @@ pub fn session_with(
     options: &[&str],
     during: impl FnOnce(&mut Run),
 ) -> Option<Session> {
-    let images = Images::find().map_err(|why| skip(&why)).ok()?;
+    let images = Images::unpacked().map_err(|why| skip(&why)).ok()?;
     let folder = tempfile::tempdir_in(lab.folder()).unwrap();
     let stick = Stick::new(folder.path()).unwrap();
     let boot = Boot::new(name, &images, machine.stick(&stick))

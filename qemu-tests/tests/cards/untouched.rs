@@ -80,7 +80,7 @@ fn difference<'a>(all: &'a [Entry], baseline: &[Entry]) -> Difference<'a> {
 #[test]
 fn a_session_touches_no_bar_and_writes_only_what_reading_a_rom_needs() {
     let Some(lab) = Lab::open() else { return };
-    let images = match Images::find() {
+    let images = match Images::unpacked() {
         Ok(images) => images,
         Err(why) => return skip(&why),
     };
@@ -116,7 +116,7 @@ fn a_session_touches_no_bar_and_writes_only_what_reading_a_rom_needs() {
 #[test]
 fn the_main_job_passes_on_a_card_in_software() {
     let Some(lab) = Lab::open() else { return };
-    let images = match Images::find() {
+    let images = match Images::unpacked() {
         Ok(images) => images,
         Err(why) => return skip(&why),
     };

@@ -32,7 +32,7 @@ impl Lab {
     /// The lab, or nothing and the reason printed.
     pub fn open() -> Option<Self> {
         let opened = || -> Result<Self, String> {
-            let images = Images::find()?;
+            let images = Images::unpacked()?;
             let qemu = Qemu::obtain().map_err(|error| error.to_string())?;
             let card_rom = qemu_tests::card_rom(&qemu).map_err(|error| error.to_string())?;
             let init = Path::new(env!("CARGO_BIN_EXE_baseline-init"));

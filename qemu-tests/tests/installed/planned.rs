@@ -34,7 +34,7 @@ fn a_card_is_planned_for_a_guest_of_the_system_on_the_disk_and_nothing_is_writte
         })
         .card(Port::RootPort, Device::Card(card))
         .stick(&stick);
-    let images = Images::find().unwrap();
+    let images = Images::unpacked().unwrap();
     let boot = Boot::new("installed-planned", &images, machine).deadlines(lab.patient());
     let mut shell = StickShell::open(boot, &lab.qemu).unwrap();
     let plan = format!("preflight plan --root auto --device {CARD} --vm 102");

@@ -33,7 +33,7 @@ impl Bench {
     /// The bench, or nothing and the reason printed.
     fn open() -> Option<Self> {
         let opened = || -> anyhow::Result<Self> {
-            let images = Images::find().map_err(anyhow::Error::msg)?;
+            let images = Images::unpacked().map_err(anyhow::Error::msg)?;
             let qemu = Qemu::obtain()?;
             let deadlines = baseline::deadlines(&qemu, &images.kernel, Path::new(BASELINE))
                 .map_err(|failure| anyhow::anyhow!("{failure}"))?;
