@@ -17,7 +17,8 @@ pub struct SystemRead {
     pub places: Places,
 }
 
-/// A look that has ended.
+/// A look that has ended; by default one that had nothing to look at.
+#[derive(Default)]
 pub struct LookDone {
     /// What was on the disks.
     pub storage: Storage,

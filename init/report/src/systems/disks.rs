@@ -39,7 +39,9 @@ pub(super) fn all(page: &mut Page, look: &DisksSeen) {
         fact(page, "", "None but the stick.");
     }
     left_alone(page, look);
-    how_it_went(page, look);
+    if !look.storage.disks.is_empty() {
+        how_it_went(page, look);
+    }
 }
 
 fn one(page: &mut Page, look: &DisksSeen, disk: &DiskFacts, uses: Option<&Vec<&DiskUse>>) {

@@ -9,7 +9,7 @@ use super::Look;
 use nix::libc;
 use pci::Address;
 
-use crate::disks::{Disk, Transport, disks};
+use crate::disks::{Disk, Transport};
 use crate::model::{Claims, Content, DiskFacts, DiskId, Trouble, Volume, VolumeId, identities};
 use crate::writes::writes;
 use crate::{Error, partition_table};
@@ -23,9 +23,8 @@ impl Look {
     /// Puts an overlay over every partition and over every disk that has none; or opens those that are wanted.
     pub(super) fn find_disks(&mut self) -> Result<(), Error> {
         let sys = self.options.sys.clone();
-        let found: Vec<(Disk, Claims)> = disks(&sys)?
-            .into_iter()
-            .filter(|disk| disk.size > 0 && self.options.stick.as_ref() != Some(&disk.name))
+        let disks = self.options.disks()?.into_iter();
+        let found: Vec<(Disk, Claims)> = disks
             .map(|disk| {
                 let claims = claims(&sys, &disk.name);
                 (disk, claims)

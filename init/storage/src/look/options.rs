@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Writes;
+use crate::disks::{Disk, disks};
 use crate::model::{DiskId, Trouble, Wanted};
+use crate::{Error, Writes};
 
 /// Where a look works, and what it leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,15 @@ impl Default for LookOptions {
     }
 }
 
+impl LookOptions {
+    /// Every disk that is looked at, by name: those with a medium, but for the stick.
+    pub fn disks(&self) -> Result<Vec<Disk>, Error> {
+        let mut found = disks(&self.sys)?;
+        found.retain(|disk| disk.size > 0 && self.stick.as_ref() != Some(&disk.name));
+        Ok(found)
+    }
+}
+
 /// What was written to a disk during a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskWrites {
@@ -64,4 +74,35 @@ pub struct Ended {
     pub writes: Vec<DiskWrites>,
     /// What did not go well at the end, and overlays that overflowed since the last check.
     pub troubles: Vec<Trouble>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn neither_the_stick_nor_a_drive_without_a_medium_is_looked_at() {
+        let sys = tempfile::tempdir().unwrap();
+        for (name, sectors) in [("sda", 0), ("sdb", 2048), ("sdc", 4096), ("loop0", 8)] {
+            let folder = sys.path().join("block").join(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("size"), format!("{sectors}\n")).unwrap();
+        }
+        let mut options = LookOptions {
+            sys: sys.path().to_owned(),
+            stick: Some("sdc".to_owned()),
+            ..LookOptions::default()
+        };
+        let names = |options: &LookOptions| -> Vec<String> {
+            let disks = options.disks().unwrap().into_iter();
+            disks.map(|disk| disk.name).collect()
+        };
+        assert_eq!(names(&options), ["sdb"]);
+        options.stick = Some("sdb".to_owned());
+        assert_eq!(names(&options), ["sdc"]);
+        fs::remove_dir_all(sys.path().join("block/sdc")).unwrap();
+        assert!(names(&options).is_empty());
+    }
 }
