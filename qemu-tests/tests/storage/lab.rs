@@ -21,6 +21,8 @@ pub struct Lab {
     reads: Reads,
     deadlines: Deadlines,
     folder: TempDir,
+    /// Of each guest.
+    pub processors: u8,
 }
 
 /// Images of disks, and the folder that they are in.
@@ -60,6 +62,7 @@ impl Lab {
             reads,
             deadlines,
             folder,
+            processors: 1,
         })
     }
 
@@ -129,7 +132,7 @@ impl Lab {
         requests: &[Request],
     ) -> (Vec<Result<Answer, Refusal>>, Vec<u64>) {
         let images = image(self.reads, requests, self.folder.path()).unwrap();
-        let mut machine = Machine::q35().memory(768);
+        let mut machine = Machine::q35().memory(768).processors(self.processors);
         for image in &disks.0 {
             let image = image.clone();
             machine = machine.integrated(Device::VirtioBlock { image });
