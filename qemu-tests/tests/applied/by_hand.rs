@@ -1,5 +1,6 @@
 //! A person at the console of the stick, who gives a card away by the menu.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use qemu_tests::golden::Golden;
@@ -27,15 +28,10 @@ fn printed(run: &mut Run, words: &str, times: usize, patience: Duration) {
         .unwrap();
 }
 
-#[test]
-#[ignore = "takes long: make soak"]
-fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_when_told() {
-    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
-        return;
-    };
-    let disks = lab.disks("by-hand");
+/// The menu of a stick in the machine of the system with these disks, in which a card and a guest are chosen.
+fn chosen(lab: &Lab, disks: &[PathBuf]) -> Run {
     let stick = Stick::new(lab.folder()).unwrap();
-    let machine = lab.stick_machine(&disks).stick(&stick);
+    let machine = lab.stick_machine(disks).stick(&stick);
     let boot = Boot::new(&lab.name("by-hand"), &Images::unpacked().unwrap(), machine);
     let mut run = boot.deadlines(lab.patient()).start(&lab.qemu).unwrap();
     run.wait_milestone(Milestone::Settled).unwrap();
@@ -46,6 +42,51 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
     printed(&mut run, "leave all guests as they are: ", 1, AN_ANSWER);
     run.type_text("102\r").unwrap();
     printed(&mut run, ANSWER, 1, A_CHANGE);
+    run
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn whose_systems_tools_are_gone_is_asked_whether_it_is_to_be_tried_without() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("by-hand-broken");
+    let gone = "/usr/sbin/update-grub /usr/sbin/update-initramfs";
+    let broken = lab.start("broken", &disks, &[format!("rm {gone}; sync; ls {gone}")]);
+    assert_eq!(broken.answers, [""], "all of it was there");
+    let mut run = chosen(&lab, &disks);
+    printed(
+        &mut run,
+        "Try it without the system's own tools?",
+        1,
+        AN_ANSWER,
+    );
+    run.type_text("yes\r").unwrap();
+    printed(&mut run, ANSWER, 2, A_CHANGE);
+    printed(&mut run, "Write this to the disks?", 1, AN_ANSWER);
+    run.type_text("yes\r").unwrap();
+    printed(
+        &mut run,
+        "Done, and read again: it is as planned.",
+        1,
+        A_CHANGE,
+    );
+    printed(&mut run, MENU, 2, AN_ANSWER);
+    run.type_text("p").unwrap();
+    run.wait_end().unwrap();
+    let started = lab.start("by-hand-given-away", &disks, &[]);
+    assert_eq!(started.drivers(), [Some("vfio-pci"); 2]);
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_when_told() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("by-hand");
+    let mut run = chosen(&lab, &disks);
     run.type_text("y\r").unwrap();
     printed(&mut run, ANSWER, 2, AN_ANSWER);
     run.type_text("show\r").unwrap();

@@ -109,8 +109,9 @@ pub fn asked(shell: &mut StickShell, command: &str, patience: Duration) -> Said 
     said
 }
 
-/// Gives the card away on this machine; what is planned, as it is shown before it is done.
-fn apply(lab: &Lab, machine: Machine, with_rom: bool) -> Vec<Planned> {
+/// Gives the card away on this machine, where `from_file` by a plan that was made before; what is planned, as it is
+/// shown before it is done.
+fn apply(lab: &Lab, machine: Machine, with_rom: bool, from_file: bool) -> Vec<Planned> {
     let mut shell = lab.shell("apply", machine);
     let mut choice = lab.choice();
     if with_rom {
@@ -118,6 +119,11 @@ fn apply(lab: &Lab, machine: Machine, with_rom: bool) -> Vec<Planned> {
             format!("preflight rom dump {CARD} -o /run/rom && cp /run/rom/*.rom /run/card.rom");
         assert_eq!(asked(&mut shell, &read, A_ROM).status, 0);
         choice.push_str(" --rom /run/card.rom");
+    }
+    if from_file {
+        let made = format!("preflight plan {choice} --format json >/run/plan.json");
+        assert_eq!(asked(&mut shell, &made, A_CHANGE).status, 0);
+        "--root auto --plan /run/plan.json".clone_into(&mut choice);
     }
     let applied = asked(
         &mut shell,
@@ -192,11 +198,12 @@ pub fn without_a_start(inventory: &Inventory) -> Inventory {
     })
 }
 
-/// The way with one system. `thorough` also takes back what has started meanwhile, and starts what was taken back.
+/// The way with one system. `thorough` goes by a plan in a file, also takes back what has started meanwhile, and starts
+/// what was taken back.
 pub fn round_trip(golden: Golden, with_rom: bool, thorough: bool) {
     let Some(lab) = Lab::with(golden) else { return };
     let disks = lab.disks("applied");
-    let files = apply(&lab, lab.stick_machine(&disks), with_rom);
+    let files = apply(&lab, lab.stick_machine(&disks), with_rom, thorough);
     goes_on(&lab, &disks, &files, with_rom, thorough);
 }
 
@@ -237,7 +244,7 @@ fn lvm_and_ext4_give_a_card_with_its_rom_to_a_guest_and_take_it_back_and_power_c
         return;
     };
     let recorded = Recorded::of(&lab);
-    let files = apply(&lab, recorded.machine(&lab), true);
+    let files = apply(&lab, recorded.machine(&lab), true, false);
     let cuts = recorded.cuts(&lab);
     assert!(cuts.judge(&lab, CRASH_STATES).len() >= 3);
     goes_on(&lab, &cuts.complete(&lab), &files, true, false);
