@@ -26,10 +26,17 @@ fn write(draft: &mut Draft) {
             vec!["no DMAR and no IVRS table".to_owned()],
         );
     }
-    match iommu.vendor {
-        IommuVendor::Intel => intel(draft),
-        IommuVendor::Amd => amd(draft),
-        IommuVendor::None => {}
+    // Where the firmware shows none, or was not read, the one that the processor's maker builds may still be
+    // switched on later.
+    let maker = ctx.machine().cpu.vendor.known().map(String::as_str);
+    match (iommu.vendor, maker) {
+        (IommuVendor::Intel, _) | (IommuVendor::None, Some("GenuineIntel")) => intel(draft),
+        (IommuVendor::Amd, _) | (IommuVendor::None, Some("AuthenticAMD")) => amd(draft),
+        (IommuVendor::None, _) => draft.warnings.push(
+            "Neither the firmware's tables nor the processor say whose IOMMU the machine has, so nothing is planned that \
+             switches it on: on Intel's it may need intel_iommu=on."
+                .to_owned(),
+        ),
     }
     let value = draft.option(
         "iommu-pt",

@@ -2,11 +2,14 @@ mod display;
 mod line;
 mod mapping;
 mod paper;
+mod settings;
 
 use std::collections::BTreeMap;
 
 use hardware::{Function, Reading};
 use proxmox::guests::{Guest, HostSelector};
+
+pub(super) use line::named;
 
 use super::{Step, rom};
 use crate::context::Context;
@@ -138,11 +141,11 @@ fn edit(
     number: u32,
     reasons: &mut Vec<String>,
 ) -> Result<(), EditError> {
-    machine(draft, file, reasons)?;
+    settings::machine(draft, file, reasons)?;
     let q35 = file
         .value("machine")?
         .is_some_and(|machine| machine.contains("q35"));
-    let legacy = display::legacy(draft, q35);
+    let legacy = display::legacy(draft, file, q35)?;
     let mapping = mapping::mapping(draft, node);
     if draft.ctx.asked("rombar").is_some() {
         let default = (
@@ -176,6 +179,8 @@ fn edit(
         match draft.ctx.asked("rombar") {
             Some("yes") => options.push(("rombar", Some("1".to_owned()))),
             Some("no") => options.push(("rombar", Some("0".to_owned()))),
+            // Legacy mode is nothing without the ROM.
+            _ if legacy && shown.is_some() => options.push(("rombar", None)),
             _ => {}
         }
         let key = match held {
@@ -193,18 +198,11 @@ fn edit(
         given_twice(draft, &file.guest(node, number), &key, &functions);
         if let (Some(_), true) = (shown, legacy) {
             file.set("vga", "none")?;
-            let device = format!("device.{key}");
-            let wanted = format!("-set {device}.x-igd-opregion=on -set {device}.x-igd-gms=0x2");
-            let old = file.value("args")?;
-            match old {
-                Some(old) if old.contains("x-igd-opregion") => {}
-                Some(old) => file.set("args", &format!("{old} {wanted}"))?,
-                None => file.set("args", &wanted)?,
-            }
+            display::opregion(draft, file, &key)?;
             reasons.push("vga, args: legacy mode of Intel's display needs the guest without another one, and its OpRegion.".to_owned());
         }
     }
-    hide(draft, file, reasons)
+    settings::hide(draft, file, reasons)
 }
 
 /// Proxmox VE does not start a guest that names a device twice.
@@ -231,55 +229,6 @@ fn given_twice(draft: &mut Draft, guest: &Guest, key: &str, functions: &[&Functi
             evidence,
         );
     }
-}
-
-/// The guest's machine type and firmware are never switched without being asked for.
-fn machine(
-    draft: &mut Draft,
-    file: &mut GuestFile,
-    reasons: &mut Vec<String>,
-) -> Result<(), EditError> {
-    for (option, key, words) in [
-        ("machine", "machine", [("q35", "q35"), ("i440fx", "pc")]),
-        ("bios", "bios", [("ovmf", "ovmf"), ("seabios", "seabios")]),
-    ] {
-        if !draft.ctx.is_asked(option) {
-            continue;
-        }
-        let value = draft.option(
-            option,
-            (
-                "leave",
-                "a guest's system may not start after such a change",
-            ),
-        );
-        let old = file.value(key)?;
-        let word = words
-            .iter()
-            .find(|(name, _)| *name == value)
-            .map_or("", |(_, word)| word);
-        if is_so_already(key, old.as_deref(), &value) {
-            continue;
-        }
-        file.set(key, word)?;
-        reasons.push(format!("{key}: asked for."));
-        draft.warnings.push(format!("The guest's {key} changes: a system that was installed before may need repair to start."));
-        if word == "ovmf" && file.value("efidisk0")?.is_none() {
-            draft.warnings.push("The guest has no EFI disk: OVMF forgets its settings at every stop. Add one in its hardware.".to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// Whether a guest has that machine type or firmware: i440fx in one of its versions and SeaBIOS are what it has where
-/// its file says nothing (PVE::QemuServer::Machine, PVE::QemuServer).
-fn is_so_already(key: &str, old: Option<&str>, wanted: &str) -> bool {
-    let has = match (key, old) {
-        ("machine", old) if old.is_some_and(|old| old.contains("q35")) => "q35",
-        ("machine", _) => "i440fx",
-        (_, old) => old.unwrap_or("seabios"),
-    };
-    has == wanted
 }
 
 /// One for each card that is given whole, else one for each function.
@@ -311,61 +260,6 @@ pub(super) fn selectors<'a>(ctx: &Context<'a>) -> Vec<(HostSelector, Vec<&'a Fun
         found.push((HostSelector { address, whole }, functions));
     }
     found
-}
-
-/// The value with what is wanted, and everything else as it was.
-fn joined(old: Option<&str>, first: &str, options: &[(String, String)]) -> String {
-    let mut fields: Vec<String> = match old {
-        Some(old) => old.split(',').map(str::to_owned).collect(),
-        None => vec![first.to_owned()],
-    };
-    for (key, value) in options {
-        let wanted = format!("{key}={value}");
-        match fields
-            .iter_mut()
-            .find(|field| field.split('=').next() == Some(key))
-        {
-            Some(field) => *field = wanted,
-            None => fields.push(wanted),
-        }
-    }
-    fields.join(",")
-}
-
-/// The model of a guest whose file names none (PVE::QemuServer::CPUConfig, get_cpu_options).
-const DEFAULT_CPU: &str = "kvm64";
-
-/// Old drivers of NVIDIA look for a hypervisor.
-fn hide(
-    draft: &mut Draft,
-    file: &mut GuestFile,
-    reasons: &mut Vec<String>,
-) -> Result<(), EditError> {
-    if !draft.ctx.is_asked("hide-kvm") {
-        return Ok(());
-    }
-    draft.option(
-        "hide-kvm",
-        (
-            "no",
-            "drivers from version 465 on do not mind a virtual machine",
-        ),
-    );
-    let old = file.value("cpu")?;
-    let value = joined(
-        old.as_deref(),
-        DEFAULT_CPU,
-        &[
-            ("hidden".to_owned(), "1".to_owned()),
-            ("hv-vendor-id".to_owned(), "preflight".to_owned()),
-        ],
-    );
-    file.set("cpu", &value)?;
-    reasons.push(
-        "cpu: NVIDIA's drivers before version 465 stop with code 43 when they see a hypervisor."
-            .to_owned(),
-    );
-    Ok(())
 }
 
 fn advice(draft: &mut Draft, guest: &Guest) {

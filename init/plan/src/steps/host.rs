@@ -5,6 +5,7 @@ use pci::Address;
 use proxmox::disks::{DiskUse, Purpose};
 
 use super::Step;
+use super::guest::named;
 use crate::context::Context;
 use crate::draft::Draft;
 
@@ -296,8 +297,11 @@ fn other_guests(draft: &mut Draft) {
         .into_iter()
         .flat_map(|guests| &guests.guests);
     let mut warnings = Vec::new();
+    let own = ctx.system().node.known();
+    let guests = guests.filter(|guest| own.is_none_or(|own| *own == guest.node));
     for guest in guests.filter(|guest| Some(guest.number) != ctx.choice.guest && !guest.template) {
-        let names = guest.hostpci.iter().flat_map(|device| &device.hosts);
+        let devices = guest.hostpci.iter();
+        let names = devices.flat_map(|device| named(ctx, device, &guest.node));
         let mut shared = names.filter(|host| {
             ctx.taken
                 .iter()

@@ -17,21 +17,26 @@ pub(super) fn held<'a>(
             .iter()
             .any(|function| host.covers(function.address))
     };
-    let known = ctx.system().guests.known().into_iter();
-    let mappings: Vec<_> = known.flat_map(|guests| &guests.mappings).collect();
     guest.hostpci.iter().find(|device| {
-        let stands_for = device.mapping.as_deref().is_some_and(|name| {
-            Some(name) == mapping
-                || mappings
-                    .iter()
-                    .filter(|known| known.id == name)
-                    .any(|known| {
-                        let own = known.devices.iter().filter(|one| one.node == node);
-                        own.flat_map(|one| &one.paths).any(covers)
-                    })
-        });
-        stands_for || device.hosts.iter().any(covers)
+        let is_asked_for = device.mapping.is_some() && device.mapping.as_deref() == mapping;
+        is_asked_for || named(ctx, device, node).any(covers)
     })
+}
+
+/// What a line gives to its guest on this node: devices by their address, and those that its mapping stands for.
+pub(in crate::steps) fn named<'a>(
+    ctx: &Context<'a>,
+    device: &'a HostPci,
+    node: &'a str,
+) -> impl Iterator<Item = &'a HostSelector> {
+    let known = ctx.system().guests.known().into_iter();
+    let mappings = known.flat_map(|guests| &guests.mappings);
+    let own = mappings.filter(|known| Some(&known.id) == device.mapping.as_ref());
+    let mapped = own
+        .flat_map(|known| &known.devices)
+        .filter(move |one| one.node == node)
+        .flat_map(|one| &one.paths);
+    device.hosts.iter().chain(mapped)
 }
 
 /// A card that is given whole, or function by function where the guest has a line for each of them already.

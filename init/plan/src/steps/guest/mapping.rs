@@ -1,4 +1,6 @@
+use assess::GroupSource;
 use hardware::Reading;
+use pci::Address;
 
 use super::selectors;
 use crate::draft::Draft;
@@ -55,17 +57,8 @@ pub(super) fn mapping(draft: &mut Draft, node: &str) -> Option<String> {
         return same.then_some(name);
     }
     let function = functions.first()?;
-    let group = draft
-        .ctx
-        .subject
-        .assessment
-        .groups
-        .iter()
-        .find(|group| group.functions.contains(&function.address));
-    let mut line = format!("\tmap id={}", function.id);
-    if let Some(group) = group {
-        line.push_str(&format!(",iommugroup={}", group.id));
-    }
+    let group = group(draft, function.address)?;
+    let mut line = format!("\tmap id={},iommugroup={group}", function.id);
     line.push_str(&format!(",node={node},path={selector}"));
     if let Reading::Known(subsystem) = &function.subsystem {
         line.push_str(&format!(",subsystem-id={subsystem}"));
@@ -84,4 +77,38 @@ pub(super) fn mapping(draft: &mut Draft, node: &str) -> Option<String> {
         Ok(source.print())
     });
     Some(name)
+}
+
+/// The number of the function's group. A guest does not start when a mapping has another one than the kernel, or none
+/// (PVE::Mapping::PCI, assert_valid), so what only the next start can tell is not written.
+fn group(draft: &mut Draft, address: Address) -> Option<u32> {
+    let groups = &draft.ctx.subject.assessment.groups;
+    let group = groups
+        .iter()
+        .find(|group| group.functions.contains(&address));
+    let why = match group {
+        _ if draft.ctx.is_asked("acs-override") => {
+            "acs-override is asked for, which makes other groups"
+        }
+        None => "the running kernel has no groups",
+        Some(group) if group.source != GroupSource::Kernel => {
+            "the groups are worked out, for the running kernel has none"
+        }
+        Some(group) => {
+            draft.warnings.push(format!(
+                "The mapping says IOMMU group {}, as the running kernel counts: where the host's kernel counts differently, \
+                 the guest does not start before the mapping is made anew (Datacenter, Resource Mappings).",
+                group.id
+            ));
+            return Some(group.id);
+        }
+    };
+    draft.refuse(
+        "mapping-not-possible",
+        false,
+        "A mapping has the number of the IOMMU group, which only the next start of the host tells: make it then \
+         (Datacenter, Resource Mappings), or leave it out.",
+        vec![why.to_owned()],
+    );
+    None
 }

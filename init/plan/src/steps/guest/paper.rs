@@ -34,7 +34,7 @@ pub(super) fn checklist(draft: &mut Draft, guest: &Guest, file: &GuestFile) {
     if windows {
         lines.push("[ ] Device Manager, View, Resources by type: interrupts of the device are negative numbers (MSI)".to_owned());
         lines.push(format!(
-            "    else: run guest-{}-msi.ps1 as administrator, and start the guest anew",
+            "    else, as administrator: powershell -ExecutionPolicy Bypass -File guest-{}-msi.ps1, and start the guest anew",
             guest.number
         ));
         for function in &draft.ctx.given {

@@ -261,3 +261,30 @@ fn where_the_firmwares_screen_is_not_known_no_other_card_is_named_for_it() {
     });
     assert!(reason(nowhere).ends_with("is not known"));
 }
+
+#[test]
+fn the_iommu_of_the_processors_maker_is_switched_on_where_firmware_shows_none() {
+    let host = |maker: &str| {
+        let mut host = Host::on_lvm();
+        host.vendor = IommuVendor::None;
+        host.machine.cpu.vendor = Reading::Known(maker.to_owned());
+        host.plan()
+    };
+    let passes = |plan: &Plan| format!("{:?}", plan.command_line).contains("_iommu");
+    assert!(passes(&host("GenuineIntel")));
+    let amd = host("AuthenticAMD");
+    assert!(!passes(&amd));
+    let other = host("HygonGenuine");
+    assert!(!passes(&other));
+    assert!(
+        other
+            .warnings
+            .iter()
+            .any(|it| it.contains("may need intel_iommu=on"))
+    );
+    assert!(
+        !amd.warnings
+            .iter()
+            .any(|it| it.contains("may need intel_iommu=on"))
+    );
+}
