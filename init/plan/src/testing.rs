@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assess::{Answer, Assessment, IommuVendor, NoNames, assess};
-use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading};
+use hardware::{Function, Group, HostDevice, HostRole, Machine, Reading, RomReading, RomSource};
 use pci::{Address, ClassCode, FunctionId};
 use proxmox::boot::esp::EspSource;
 use proxmox::disks::DiskUse;
@@ -33,6 +33,7 @@ pub(crate) struct Host {
     pub(crate) change: fn(&mut Installation),
     pub(crate) judge: fn(&mut Assessment),
     pub(crate) disks: Option<Vec<DiskUse>>,
+    pub(crate) roms: Option<Vec<RomReading>>,
     pub(crate) choice: Choice,
 }
 
@@ -80,6 +81,7 @@ impl Host {
             change: |_| {},
             judge: |_| {},
             disks: None,
+            roms: None,
             choice: Choice {
                 devices: vec![address(GPU)],
                 guest: Some(100),
@@ -200,6 +202,20 @@ impl Host {
         self
     }
 
+    /// What was read through the ROM BAR of a function.
+    pub(crate) fn rom(mut self, place: &str, bytes: Vec<u8>) -> Self {
+        self.roms.get_or_insert_default().push(RomReading {
+            address: address(place),
+            id: None,
+            source: RomSource::RomBar,
+            place: format!("/sys/bus/pci/devices/{place}/rom"),
+            taint: None,
+            bytes: Ok(bytes),
+            not_restored: Vec::new(),
+        });
+        self
+    }
+
     /// What is read of it.
     pub(crate) fn read(&self) -> (Installation, SystemFiles) {
         let tree: Vec<(&str, &str)> = self
@@ -231,7 +247,7 @@ impl Host {
 
     pub(crate) fn plan(&self) -> Plan {
         let (installation, files) = self.read();
-        let mut assessment = assess(&self.machine, None, &NoNames);
+        let mut assessment = assess(&self.machine, self.roms.as_deref(), &NoNames);
         assessment.findings.clear();
         for card in &mut assessment.cards {
             card.verdict = assess::Verdict::Ready;

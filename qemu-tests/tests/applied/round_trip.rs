@@ -132,7 +132,30 @@ fn apply(lab: &Lab, machine: Machine, with_rom: bool, from_file: bool) -> Vec<Pl
     );
     assert_eq!(applied.status, 0);
     shell.power_off().unwrap();
+    leaves_what_a_person_needs(lab, &applied);
     planned(&applied.text)
+}
+
+/// In every folder of an apply: what was done is on the stick from before the writing on, and again behind it.
+fn leaves_what_a_person_needs(lab: &Lab, applied: &Said) {
+    let files = Stick::existing(lab.folder()).files().unwrap();
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let folders = applied.text.lines().filter_map(|line| {
+        let name = line.trim().strip_prefix("Saved on the stick in ")?;
+        name.starts_with("apply-").then_some(name)
+    });
+    let folders: Vec<&str> = folders.collect();
+    assert_eq!(folders.len(), 2, "{}", applied.text);
+    let mut wanted = vec!["apply.json"];
+    if lab.installed.golden().is_proxmox() {
+        wanted.push("guest-102-checklist.txt");
+    }
+    for folder in folders {
+        for name in &wanted {
+            let path = format!("{folder}/{name}");
+            assert!(paths.contains(&path.as_str()), "no {path} in {paths:?}");
+        }
+    }
 }
 
 /// The card is vfio-pci's from the beginning, and nobody else's at any time.

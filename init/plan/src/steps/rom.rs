@@ -1,4 +1,4 @@
-use assess::RomSummary;
+use assess::{RomCopy, RomSummary};
 use hardware::{Function, Machine};
 use option_rom::{ImageType, Rom, Verdict};
 
@@ -24,8 +24,15 @@ fn write(draft: &mut Draft) {
     }
     let Some(file) = &ctx.choice.rom else {
         if let Some(display) = ctx.boot_display() {
+            let remedy = match clean_copy(ctx, display) {
+                Some(copy) => format!(
+                    "A clean one was read from {}: save it with 'preflight rom dump', and give it with --rom.",
+                    copy.source.words()
+                ),
+                None => "Give a clean one with --rom.".to_owned(),
+            };
             draft.warnings.push(format!(
-                "{} is the display that the firmware uses: what the guest reads from its ROM may be a changed copy. Give a clean one with --rom.",
+                "{} is the display that the firmware uses: what the guest reads from its ROM may be a changed copy. {remedy}",
                 display.address
             ));
         }
@@ -161,7 +168,7 @@ pub(super) fn name(path: &str) -> String {
     }
 }
 
-/// The ROM that the guest will see: the file, else what was read of the card.
+/// The ROM that the guest will see, as far as that is known: the file, else what was read of the card.
 pub(super) fn seen<'a>(draft: &Draft<'a>, display: &Function) -> Option<&'a Rom> {
     let ctx = draft.ctx;
     if let Some(file) = &ctx.choice.rom
@@ -169,16 +176,21 @@ pub(super) fn seen<'a>(draft: &Draft<'a>, display: &Function) -> Option<&'a Rom>
     {
         return Some(&file.rom);
     }
-    let function = ctx
-        .subject
-        .assessment
-        .functions
+    clean_copy(ctx, display).map(|copy| &copy.rom)
+}
+
+/// The best copy that was read of a function's ROM, where it is whole and nothing speaks against where it was read.
+/// The legacy shadow is none: without an EFI image as ever, it says nothing of what the card has.
+fn clean_copy<'a>(ctx: &Context<'a>, function: &Function) -> Option<&'a RomCopy> {
+    let judged = &ctx.subject.assessment.functions;
+    let judged = judged
         .iter()
-        .find(|function| function.address == display.address)?;
-    match &function.rom {
-        RomSummary::Read(choice) => Some(&choice.copy.rom),
+        .find(|judged| judged.address == function.address)?;
+    match &judged.rom {
+        RomSummary::Read(choice) => Some(&choice.copy),
         _ => None,
     }
+    .filter(|copy| copy.taint.is_none() && copy.rom.verdict != Verdict::Bad)
 }
 
 /// What of the guest's firmware a ROM does not serve, in a sentence.

@@ -220,6 +220,9 @@ impl Run<'_> {
             self.say("Nothing was written.");
             return ended(1);
         }
+        // From here on an error, or the power, can end it: whoever finds the system half-way needs this then.
+        self.keep(&plan, id, &End::of(&rehearsed))
+            .context("nothing was written")?;
         let receipt = match self.write(&rehearsed)? {
             Written::Done(receipt) => receipt,
             Written::Again(why) => return Ok(Done::Again(why)),

@@ -9,6 +9,7 @@ use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, rom_target, 
 use proxmox::disks::DiskUse;
 
 use super::dialogue::Chosen;
+use crate::session::KeptRoms;
 use crate::session::look::{self, Basis, Look};
 use crate::systems::OneSystem;
 
@@ -79,7 +80,7 @@ impl Wish {
             Some(path) => hardware::load(path, names.as_ref())?,
             None => hardware::Saved {
                 machine: hardware::read(&Source::live())?,
-                roms: None,
+                roms: kept(&KeptRoms::of_this_boot()),
                 names: None,
             },
         };
@@ -204,6 +205,18 @@ impl Seen {
     }
 }
 
+/// What a session has read of option ROMs. Without it there is still a plan, which cannot say whether the guest's
+/// firmware runs the card's.
+fn kept(place: &KeptRoms) -> Option<Vec<RomReading>> {
+    place.read().unwrap_or_else(|error| {
+        eprintln!(
+            "preflight: the option ROMs that were read at the start are lost, and the plan is made without them \
+             (--rom gives it the card's): {error:#}"
+        );
+        None
+    })
+}
+
 /// The file, judged for the function that is to get it.
 fn rom(path: &Path, target: Option<&Function>) -> Result<RomFile> {
     let cannot = || format!("{} cannot be read; give a ROM file", path.display());
@@ -251,6 +264,17 @@ mod tests {
         };
         assert_eq!(with(true), used);
         assert_eq!(with(false), Machine::default().installed_uses);
+    }
+
+    #[test]
+    fn a_plan_is_made_without_what_cannot_be_read_of_the_roms() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roms");
+        assert_eq!(kept(&KeptRoms::at(&path)), None);
+        KeptRoms::at(&path).keep(&[]).unwrap();
+        assert_eq!(kept(&KeptRoms::at(&path)), Some(Vec::new()));
+        std::fs::write(&path, "broken").unwrap();
+        assert_eq!(kept(&KeptRoms::at(&path)), None);
     }
 
     #[test]

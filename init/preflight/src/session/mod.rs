@@ -7,6 +7,7 @@ mod devices;
 mod fault;
 mod grow;
 mod guard;
+mod kept_roms;
 mod left_alone;
 pub mod look;
 mod menu;
@@ -19,6 +20,7 @@ pub mod shell;
 mod uevent;
 
 pub use attempt::Attempt;
+pub use kept_roms::KeptRoms;
 pub use run::run;
 
 /// Exit status that asks PID 1 to reboot.

@@ -14,7 +14,8 @@ use super::grow::{self, Place};
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
-    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, capture, fault, menu, panic, randomness, settle, shell,
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptRoms, capture, fault, menu, panic, randomness,
+    settle, shell,
 };
 use crate::consoles::Consoles;
 use crate::events::Events;
@@ -193,7 +194,15 @@ impl Session {
             }
         });
         match read {
-            Ok(roms) => Some(roms),
+            Ok(roms) => {
+                if let Err(error) = KeptRoms::of_this_boot().keep(&roms) {
+                    self.complain(format!(
+                        "a plan that is made on this stick does not know the option ROMs (give the card's with \
+                         --rom): {error:#}"
+                    ));
+                }
+                Some(roms)
+            }
             Err(error) => {
                 self.complain(format!("no option ROM could be read: {error}"));
                 None

@@ -1,5 +1,7 @@
 //! The guest's own file, and the ROM that it names.
 
+use rom_maker::{EfiImage, RomMaker};
+
 use super::*;
 use crate::Body;
 
@@ -354,5 +356,91 @@ fn of_a_card_that_is_given_whole_only_the_first_function_can_have_a_rom() {
     assert_eq!(
         line(&each),
         "hostpci0: 0000:01:00.1,pcie=1,romfile=my_card.rom"
+    );
+}
+
+/// What is said of the guest's firmware, where the card's own ROM is this one.
+fn said_of_firmware(bios: &str, maker: RomMaker) -> Option<String> {
+    let host = Host::on_lvm().pve(GUEST, &format!("bios: {bios}\nmemory: 512\n"));
+    let warnings = host.rom(GPU, maker.build()).plan().warnings;
+    let mut said = warnings
+        .into_iter()
+        .filter(|text| text.contains("shows nothing on it"));
+    let first = said.next();
+    assert_eq!(said.next(), None);
+    first
+}
+
+#[test]
+fn a_rom_that_the_guests_firmware_does_not_run_is_said_with_the_firmware_that_does() {
+    let empty = || RomMaker::new(pci::FunctionId::new(0x10de, 0x1b80));
+    let x86 = || empty().legacy(1024);
+    let efi = || empty().efi(EfiImage::x64());
+    let for_seabios = said_of_firmware("ovmf", x86()).unwrap();
+    assert!(
+        for_seabios.contains("no EFI image, so OVMF"),
+        "{for_seabios}"
+    );
+    assert!(for_seabios.contains("--set bios=seabios"), "{for_seabios}");
+    let for_ovmf = said_of_firmware("seabios", efi()).unwrap();
+    assert!(
+        for_ovmf.contains("EFI image alone, so SeaBIOS"),
+        "{for_ovmf}"
+    );
+    assert!(for_ovmf.contains("--set bios=ovmf"), "{for_ovmf}");
+    for (bios, fitting) in [
+        ("ovmf", efi()),
+        ("seabios", x86()),
+        ("ovmf", x86().efi(EfiImage::x64())),
+        ("seabios", x86().efi(EfiImage::x64())),
+    ] {
+        assert_eq!(said_of_firmware(bios, fitting), None, "{bios}");
+    }
+}
+
+#[test]
+fn the_firmware_that_is_asked_for_is_the_one_that_the_rom_is_held_against() {
+    let x86 = RomMaker::new(pci::FunctionId::new(0x10de, 0x1b80)).legacy(1024);
+    let host = Host::on_lvm().rom(GPU, x86.build());
+    let said = |host: Host| {
+        let warnings = host.plan().warnings;
+        warnings
+            .iter()
+            .any(|text| text.contains("so OVMF shows nothing"))
+    };
+    assert!(!said(host.set("bios=seabios")));
+    let seabios = Host::on_lvm().pve(GUEST, "memory: 512\n");
+    assert!(said(seabios.rom(GPU, x86.build()).set("bios=ovmf")));
+}
+
+#[test]
+fn of_the_firmwares_display_a_clean_copy_is_named_where_one_was_read() {
+    let said = |host: Host| {
+        let warnings = host.plan().warnings;
+        let mut own = warnings.into_iter();
+        own.find(|text| text.contains("may be a changed copy"))
+            .unwrap()
+    };
+    let whole = RomMaker::new(pci::FunctionId::new(0x10de, 0x1b80)).efi(EfiImage::x64());
+    let clean = "A clean one was read from the ROM BAR";
+    assert!(said(boot_display().rom(GPU, whole.build())).contains(clean));
+    let shadow = || {
+        let x86 = RomMaker::new(pci::FunctionId::new(0x10de, 0x1b80)).legacy(1024);
+        let mut host = boot_display().rom(GPU, x86.build());
+        for reading in host.roms.iter_mut().flatten() {
+            reading.taint = Some("the legacy copy".to_owned());
+        }
+        host
+    };
+    let broken = boot_display().rom(GPU, vec![0; 512]);
+    for host in [boot_display(), shadow(), broken] {
+        assert!(said(host).ends_with("Give a clean one with --rom."));
+    }
+    // That it has no EFI image says nothing of the card.
+    let warnings = shadow().plan().warnings;
+    assert!(
+        !warnings
+            .iter()
+            .any(|text| text.contains("so OVMF shows nothing"))
     );
 }

@@ -47,9 +47,15 @@ impl<'a> End<'a> {
 const SCHEMA: &str = "preflight.apply/1";
 
 impl Run<'_> {
-    /// Prints the document, where it is wanted, and saves it on the stick with what the plan has for there.
+    /// Prints the document, where it is wanted, and saves it on the stick.
     pub(super) fn finish(&self, plan: &Plan, id: &ReceiptId, end: &End) -> Result<()> {
-        let json = self.print_document(plan, end)?;
+        self.print_document(plan, end)?;
+        self.keep(plan, id, end)
+    }
+
+    /// Saves the document on the stick with what the plan has for there.
+    pub(super) fn keep(&self, plan: &Plan, id: &ReceiptId, end: &End) -> Result<()> {
+        let json = document(plan, end)?;
         let mut files = vec![("apply.json".to_owned(), json.into_bytes())];
         for change in plan
             .changes
@@ -62,13 +68,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Prints what was done, or why nothing was, where a document is wanted. Gives it back.
-    pub(super) fn print_document(&self, plan: &Plan, end: &End) -> Result<String> {
-        let json = document(plan, end)?;
+    /// Prints what was done, or why nothing was, where a document is wanted.
+    pub(super) fn print_document(&self, plan: &Plan, end: &End) -> Result<()> {
         if self.arguments.format == Format::Json {
-            write_out(&json)?;
+            write_out(&document(plan, end)?)?;
         }
-        Ok(json)
+        Ok(())
     }
 
     /// Into a folder of its own on the stick.

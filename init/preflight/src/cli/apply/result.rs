@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use apply::Receipt;
-use plan::{Mismatch, Plan, UNVERIFIED, text_diff};
+use plan::{Found, Mismatch, Plan, UNVERIFIED, text_diff};
 
 use super::document::End;
 use super::words::described;
@@ -35,15 +35,31 @@ impl Run<'_> {
         receipt: Option<&Receipt>,
     ) -> Result<Done> {
         self.say("Reading everything again from the disks");
-        let again = on_the_disks(self.arguments.root)?;
-        let wrong = plan::verify(plan, again.installation()?, &again.files);
-        let end = End {
+        let id = &rehearsed.set.id;
+        let end = |wrong| End {
             receipt,
-            wrong: &wrong,
+            wrong,
             ..End::of(rehearsed)
         };
-        self.finish(plan, &rehearsed.set.id, &end)?;
-        self.conclude(&again, &wrong, receipt)
+        match self.verified(plan) {
+            Ok((again, wrong)) => {
+                self.finish(plan, id, &end(&wrong))?;
+                self.conclude(&again, &wrong, receipt)
+            }
+            Err(error) => {
+                // It is written all the same, and its receipt is wanted all the more.
+                self.keep(plan, id, &end(&[not_read_again(&error)]))
+                    .with_context(|| format!("{error:#}"))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The system as it is now, and what of it is not as planned.
+    fn verified(&self, plan: &Plan) -> Result<(OneSystem, Vec<Mismatch>)> {
+        let again = on_the_disks(self.arguments.root)?;
+        let wrong = plan::verify(plan, again.installation()?, &again.files);
+        Ok((again, wrong))
     }
 
     fn conclude(
@@ -103,6 +119,15 @@ impl Run<'_> {
     }
 }
 
+/// That nothing is known of what was written.
+fn not_read_again(error: &anyhow::Error) -> Mismatch {
+    Mismatch {
+        place: "the disks".to_owned(),
+        wanted: "everything as planned".to_owned(),
+        found: Found::NotVerified(format!("they could not be read again: {error:#}")),
+    }
+}
+
 /// What is not as planned, in words, and why that stands in the way.
 fn judged(wrong: &[Mismatch], is_accepted: bool) -> (String, Option<&'static str>) {
     let lines = wrong.iter().map(|mismatch| {
@@ -128,8 +153,6 @@ fn judged(wrong: &[Mismatch], is_accepted: bool) -> (String, Option<&'static str
 
 #[cfg(test)]
 mod tests {
-    use plan::Found;
-
     use super::*;
 
     fn words(wrong: &[Mismatch], is_accepted: bool) -> (String, bool) {
@@ -154,5 +177,13 @@ mod tests {
         assert!(said.starts_with("Not verified, as accepted: ESP A") && !stands);
         let (said, stands) = words(&[unread, other], true);
         assert!(said.contains("\nNot as planned: ESP A") && stands, "{said}");
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_never_taken_for_right() {
+        let wrong = [not_read_again(&anyhow::anyhow!("a disk is gone"))];
+        let (said, stands) = words(&wrong, false);
+        assert!(stands);
+        assert!(said.contains("read again: a disk is gone"), "{said}");
     }
 }
