@@ -1,4 +1,5 @@
 mod address;
+mod handed_back;
 
 pub(crate) use address::INIT_TOP;
 
@@ -33,10 +34,12 @@ const DRACUT: &str = "/etc/dracut.conf.d/preflight-vfio.conf";
 
 fn write(draft: &mut Draft) {
     let ctx = draft.ctx;
-    if ctx.given.is_empty() || ctx.stays_with_host() {
+    if ctx.given.is_empty() || !draft.is_read(MODPROBE) {
         return;
     }
-    if !draft.is_read(MODPROBE) {
+    if ctx.stays_with_host() {
+        handed_back::hand_back(draft);
+        handed_back::blacklisted(draft);
         return;
     }
     let (default, reason) = default(ctx);
@@ -44,9 +47,10 @@ fn write(draft: &mut Draft) {
     match bind.as_str() {
         "ids" => by_ids(draft, &reason),
         "address" => address::bind(draft, &reason),
-        _ => {
+        _ if handed_back::hand_back(draft) => {
             draft.notes.push("The card stays with the host's driver until the guest starts, and does not go back to it.".to_owned());
         }
+        _ => {}
     }
     if bind != "guest-start" {
         softdeps(draft);

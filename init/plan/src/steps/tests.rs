@@ -7,6 +7,7 @@ use crate::{Plan, RomFile, Tree, diff};
 mod binding;
 mod devices;
 mod guest;
+mod handed_back;
 mod host;
 mod libvirt;
 mod module_options;
