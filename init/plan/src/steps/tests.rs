@@ -11,6 +11,7 @@ mod handed_back;
 mod host;
 mod libvirt;
 mod module_options;
+mod no_effect;
 mod refusals;
 
 const GRUB: &str = "/etc/default/grub";
