@@ -59,8 +59,17 @@ fn write(draft: &mut Draft) {
     blacklist(draft);
 }
 
-/// By id where the ids are the card's alone and no driver has it before vfio-pci is loaded, else by address.
+/// By id where the ids are the card's alone and no driver has it before vfio-pci is loaded, else by address. Virtual
+/// functions share one id, and are not there yet when an address is looked for.
 fn default(ctx: &Context) -> (&'static str, String) {
+    let virtual_functions = virtual_functions(ctx);
+    if virtual_functions.len() == ctx.given.len() {
+        let reason = format!(
+            "the host's driver makes {} only after the initrd's script has run, and its id is every virtual function's",
+            virtual_functions.join(", ")
+        );
+        return ("guest-start", reason);
+    }
     let twins: Vec<String> = ctx
         .twins()
         .iter()
@@ -88,6 +97,15 @@ fn default(ctx: &Context) -> (&'static str, String) {
             twins.join(", ")
         ),
     )
+}
+
+/// What of the given is made by the driver of another function (SR-IOV).
+fn virtual_functions(ctx: &Context) -> Vec<String> {
+    let given = ctx.given.iter();
+    given
+        .filter(|function| function.physical_function.known().is_some())
+        .map(|function| function.address.to_string())
+        .collect()
 }
 
 /// Drivers of the host that have a function before any module is loaded.

@@ -4,7 +4,7 @@ use hardware::Reading;
 use proxmox::initrd::InitramfsTool;
 
 use super::super::command_line::{is_passed, words};
-use super::ids;
+use super::{ids, virtual_functions};
 use crate::draft::Draft;
 use crate::edit::{WordEdit, modprobe};
 use crate::plan::Tree;
@@ -23,6 +23,14 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
             vec!["the initrds are made by dracut".to_owned()],
         );
         return;
+    }
+    let unseen = virtual_functions(ctx);
+    if !unseen.is_empty() {
+        draft.warnings.push(format!(
+            "The script in the initrd does not find {}, which the host's driver makes later: it stays with that driver \
+             until the guest starts. bind=guest-start says so.",
+            unseen.join(", ")
+        ));
     }
     let why = format!("vfio-pci takes the card by its address: {reason}.");
     draft.put(
