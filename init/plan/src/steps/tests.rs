@@ -5,6 +5,7 @@ use crate::testing::{GPU, Host, NIC, address};
 use crate::{Plan, RomFile, Tree, diff};
 
 mod binding;
+mod command_line;
 mod devices;
 mod guest;
 mod handed_back;

@@ -98,6 +98,17 @@ fn a_virtual_function_is_bound_when_the_guest_starts_for_no_script_of_the_initrd
 }
 
 #[test]
+fn a_driver_is_blacklisted_in_our_file_when_that_is_asked_for() {
+    let plan = settles(Host::on_lvm().set("blacklist=nouveau,nvidiafb"));
+    let text = plan.text(OWN);
+    assert!(
+        text.contains("\nblacklist nouveau\n") && text.contains("\nblacklist nvidiafb\n"),
+        "{text}"
+    );
+    assert!(!Host::on_lvm().plan().text(OWN).contains("blacklist"));
+}
+
+#[test]
 fn a_second_card_by_address_joins_the_first() {
     let first = twins();
     let plan = first.plan();
