@@ -10,6 +10,7 @@ mod diff;
 mod draft;
 pub mod edit;
 mod files;
+mod no_effect;
 mod options;
 mod plan;
 mod steps;
@@ -36,6 +37,7 @@ pub fn plan(subject: Subject, choice: &Choice) -> Plan {
     for step in steps::STEPS {
         (step.write)(&mut draft);
     }
+    no_effect::warn(&mut draft);
     let release = subject.installation.release.name();
     let mut plan = draft.finish(match &subject.installation.node {
         Reading::Known(node) => format!("{release} '{node}'"),

@@ -19,6 +19,13 @@ impl PlanOption {
             .any(|known| known == value && !is_shape(known))
             || self.free.is_some_and(|takes| takes(value))
     }
+
+    /// Whether a value leaves things as they are: `none` or `leave` where the option takes one of them, else `no`.
+    pub(crate) fn asks_for_nothing(&self, value: &str) -> bool {
+        let mut values = self.values.split('|');
+        let neutral = values.find(|known| matches!(*known, "none" | "leave"));
+        value == neutral.unwrap_or("no")
+    }
 }
 
 fn is_shape(word: &str) -> bool {

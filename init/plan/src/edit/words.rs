@@ -159,7 +159,8 @@ impl WordEdit {
             Self::RemoveItem { name, item } => {
                 let named = named(words, name)?;
                 let without = named.into_iter().filter_map(|(index, word, items)| {
-                    let kept = without(&items, |other| other == item);
+                    // Ids of devices are written in either case.
+                    let kept = without(&items, |other| other.eq_ignore_ascii_case(item));
                     (kept.len() < items.len()).then(|| (index, join(&word, &kept)))
                 });
                 Ok(WordChanges {

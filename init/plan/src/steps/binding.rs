@@ -1,4 +1,5 @@
 mod address;
+mod handed_back;
 
 pub(crate) use address::INIT_TOP;
 
@@ -33,10 +34,12 @@ const DRACUT: &str = "/etc/dracut.conf.d/preflight-vfio.conf";
 
 fn write(draft: &mut Draft) {
     let ctx = draft.ctx;
-    if ctx.given.is_empty() || ctx.stays_with_host() {
+    if ctx.given.is_empty() || !draft.is_read(MODPROBE) {
         return;
     }
-    if !draft.is_read(MODPROBE) {
+    if ctx.stays_with_host() {
+        handed_back::hand_back(draft);
+        handed_back::blacklisted(draft);
         return;
     }
     let (default, reason) = default(ctx);
@@ -44,9 +47,10 @@ fn write(draft: &mut Draft) {
     match bind.as_str() {
         "ids" => by_ids(draft, &reason),
         "address" => address::bind(draft, &reason),
-        _ => {
+        _ if handed_back::hand_back(draft) => {
             draft.notes.push("The card stays with the host's driver until the guest starts, and does not go back to it.".to_owned());
         }
+        _ => {}
     }
     if bind != "guest-start" {
         softdeps(draft);
@@ -55,8 +59,17 @@ fn write(draft: &mut Draft) {
     blacklist(draft);
 }
 
-/// By id where the ids are the card's alone and no driver has it before vfio-pci is loaded, else by address.
+/// By id where the ids are the card's alone and no driver has it before vfio-pci is loaded, else by address. Virtual
+/// functions share one id, and are not there yet when an address is looked for.
 fn default(ctx: &Context) -> (&'static str, String) {
+    let virtual_functions = virtual_functions(ctx);
+    if virtual_functions.len() == ctx.given.len() {
+        let reason = format!(
+            "the host's driver makes {} only after the initrd's script has run, and its id is every virtual function's",
+            virtual_functions.join(", ")
+        );
+        return ("guest-start", reason);
+    }
     let twins: Vec<String> = ctx
         .twins()
         .iter()
@@ -84,6 +97,15 @@ fn default(ctx: &Context) -> (&'static str, String) {
             twins.join(", ")
         ),
     )
+}
+
+/// What of the given is made by the driver of another function (SR-IOV).
+fn virtual_functions(ctx: &Context) -> Vec<String> {
+    let given = ctx.given.iter();
+    given
+        .filter(|function| function.physical_function.known().is_some())
+        .map(|function| function.address.to_string())
+        .collect()
 }
 
 /// Drivers of the host that have a function before any module is loaded.

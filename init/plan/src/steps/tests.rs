@@ -5,11 +5,14 @@ use crate::testing::{GPU, Host, NIC, address};
 use crate::{Plan, RomFile, Tree, diff};
 
 mod binding;
+mod command_line;
 mod devices;
 mod guest;
+mod handed_back;
 mod host;
 mod libvirt;
 mod module_options;
+mod no_effect;
 mod refusals;
 
 const GRUB: &str = "/etc/default/grub";

@@ -319,6 +319,15 @@ fn what_is_written_and_was_never_applied_is_needed_still() {
 }
 
 #[test]
+fn an_initrd_that_binds_a_card_that_was_handed_back_is_needed_anew() {
+    let bound = twins().host.set("bind=guest-start");
+    let plan = bound.plan();
+    let stale = bound.after(&plan).plan();
+    assert!(unchanged(&stale), "{}", crate::diff(&stale));
+    assert_eq!(stale.needs.initramfs, [VERSION]);
+}
+
+#[test]
 fn a_mismatch_and_a_plan_with_its_words_go_through_json() {
     let done = lvm().file("etc/default/grub", "");
     let (installation, files) = done.host.read();

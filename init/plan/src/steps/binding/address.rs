@@ -4,7 +4,7 @@ use hardware::Reading;
 use proxmox::initrd::InitramfsTool;
 
 use super::super::command_line::{is_passed, words};
-use super::ids;
+use super::{ids, virtual_functions};
 use crate::draft::Draft;
 use crate::edit::{WordEdit, modprobe};
 use crate::plan::Tree;
@@ -24,6 +24,14 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
         );
         return;
     }
+    let unseen = virtual_functions(ctx);
+    if !unseen.is_empty() {
+        draft.warnings.push(format!(
+            "The script in the initrd does not find {}, which the host's driver makes later: it stays with that driver \
+             until the guest starts. bind=guest-start says so.",
+            unseen.join(", ")
+        ));
+    }
     let why = format!("vfio-pci takes the card by its address: {reason}.");
     draft.put(
         Tree::Root,
@@ -33,15 +41,19 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
         &why,
     );
     // An id in a list takes a twin as well, if not now then once there is one.
-    let ids = ids(ctx);
+    remove_ids(draft, &ids(ctx), "it is bound by its address alone");
+}
+
+/// Takes ids out of every list of vfio-pci.
+pub(super) fn remove_ids(draft: &mut Draft, ids: &[String], because: &str) {
     for path in draft.paths("/etc/modprobe.d/") {
         let content = draft.content(Tree::Root, &path).unwrap_or_default();
         if !content.windows(4).any(|bytes| bytes == b"vfio") {
             continue;
         }
-        let why = "The card's ids go from the list of vfio-pci: it is bound by its address alone.";
-        draft.edit(Tree::Root, &path, why, |file| {
-            modprobe::remove_items(file, "vfio-pci", "ids", &ids)
+        let why = format!("The card's ids go from the list of vfio-pci: {because}.");
+        draft.edit(Tree::Root, &path, &why, |file| {
+            modprobe::remove_items(file, "vfio-pci", "ids", ids)
         });
     }
     if is_passed(draft, "vfio-pci.ids", None) {
@@ -52,9 +64,15 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
                 item: id.clone(),
             })
             .collect();
-        let why = "vfio-pci.ids: the card's ids go, for it is bound by its address alone.";
-        words(draft, &edits, why);
+        let why = format!("vfio-pci.ids: the card's ids go, for {because}.");
+        words(draft, &edits, &why);
     }
+}
+
+/// Whether a line of the script takes the device at this address.
+pub(super) fn takes(line: &str, address: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    words.next() == Some("take") && words.next() == Some(address)
 }
 
 /// Runs before udev. A device that is no longer where it was is left alone.
@@ -81,7 +99,7 @@ fn script(draft: &Draft) -> String {
     let mut lines: BTreeSet<String> = old
         .lines()
         .filter(|line| {
-            line.starts_with("take 0") && !given.iter().any(|address| line.contains(address))
+            line.starts_with("take 0") && !given.iter().any(|address| takes(line, address))
         })
         .map(str::to_owned)
         .collect();

@@ -57,6 +57,57 @@ fn the_script_of_the_initrd_is_sound_for_a_shell_and_names_no_prerequisite() {
     );
 }
 
+/// Two virtual functions of the network card, of which the first goes.
+fn of_sriov() -> Host {
+    let mut host = Host::on_lvm();
+    for (place, group) in [("0000:03:10.0", 10), ("0000:03:10.2", 11)] {
+        host = host
+            .function(place, 0x02_00_00, (0x8086, 0x1520), group)
+            .on(place, |function| {
+                function.physical_function = Reading::Known(address(NIC))
+            });
+    }
+    host.choice.devices = vec![address("0000:03:10.0")];
+    host
+}
+
+#[test]
+fn a_virtual_function_is_bound_when_the_guest_starts_for_no_script_of_the_initrd_sees_it() {
+    let plan = settles(of_sriov());
+    let bind = plan.options.iter().find(|used| used.option == "bind");
+    let bind = bind.unwrap();
+    assert_eq!(bind.value, "guest-start");
+    assert!(
+        bind.reason.contains("makes 0000:03:10.0 only after"),
+        "{}",
+        bind.reason
+    );
+    assert!(!plan.changes_file(SCRIPT) && !plan.changes_file(OWN));
+    let unseen = |warning: &String| {
+        warning.starts_with("The script in the initrd does not find 0000:03:10.0,")
+    };
+    let asked = of_sriov().set("bind=address").plan();
+    assert!(asked.warnings.iter().any(unseen) && !plan.warnings.iter().any(unseen));
+    // By its id, the host would lose the other one too.
+    assert_eq!(of_sriov().set("bind=ids").plan().refused(), ["ids-shared"]);
+    // A card beside it is bound as ever.
+    let mut both = of_sriov();
+    both.choice.devices.push(address(GPU));
+    let script = both.plan().text(SCRIPT);
+    assert!(script.contains(&format!("take {GPU} ")), "{script}");
+}
+
+#[test]
+fn a_driver_is_blacklisted_in_our_file_when_that_is_asked_for() {
+    let plan = settles(Host::on_lvm().set("blacklist=nouveau,nvidiafb"));
+    let text = plan.text(OWN);
+    assert!(
+        text.contains("\nblacklist nouveau\n") && text.contains("\nblacklist nvidiafb\n"),
+        "{text}"
+    );
+    assert!(!Host::on_lvm().plan().text(OWN).contains("blacklist"));
+}
+
 #[test]
 fn a_second_card_by_address_joins_the_first() {
     let first = twins();

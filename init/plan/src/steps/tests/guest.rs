@@ -237,6 +237,29 @@ fn a_line_that_contradicts_what_is_chosen_is_put_right() {
 }
 
 #[test]
+fn the_cards_rom_is_shown_or_hidden_when_that_is_asked_for() {
+    let on = |old: &str| Host::on_lvm().pve(GUEST, &format!("{old}machine: q35\n"));
+    let of = |old: &str, setting: &str| line(&on(old).set(setting));
+    let card = "hostpci0: 0000:01:00,pcie=1";
+    assert_eq!(of("", "rombar=no"), format!("{card},rombar=0"));
+    assert_eq!(of("", "rombar=yes"), format!("{card},rombar=1"));
+    assert_eq!(of("", "rombar=leave"), card);
+    let hidden = format!("{card},rombar=0\n");
+    assert_eq!(of(&hidden, "rombar=yes"), format!("{card},rombar=1"));
+    assert!(!on(&hidden).plan().changes_file(GUEST));
+}
+
+#[test]
+fn the_card_is_the_first_display_where_the_guest_has_no_other_or_that_is_asked_for() {
+    let on = |vga: &str| Host::on_lvm().pve(GUEST, &format!("machine: q35\nvga: {vga}\n"));
+    let card = "hostpci0: 0000:01:00,pcie=1";
+    assert_eq!(line(&on("none")), format!("{card},x-vga=1"));
+    assert_eq!(line(&on("none").set("x-vga=no")), card);
+    assert_eq!(line(&on("std")), card);
+    assert_eq!(line(&on("std").set("x-vga=yes")), format!("{card},x-vga=1"));
+}
+
+#[test]
 fn a_card_that_is_given_function_by_function_stays_so() {
     let host = Host::on_lvm().pve(
         GUEST,

@@ -240,6 +240,44 @@ fn a_usb_controller_goes_only_where_it_is_known_what_hangs_on_it() {
     assert!(plan.refusals[0].evidence[0].starts_with("0000:01:00.2 is a USB controller"));
 }
 
+/// All displays go to the guest.
+fn without_display() -> Host {
+    let mut host = boot_display();
+    host.choice.devices = vec![address("0000:00:02.0"), address(GPU)];
+    host
+}
+
+#[test]
+fn the_only_display_goes_where_the_host_is_reached_by_a_serial_line_or_over_the_network() {
+    let console = |word: &str| {
+        let menu = format!(
+            "menuentry 'Proxmox VE' {{\n\tlinux /boot/vmlinuz-6.5.13-1-pve root=/dev/a ro console=tty0 {word}\n\tinitrd /boot/initrd.img-6.5.13-1-pve\n}}\n"
+        );
+        let host = without_display().file("boot/grub/grub.cfg", &menu);
+        host.without_ssh().plan()
+    };
+    let reached = |plan: &Plan, how: &str| {
+        let ending = format!("and the host is reached {how} alone.");
+        !plan.is_refused()
+            && plan
+                .warnings
+                .iter()
+                .any(|warning| warning.ends_with(&ending))
+    };
+    for word in ["console=ttyS0,115200", "console=hvc0"] {
+        let plan = console(word);
+        assert!(reached(&plan, "by its serial line"), "{}", diff(&plan));
+    }
+    assert_eq!(console("quiet").refused(), ["only-display"]);
+    let plan = without_display().plan();
+    assert!(reached(&plan, "over the network"), "{}", diff(&plan));
+    // A network card that goes as well reaches nobody.
+    let mut without_network = without_display();
+    without_network.choice.devices.push(address(NIC));
+    let plan = without_network.plan();
+    assert!(plan.refused().contains(&"only-display"), "{}", diff(&plan));
+}
+
 #[test]
 fn where_the_firmwares_screen_is_not_known_no_other_card_is_named_for_it() {
     let reason = |host: Host| {

@@ -20,6 +20,61 @@ fn warnings(plan: &Plan) -> Vec<&str> {
     named.map(String::as_str).collect()
 }
 
+/// A host that is judged otherwise.
+fn judged(judge: fn(&mut assess::Assessment)) -> Host {
+    Host {
+        judge,
+        ..Host::on_lvm()
+    }
+}
+
+/// The function was seen stuck in D3.
+fn finding(place: &str) -> assess::Finding {
+    assess::Finding {
+        id: "power.stuck".into(),
+        severity: assess::Severity::Blocks,
+        unknown: false,
+        function: Some(address(place)),
+        summary: "stuck".to_owned(),
+        evidence: vec!["its configuration space reads as all ones".to_owned()],
+        remedy: None,
+    }
+}
+
+#[test]
+fn a_card_that_was_seen_stuck_is_kept_from_sleep() {
+    const LINE: &str = "options vfio-pci disable_idle_d3=1\n";
+    let card = || judged(|assessment| assessment.findings.push(finding(GPU)));
+    let plan = settles(card());
+    assert!(plan.text(OWN).contains(LINE), "{}", plan.text(OWN));
+    let used = plan.options.iter();
+    let used = used.filter(|used| used.option == "disable-idle-d3");
+    let reasons: Vec<&str> = used.map(|used| used.reason.as_str()).collect();
+    assert_eq!(reasons, ["its configuration space reads as all ones"]);
+    let asked = card().set("disable-idle-d3=no").plan();
+    assert!(!asked.text(OWN).contains("disable_idle_d3"));
+    let other = judged(|assessment| assessment.findings.push(finding(NIC)));
+    assert!(!other.plan().text(OWN).contains("disable_idle_d3"));
+}
+
+#[test]
+fn where_interrupts_are_not_remapped_the_option_that_allows_it_is_named() {
+    let warned = |plan: &Plan, part: &str| plan.warnings.iter().any(|one| one.contains(part));
+    let none: fn(&mut assess::Assessment) =
+        |assessment| assessment.iommu.interrupt_remapping = assess::Answer::No;
+    let plan = settles(judged(none));
+    assert!(warned(&plan, "Interrupts are not remapped on this machine"));
+    assert!(!plan.text(OWN).contains("allow_unsafe_interrupts"));
+    let asked = judged(none).set("unsafe-interrupts=yes").plan();
+    assert!(warned(&asked, "crash it") && !warned(&asked, "is not needed"));
+    let remapped = judged(|_| {});
+    assert!(!warned(&remapped.plan(), "are not remapped"));
+    assert!(warned(
+        &remapped.set("unsafe-interrupts=yes").plan(),
+        "is not needed"
+    ));
+}
+
 #[test]
 fn options_of_a_vfio_that_is_built_in_are_on_the_command_line_too() {
     let plan = settles(
