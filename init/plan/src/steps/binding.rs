@@ -16,6 +16,9 @@ use crate::draft::{Draft, HEADER};
 use crate::edit::{EditError, WordEdit, modprobe, module_list};
 use crate::plan::Tree;
 
+/// Debian's kmod makes it a link to /etc/modules.
+const LINK_TO_MODULES: &str = "/etc/modules-load.d/modules.conf";
+
 /// How vfio-pci gets the card before a driver of the host does.
 pub(super) const STEP: Step = Step {
     refusals: &[
@@ -324,10 +327,13 @@ fn initramfs(draft: &mut Draft) {
     if virqfd {
         return;
     }
-    for path in ["/etc/modules", INITRAMFS_MODULES] {
-        if draft.content(Tree::Root, path).is_some() {
+    let mut lists = draft.paths("/etc/modules-load.d/");
+    lists.retain(|path| path != LINK_TO_MODULES);
+    lists.extend(["/etc/modules", INITRAMFS_MODULES].map(str::to_owned));
+    for path in lists {
+        if draft.content(Tree::Root, &path).is_some() {
             let why = "vfio_virqfd goes: no kernel of the system has it, and each start complains about it.";
-            draft.edit(Tree::Root, path, why, |file| {
+            draft.edit(Tree::Root, &path, why, |file| {
                 module_list::remove(file, &["vfio_virqfd"])
             });
         }

@@ -141,9 +141,14 @@ fn vfio_virqfd_is_listed_only_for_kernels_that_have_it() {
             .text(MODULES)
             .ends_with("vfio\nvfio_iommu_type1\nvfio_virqfd\nvfio_pci\n")
     );
-    let new = Host::on_lvm().file("etc/modules", "loop\nvfio_virqfd\n");
+    let new = Host::on_lvm()
+        .file("etc/modules", "loop\nvfio_virqfd\n")
+        .file("etc/modules-load.d/modules.conf", "loop\nvfio_virqfd\n")
+        .file("etc/modules-load.d/vfio.conf", "vfio_virqfd\nvfio_pci\n");
     let plan = new.plan();
     assert!(!plan.text(MODULES).contains("virqfd"));
+    assert_eq!(plan.text("/etc/modules-load.d/vfio.conf"), "vfio_pci\n");
+    assert!(!plan.changes_file("/etc/modules-load.d/modules.conf"));
     assert_eq!(plan.text("/etc/modules"), "loop\n");
 }
 
