@@ -33,7 +33,11 @@ impl Place {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, common::static_program()).unwrap();
         }
-        fs::write(sample.root().join("modules.list"), "[disks]\nlibata\n").unwrap();
+        fs::write(
+            sample.root().join("modules.list"),
+            "[disks]\nlibata\n!mbcache\n",
+        )
+        .unwrap();
         fs::write(sample.root().join("pci.ids"), "8086  Intel Corporation\n").unwrap();
         Self { sample }
     }
@@ -67,7 +71,7 @@ impl Place {
 #[test]
 fn what_is_wished_for_is_in_the_image() {
     let modules = "lib/modules/6.1.0-test/kernel";
-    let cases: [(&[&str], &[String]); 8] = [
+    let cases: [(&[&str], &[String]); 9] = [
         (
             &["--add-modules", "ahci"],
             &[format!("{modules}/drivers/ata/ahci.ko")],
@@ -78,6 +82,11 @@ fn what_is_wished_for_is_in_the_image() {
                 format!("{modules}/drivers/ata/ahci.ko"),
                 format!("{modules}/fs/jbd2/jbd2.ko"),
             ],
+        ),
+        // What the list keeps out, a person may want.
+        (
+            &["--add-modules", "fs/mb*"],
+            &[format!("{modules}/fs/mbcache.ko")],
         ),
         // Compiled in is there, too.
         (&["--add-modules", "serio"], &[]),
@@ -181,6 +190,22 @@ fn a_wish_that_nothing_fulfils_ends_the_build_and_says_which() {
         assert!(error.contains(said), "{words:?}: {error}");
         assert!(!place.path("image").exists(), "{words:?} leaves no image");
     }
+}
+
+#[test]
+fn an_entry_that_the_list_itself_leaves_nothing_of_ends_the_build() {
+    let place = Place::new();
+    let list = "[disks]\nlibata\n[file systems]\nfs/mb*\n!mbcache\n";
+    fs::write(place.path("modules.list"), list).unwrap();
+    let built = place.build(&[]);
+    let error = String::from_utf8(built.stderr).unwrap();
+    assert!(!built.status.success());
+    let said = "keeps out all that kernel 6.1.0-test has";
+    assert!(error.contains(said), "{error}");
+    assert!(
+        error.contains("kernel/fs/mb* (group file systems)"),
+        "{error}"
+    );
 }
 
 /// Runs `netboot`, whose script is text, with these words.

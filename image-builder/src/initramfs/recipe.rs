@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::image::Level;
-use crate::modules::{Entry, Kernel, ModuleList, ModuleName};
+use crate::modules::{ADDED, Entry, Kernel, ModuleList, ModuleName};
 use crate::tools::Tool;
 
 /// The kernel modules that every image carries.
@@ -98,7 +98,7 @@ impl Recipe {
     pub(super) fn modules(&self, kernel: &Kernel) -> Result<ModuleList, BuildError> {
         let mut list = ModuleList::parse(&self.module_list)?;
         for text in &self.more_modules {
-            list.entries.push(Entry::parse("added", text));
+            list.entries.push(Entry::parse(ADDED, text));
         }
         for tool in self.tools(kernel)? {
             let entries = tool
