@@ -106,7 +106,7 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile $(if $(REFRESH),FORCE)
 	@$(BUILDER) initramfs $(REFRESHED) --kernel "$(or $(KERNEL),$$($(BUILDER) fetch $(REFRESHED) --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch $(REFRESHED) busybox)" $(if $(WITH),--with "$(WITH)") $(if $(LEVEL),--level $(LEVEL)) \
+	  --busybox "$$($(BUILDER) fetch $(REFRESHED) busybox)" --with "$(or $(WITH),none)" $(if $(LEVEL),--level $(LEVEL)) \
 	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 

@@ -138,6 +138,17 @@ fn libraries_are_found_by_origin_by_configuration_and_by_dlopen_notes() {
 }
 
 #[test]
+fn packages_unpacked_without_the_links_of_merged_usr_give_the_same() {
+    let whole = System::new();
+    let unpacked = System::new();
+    for link in ["lib", "lib64"] {
+        fs::remove_file(unpacked.path(link)).unwrap();
+    }
+    let items = |system: &System| shown(&system.closure("/opt/x/bin/prog", None).unwrap());
+    assert_eq!(items(&unpacked), items(&whole));
+}
+
+#[test]
 fn what_ends_threads_brings_the_unwinder_that_glibc_opens_for_it() {
     const UNWINDER: &str = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
     let system = System::new();

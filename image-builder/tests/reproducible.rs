@@ -38,7 +38,7 @@ fn build(home: &Path, umask: &str, zone: &str, epoch: Option<&str>) -> PathBuf {
         ])
         .arg("--kernel")
         .arg(sample.root())
-        .args(["--add-binary", "/bin/sh:/bin/sh"])
+        .args(["--with", "none", "--add-binary", "/bin/sh:/bin/sh"])
         .current_dir(home)
         .env("TZ", zone)
         .env("HOME", home)

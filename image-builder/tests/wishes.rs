@@ -33,7 +33,11 @@ impl Place {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, common::static_program()).unwrap();
         }
-        fs::write(sample.root().join("modules.list"), "[disks]\nlibata\n").unwrap();
+        fs::write(
+            sample.root().join("modules.list"),
+            "[disks]\nlibata\n!mbcache\n",
+        )
+        .unwrap();
         fs::write(sample.root().join("pci.ids"), "8086  Intel Corporation\n").unwrap();
         Self { sample }
     }
@@ -42,7 +46,7 @@ impl Place {
         self.sample.root().join(name)
     }
 
-    fn build(&self, words: &[&str]) -> Output {
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_image-builder"));
         command
             .arg("initramfs")
@@ -60,6 +64,15 @@ impl Place {
             .arg(self.path("system"))
             .arg("--output")
             .arg(self.path("image"));
+        command
+    }
+
+    fn build(&self, words: &[&str]) -> Output {
+        let mut command = self.command();
+        // The kernel has none of the modules of the tools that are carried unasked.
+        if !words.contains(&"--with") {
+            command.args(["--with", "none"]);
+        }
         command.args(words).output().unwrap()
     }
 }
@@ -67,7 +80,7 @@ impl Place {
 #[test]
 fn what_is_wished_for_is_in_the_image() {
     let modules = "lib/modules/6.1.0-test/kernel";
-    let cases: [(&[&str], &[String]); 8] = [
+    let cases: [(&[&str], &[String]); 10] = [
         (
             &["--add-modules", "ahci"],
             &[format!("{modules}/drivers/ata/ahci.ko")],
@@ -78,6 +91,11 @@ fn what_is_wished_for_is_in_the_image() {
                 format!("{modules}/drivers/ata/ahci.ko"),
                 format!("{modules}/fs/jbd2/jbd2.ko"),
             ],
+        ),
+        // What the list keeps out, a person may want.
+        (
+            &["--add-modules", "fs/mb*"],
+            &[format!("{modules}/fs/mbcache.ko")],
         ),
         // Compiled in is there, too.
         (&["--add-modules", "serio"], &[]),
@@ -91,6 +109,7 @@ fn what_is_wished_for_is_in_the_image() {
             &["bin/own-name".to_owned()],
         ),
         (&["--with", "zfs?"], &[]),
+        (&["--with", ""], &[]),
         (
             &["--add-modules", "ext4", "--add-binary", "/usr/bin/tool"],
             &[format!("{modules}/fs/ext4/ext4.ko")],
@@ -132,8 +151,42 @@ fn a_tool_that_may_be_left_out_is_carried_where_the_kernel_has_its_modules() {
 }
 
 #[test]
+fn lvm_btrfs_and_where_the_kernel_has_it_zfs_are_carried_unasked() {
+    let place = Place::new();
+    for module in [
+        "dm_mod",
+        "dm_snapshot",
+        "dm_thin_pool",
+        "dm_mirror",
+        "dm_raid",
+        "btrfs",
+    ] {
+        place.sample.add(&format!("{module}.ko"), &["depends="]);
+    }
+    for program in ["lvm", "dmsetup", "btrfs"] {
+        let path = place.path("system/usr/sbin").join(program);
+        fs::write(path, common::static_program()).unwrap();
+    }
+    let built = place.command().output().unwrap();
+    assert!(built.status.success(), "{built:?}");
+    let entries = common::unpack(&place.path("image"));
+    let has = |path: &str| entries.iter().any(|entry| entry.header.name() == path);
+    for (path, carried) in [("bin/lvm", true), ("bin/btrfs", true), ("bin/zfs", false)] {
+        assert_eq!(has(path), carried, "{path}");
+    }
+    let said = String::from_utf8(built.stdout).unwrap();
+    assert!(
+        said.contains("without zfs: this kernel has no zfs"),
+        "{said}"
+    );
+    let built = place.build(&["--with", "zfs?", "--format", "json"]);
+    let built: serde_json::Value = serde_json::from_slice(&built.stdout).unwrap();
+    assert_eq!(built["tools_left_out"][0]["tool"], "zfs");
+}
+
+#[test]
 fn a_wish_that_nothing_fulfils_ends_the_build_and_says_which() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (
             &["--add-modules", "nothing-such"],
             "nothing_such (group added)",
@@ -171,6 +224,7 @@ fn a_wish_that_nothing_fulfils_ends_the_build_and_says_which() {
         (&["--with", "nothing"], "there is no tool 'nothing'"),
         (&["--with", "zfs"], "zfs (group zfs)"),
         (&["--with", "lvm"], "dm_mod (group lvm)"),
+        (&["--with", "lvm,none"], "none stands alone"),
         (&["--modules-from", "/nowhere"], "/nowhere"),
     ];
     for (words, said) in cases {
@@ -181,6 +235,22 @@ fn a_wish_that_nothing_fulfils_ends_the_build_and_says_which() {
         assert!(error.contains(said), "{words:?}: {error}");
         assert!(!place.path("image").exists(), "{words:?} leaves no image");
     }
+}
+
+#[test]
+fn an_entry_that_the_list_itself_leaves_nothing_of_ends_the_build() {
+    let place = Place::new();
+    let list = "[disks]\nlibata\n[file systems]\nfs/mb*\n!mbcache\n";
+    fs::write(place.path("modules.list"), list).unwrap();
+    let built = place.build(&[]);
+    let error = String::from_utf8(built.stderr).unwrap();
+    assert!(!built.status.success());
+    let said = "keeps out all that kernel 6.1.0-test has";
+    assert!(error.contains(said), "{error}");
+    assert!(
+        error.contains("kernel/fs/mb* (group file systems)"),
+        "{error}"
+    );
 }
 
 /// Runs `netboot`, whose script is text, with these words.

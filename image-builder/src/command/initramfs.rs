@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use image_builder::apt::{self, Request};
 use image_builder::image::Level;
-use image_builder::initramfs::{self, Binary, Built, Recipe};
+use image_builder::initramfs::{self, Binary, Built, LeftOut, Recipe};
 use image_builder::modules::HostKernel;
 use image_builder::tools::Tool;
 
@@ -53,8 +53,8 @@ pub(crate) struct Arguments {
     /// More programs, with the libraries that they need; after a colon the path in the image
     #[arg(long, num_args = 1.., value_name = "PATH[:DEST]")]
     add_binary: Vec<String>,
-    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck; `zfs?` where the kernel has its modules
-    #[arg(long, value_delimiter = ',')]
+    /// Sets of programs: lvm, zfs, btrfs, mdadm, cryptsetup, fsck; `zfs?` where the kernel has its modules; `none`
+    #[arg(long, value_delimiter = ',', default_value = "lvm,btrfs,zfs?")]
     with: Vec<String>,
     /// The root folder of the system that --add-binary and --with take programs from [default: this
     /// machine for --add-binary, packages from its mirror for --with]
@@ -131,7 +131,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     recipe.binaries = binaries
         .map(|text| binary(text, &system))
         .collect::<anyhow::Result<_>>()?;
-    recipe.tools = arguments.with;
+    recipe.tools = tools(arguments.with)?;
     recipe.system = system;
     recipe.microcode = arguments.microcode;
     recipe.busybox = arguments.busybox;
@@ -143,6 +143,20 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
         LevelName::Small => Level::Small,
     };
     Ok(recipe)
+}
+
+/// The names behind --with, of which `none` and nothing at all stand for no tools.
+fn tools(mut names: Vec<String>) -> anyhow::Result<Vec<String>> {
+    names.retain(|name| !name.is_empty());
+    if names.iter().any(|name| name == "none") {
+        anyhow::ensure!(
+            names.len() == 1,
+            "--with {}: none stands alone, for no sets of programs",
+            names.join(",")
+        );
+        names.clear();
+    }
+    Ok(names)
 }
 
 /// The packages of these tools with all they depend on, unpacked in the cache. What this machine has
@@ -159,9 +173,10 @@ fn tools_system(tools: &[Tool], refresh: Refresh) -> anyhow::Result<Option<PathB
     let request = Request::new(packages).with_dependencies();
     let component = tools.iter().find_map(|tool| tool.component);
     let request = request.with_component(component);
-    let tree = apt::cached_tree(&refresh.cache()?, &request).with_context(
-        || "cannot fetch the packages of the tools; name a system that has them with --system",
-    )?;
+    let tree = apt::cached_tree(&refresh.cache()?, &request).with_context(|| {
+            "cannot fetch the packages of the tools; name a system that has them with --system, or build without \
+             tools: --with none"
+    })?;
     Ok(Some(tree))
 }
 
@@ -208,6 +223,12 @@ fn table(built: &Built) -> String {
         text.push_str(&format!(
             "\n  {:width$}  {megabytes:>7}  {:>5}",
             size.reason, size.files
+        ));
+    }
+    for LeftOut { tool, modules } in &built.tools_left_out {
+        text.push_str(&format!(
+            "\n\n  without {tool}: this kernel has no {}; --modules-from names a folder of modules built for it",
+            modules.join(", ")
         ));
     }
     if !built.left_out.is_empty() {

@@ -24,6 +24,8 @@ pub struct Closure<'a> {
     root: &'a SystemRoot,
     search: Search,
     items: BTreeMap<String, Item>,
+    /// What is from another system, see [`Closure::sharing`].
+    shared: Option<Box<Closure<'a>>>,
 }
 
 /// A program cannot be carried.
@@ -90,6 +92,16 @@ impl<'a> Closure<'a> {
             root,
             search: Search::new(root),
             items: BTreeMap::new(),
+            shared: None,
+        }
+    }
+
+    /// An empty one over a system whose programs will run beside those of another, `libraries`: the loader and the
+    /// libraries that both have come from there. An image has one loader, which works with its own C library alone.
+    pub fn sharing(root: &'a SystemRoot, libraries: &'a SystemRoot) -> Self {
+        Self {
+            shared: Some(Box::new(Self::new(libraries))),
+            ..Self::new(root)
         }
     }
 
@@ -124,13 +136,24 @@ impl<'a> Closure<'a> {
 
     /// What is carried so far, sorted by path.
     pub fn into_items(self) -> BTreeMap<String, Item> {
-        self.items
+        self.into_own_and_shared().0
+    }
+
+    /// What is carried so far of the system, and of the other one that it shares libraries with.
+    pub fn into_own_and_shared(self) -> (BTreeMap<String, Item>, BTreeMap<String, Item>) {
+        let shared = self.shared.map(|shared| shared.items);
+        (self.items, shared.unwrap_or_default())
     }
 
     fn add_loader(&mut self, path: &str, facts: &ElfFacts) -> Result<(), ElfError> {
         let Some(loader) = &facts.interpreter else {
             return Ok(());
         };
+        if let Some(shared) = &mut self.shared
+            && let Some(located) = shared.root.locate(loader)?
+        {
+            return shared.place(&located, Some(loader));
+        }
         let located = self
             .root
             .locate(loader)?
@@ -157,6 +180,9 @@ impl<'a> Closure<'a> {
             let folders = self.search.folders(path, facts, &file.inherited);
             let mut found = Vec::new();
             for name in &facts.needed {
+                if !loaded.contains_key(name) && self.is_shared(name, &file)? {
+                    continue;
+                }
                 let library = match loaded.get(name) {
                     Some(library) => Some(library.clone()),
                     None => Search::find(self.root, name, path, facts.machine, &folders)?,
@@ -170,6 +196,9 @@ impl<'a> Closure<'a> {
             }
             for names in &facts.opened {
                 for name in names {
+                    if !loaded.contains_key(name) && self.is_shared(name, &file)? {
+                        break;
+                    }
                     let library = match loaded.get(name) {
                         Some(library) => Some(library.clone()),
                         None => Search::find(self.root, name, path, facts.machine, &folders)?,
@@ -182,7 +211,7 @@ impl<'a> Closure<'a> {
             }
             for (name, library) in found {
                 self.place(&library, None)?;
-                self.link_into_default_folder(name, &library);
+                self.link_into_default_folder(name, &library, facts.machine)?;
                 let is_new = loaded.values().all(|known| known.path != library.path);
                 loaded.insert(name.clone(), library.clone());
                 if !is_new {
@@ -199,6 +228,41 @@ impl<'a> Closure<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the other system has the library that a file asks for, which is carried from there then. One that lies
+    /// where the file alone looks is its own and no other's.
+    fn is_shared(&mut self, name: &str, file: &Todo) -> Result<bool, ElfError> {
+        let Some(shared) = &mut self.shared else {
+            return Ok(false);
+        };
+        let machine = file.facts.machine;
+        let private = Search::own_folders(&file.path, &file.facts, &file.inherited);
+        let own = Search::find(self.root, name, &file.path, machine, &private)?;
+        if own.is_some_and(|own| !DEFAULT_FOLDERS.contains(&own.folder())) {
+            return Ok(false);
+        }
+        let Some(asking) = shared.asking(name, machine)? else {
+            return Ok(false);
+        };
+        shared.add_needs(asking)?;
+        Ok(true)
+    }
+
+    /// Something that asks for a library of the system by its name, where there is one.
+    fn asking(&self, name: &str, machine: (u16, bool)) -> Result<Option<Todo>, ElfError> {
+        let todo = Todo {
+            path: String::new(),
+            facts: ElfFacts {
+                needed: vec![name.to_owned()],
+                machine,
+                ..ElfFacts::default()
+            },
+            inherited: Vec::new(),
+        };
+        let folders = self.search.folders("", &todo.facts, &[]);
+        let library = Search::find(self.root, name, "", machine, &folders)?;
+        Ok(library.map(|_| todo))
     }
 
     /// Puts a file at its path without links, with the links that led to it. `asked` stays a valid
@@ -222,10 +286,20 @@ impl<'a> Closure<'a> {
     }
 
     /// An image has no ld.so.cache, and a program with a destination has another $ORIGIN: a library
-    /// from any other folder is linked where every loader looks.
-    fn link_into_default_folder(&mut self, name: &str, library: &Located) {
+    /// from any other folder is linked where every loader looks, unless others share one of that name.
+    fn link_into_default_folder(
+        &mut self,
+        name: &str,
+        library: &Located,
+        machine: (u16, bool),
+    ) -> Result<(), ElfError> {
         if name.contains('/') || DEFAULT_FOLDERS.contains(&library.folder()) {
-            return;
+            return Ok(());
+        }
+        if let Some(shared) = &self.shared
+            && shared.asking(name, machine)?.is_some()
+        {
+            return Ok(());
         }
         let folder = DEFAULT_FOLDERS
             .iter()
@@ -236,5 +310,6 @@ impl<'a> Closure<'a> {
             .unwrap_or(&"/usr/lib/x86_64-linux-gnu");
         let link = Item::Link(library.entrance().to_owned());
         self.items.entry(format!("{folder}/{name}")).or_insert(link);
+        Ok(())
     }
 }

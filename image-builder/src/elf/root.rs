@@ -8,7 +8,12 @@ use crate::io::{Context, IoError, read};
 /// As many links as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// A system's root folder. Its links are followed as if it were the root: none leads outside.
+/// On a system with merged /usr these are links into /usr. No package that others depend on has the links: Debian's
+/// are in base-files, so unpacked packages have only what they lead to.
+const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+
+/// A system's root folder. Its links are followed as if it were the root: none leads outside. Where it has no `/lib64`
+/// but a `/usr/lib64`, the one leads to the other, and so for the other folders of merged /usr.
 #[derive(Debug, Clone)]
 pub struct SystemRoot {
     folder: PathBuf,
@@ -68,22 +73,28 @@ impl SystemRoot {
             }
             let next = format!("{current}/{part}");
             let outside = self.outside(&next);
-            let kind = match fs::symlink_metadata(&outside) {
-                Err(error) if is_absent(&error) => return Ok(None),
-                result => result.at("read", &outside)?.file_type(),
+            let target = match fs::symlink_metadata(&outside) {
+                Ok(found) if found.is_symlink() => {
+                    let target = fs::read_link(&outside).at("read", &outside)?;
+                    let target = target.to_string_lossy().into_owned();
+                    if left.is_empty() {
+                        places.push((next, target.clone()));
+                    }
+                    target
+                }
+                Ok(_) => {
+                    current = next;
+                    continue;
+                }
+                Err(error) if is_absent(&error) => match self.merged(&next) {
+                    Some(target) => target,
+                    None => return Ok(None),
+                },
+                Err(error) => return Err(error).at("read", &outside),
             };
-            if !kind.is_symlink() {
-                current = next;
-                continue;
-            }
             links += 1;
             if links > MOST_LINKS {
                 return Err(io::Error::other("too many links")).at("follow", &outside);
-            }
-            let target = fs::read_link(&outside).at("read", &outside)?;
-            let target = target.to_string_lossy();
-            if left.is_empty() {
-                places.push((next, target.to_string()));
             }
             if target.starts_with('/') {
                 current.clear();
@@ -96,6 +107,13 @@ impl SystemRoot {
             links: absolute_links(places, &current),
             path: current,
         }))
+    }
+
+    /// Where an absent folder at the top would lead to.
+    fn merged(&self, path: &str) -> Option<String> {
+        let name = path.strip_prefix('/').filter(|it| MERGED.contains(it))?;
+        let target = format!("usr/{name}");
+        self.outside(&target).is_dir().then_some(target)
     }
 }
 
@@ -167,12 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn unpacked_packages_need_no_links_of_merged_usr() {
+        let (folder, root) = root();
+        fs::remove_file(folder.path().join("lib")).unwrap();
+        let located = root.locate("/lib/multi/libx.so.1").unwrap().unwrap();
+        assert_eq!(located.path, "/usr/lib/multi/libx.so.1.2");
+        assert_eq!(located.entrance(), "/usr/lib/multi/libx.so.1");
+        assert_eq!(root.locate("/lib64/multi").unwrap(), None);
+        // A folder of its own is none of those links.
+        fs::create_dir(folder.path().join("lib")).unwrap();
+        assert_eq!(root.locate("/lib/multi").unwrap(), None);
+    }
+
+    #[test]
     fn no_link_leads_out_or_around_for_ever() {
         let (folder, root) = root();
         symlink("../../../../etc/passwd", folder.path().join("out")).unwrap();
         symlink("round", folder.path().join("round")).unwrap();
+        symlink("../sbin", folder.path().join("usr/sbin")).unwrap();
         assert_eq!(root.locate("/out").unwrap(), None);
         assert!(root.locate("/round").is_err());
         assert_eq!(root.locate("/nothing/here").unwrap(), None);
+        assert_eq!(root.locate("/sbin").unwrap(), None);
     }
 }

@@ -36,6 +36,15 @@ impl Search {
         facts: &ElfFacts,
         inherited: &[String],
     ) -> Vec<String> {
+        Self::own_folders(path, facts, inherited)
+            .into_iter()
+            .chain(self.configured.iter().cloned())
+            .chain(DEFAULT_FOLDERS.map(str::to_owned))
+            .collect()
+    }
+
+    /// Those of them that the file itself, or what loads it, names.
+    pub(super) fn own_folders(path: &str, facts: &ElfFacts, inherited: &[String]) -> Vec<String> {
         let own: Vec<&String> = if facts.runpath.is_empty() {
             facts.rpath.iter().chain(inherited).collect()
         } else {
@@ -44,8 +53,6 @@ impl Search {
         let origin = folder_of(path);
         own.into_iter()
             .map(|folder| expand(folder, origin))
-            .chain(self.configured.iter().cloned())
-            .chain(DEFAULT_FOLDERS.map(str::to_owned))
             .collect()
     }
 

@@ -30,6 +30,13 @@ pub enum GrubError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The signed GRUB for UEFI has no folder that a medium could have its configuration in.
+    #[error(
+        "the signed GRUB of grub-efi-amd64-signed looks for its configuration in no folder /EFI/VENDOR, so that it \
+         would not find the boot menu: `apt-cache policy grub-efi-amd64-signed` says where the package is from; \
+         take Debian's, or start UEFI machines by a unified kernel image (`image-builder uki`, then --uki)"
+    )]
+    NoPrefix,
     /// Its own tool failed.
     #[error("{} failed: {said}", program.display())]
     Tool {

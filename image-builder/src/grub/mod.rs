@@ -4,6 +4,7 @@ mod bios;
 mod core_image;
 mod error;
 mod packages;
+mod prefix;
 
 pub use bios::{BOOT_CODE, BiosBoot};
 pub use error::GrubError;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::core_image::{self, Format};
-use super::{BiosBoot, GrubError};
+use super::{BiosBoot, GrubError, prefix};
 use crate::apt::{self, Request};
 use crate::boot_menu::{EfiCommands, GRUB_CONFIG, GRUB_FOLDER};
 use crate::cache::Cache;
@@ -40,9 +40,6 @@ const EFI_FILES: [(&str, &str, &str); 3] = [
 
 /// On a CD, GRUB's core for BIOS is a file in the folder of GRUB.
 pub(crate) const CD_CORE: &str = "eltorito.img";
-
-/// Where Debian's signed GRUB looks for its configuration: on the medium that it was started from.
-const SIGNED_GRUB_CONFIG: &str = "EFI/debian/grub.cfg";
 
 /// Debian's boot loaders, unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,21 +104,26 @@ impl Packages {
             .map(read)
             .collect::<Result<_, GrubError>>()?;
         let menu = format!("configfile /{GRUB_CONFIG}\n");
-        files.push(NewFile::new(SIGNED_GRUB_CONFIG, menu));
+        files.push(NewFile::new(self.efi_config()?, menu));
         Ok(files)
     }
 
     /// In the place of the last of [`Packages::efi_files`]: the boot menu is on whichever medium has this file. The
     /// EFI files of a CD are in a file system of their own, and GRUB takes now that and now the CD for its own.
-    pub fn efi_search(marker: &str) -> NewFile {
+    pub fn efi_search(&self, marker: &str) -> Result<NewFile, GrubError> {
         let menu =
             format!("search --no-floppy --set=root --file /{marker}\nconfigfile /{GRUB_CONFIG}\n");
-        NewFile::new(SIGNED_GRUB_CONFIG, menu)
+        Ok(NewFile::new(self.efi_config()?, menu))
     }
 
     /// The commands of the signed GRUB.
     pub fn efi_commands(&self) -> Result<EfiCommands, GrubError> {
         Ok(EfiCommands::of(&io::read(&self.efi.join(SIGNED_GRUB))?))
+    }
+
+    /// Where the signed GRUB looks for its configuration on the medium that it was started from.
+    fn efi_config(&self) -> Result<String, GrubError> {
+        prefix::config(&io::read(&self.efi.join(SIGNED_GRUB))?)
     }
 
     /// The packages that boot loaders of a medium are from, and where they lie unpacked: GRUB for BIOS, and for UEFI
@@ -159,8 +161,9 @@ impl Packages {
         for (path, _, package) in EFI_FILES.into_iter().filter(|_| has_shim) {
             origins.file(path, package);
         }
-        for path in [GRUB_CONFIG, SIGNED_GRUB_CONFIG] {
-            origins.license(path, env!("CARGO_PKG_LICENSE"));
+        origins.license(GRUB_CONFIG, env!("CARGO_PKG_LICENSE"));
+        if has_shim {
+            origins.license(&self.efi_config()?, env!("CARGO_PKG_LICENSE"));
         }
         Ok(origins)
     }

@@ -32,6 +32,7 @@ const DEVICES: [(&str, u32, u32); 3] = [
 ];
 
 const LICENSES: &str = "usr/share/preflight/licenses";
+const ADDED: &str = "added programs";
 const BUSYBOX_PLACES: [&str; 2] = ["usr/bin/busybox", "bin/busybox"];
 
 /// An image in the making.
@@ -199,14 +200,19 @@ impl Content {
     }
 
     fn add_programs(&mut self, recipe: &Recipe, kernel: &Kernel) -> Result<(), BuildError> {
-        let root = SystemRoot::new(&recipe.system);
-        let mut closure = Closure::new(&root);
+        let system = SystemRoot::new(&recipe.system);
+        let root = SystemRoot::new(recipe.tools_system.as_deref().unwrap_or(&recipe.system));
+        let tools = recipe.tools(kernel)?;
+        let mut closure = match recipe.tools_system {
+            Some(_) if !tools.is_empty() => Closure::sharing(&system, &root),
+            _ => Closure::new(&system),
+        };
         for binary in &recipe.binaries {
             closure.add(&binary.path, binary.destination.as_deref())?;
         }
-        self.add_items(&root, closure.into_items(), "added programs")?;
-        let root = SystemRoot::new(recipe.tools_system.as_deref().unwrap_or(&recipe.system));
-        for tool in recipe.tools(kernel)? {
+        let (own, shared) = closure.into_own_and_shared();
+        self.add_items(&system, own, ADDED)?;
+        for tool in tools {
             let mut closure = Closure::new(&root);
             let programs = tool.programs_in(&root)?;
             for path in &programs {
@@ -218,7 +224,8 @@ impl Content {
                 self.link_into_bin(path, &reason)?;
             }
         }
-        Ok(())
+        // After the tools, so that their size is theirs.
+        self.add_items(&root, shared, ADDED)
     }
 
     /// Systems differ in where they keep a program; in an image it is always in /bin too.

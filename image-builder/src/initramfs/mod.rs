@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use content::Content;
 pub use error::BuildError;
-pub use recipe::{Binary, MODULE_LIST, Recipe};
+pub use recipe::{Binary, LeftOut, MODULE_LIST, Recipe};
 
 use crate::digest::sha256;
 use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
@@ -30,6 +30,8 @@ pub struct Built {
     pub modules: usize,
     /// Optional entries of the module list that lead to graphics drivers and are not carried.
     pub left_out: Vec<String>,
+    /// Optional tools that are not carried, since the kernel lacks their modules.
+    pub tools_left_out: Vec<LeftOut>,
     /// Bytes of the file.
     pub bytes: u64,
     /// Bytes before compression.
@@ -83,6 +85,7 @@ pub fn build_for(
         kernel: kernel.release().to_owned(),
         modules: modules.iter().count(),
         left_out: modules.left_out().to_vec(),
+        tools_left_out: recipe.tools_and_left_out(kernel)?.1,
         bytes,
         unpacked: sizes.iter().map(|size| size.bytes).sum(),
         sizes,

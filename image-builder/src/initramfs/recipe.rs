@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::BuildError;
 use crate::image::Level;
-use crate::modules::{Entry, Kernel, ModuleList, ModuleName};
+use crate::modules::{ADDED, Entry, Kernel, ModuleList, ModuleName};
 use crate::tools::Tool;
 
 /// The kernel modules that every image carries.
@@ -55,6 +57,15 @@ pub struct Binary {
     pub destination: Option<String>,
 }
 
+/// An optional tool that an image goes without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub tool: &'static str,
+    /// The modules that the kernel lacks.
+    pub modules: Vec<&'static str>,
+}
+
 impl Recipe {
     /// The least: a kernel, an init, the built-in module list, fast compression, time 0.
     pub fn new(kernel: impl Into<PathBuf>, init: impl Into<PathBuf>) -> Self {
@@ -80,25 +91,38 @@ impl Recipe {
 
     /// The tools that an image for this kernel carries.
     pub fn tools(&self, kernel: &Kernel) -> Result<Vec<Tool>, BuildError> {
-        let mut tools = Vec::new();
+        Ok(self.tools_and_left_out(kernel)?.0)
+    }
+
+    /// The optional ones that it goes without, too.
+    pub(super) fn tools_and_left_out(
+        &self,
+        kernel: &Kernel,
+    ) -> Result<(Vec<Tool>, Vec<LeftOut>), BuildError> {
+        let (mut tools, mut left_out) = (Vec::new(), Vec::new());
         for name in &self.tools {
             let (name, optional) = match name.strip_suffix('?') {
                 Some(name) => (name, true),
                 None => (name.as_str(), false),
             };
             let tool = Tool::named(name)?;
-            let mut modules = tool.modules.iter().map(|name| ModuleName::new(name));
-            if !optional || modules.all(|name| kernel.has(&name)) {
+            let modules = tool.modules.iter().copied();
+            let lacking = modules.filter(|name| !kernel.has(&ModuleName::new(name)));
+            let modules: Vec<_> = lacking.collect();
+            if !optional || modules.is_empty() {
                 tools.push(tool);
+            } else {
+                let tool = tool.name;
+                left_out.push(LeftOut { tool, modules });
             }
         }
-        Ok(tools)
+        Ok((tools, left_out))
     }
 
     pub(super) fn modules(&self, kernel: &Kernel) -> Result<ModuleList, BuildError> {
         let mut list = ModuleList::parse(&self.module_list)?;
         for text in &self.more_modules {
-            list.entries.push(Entry::parse("added", text));
+            list.entries.push(Entry::parse(ADDED, text));
         }
         for tool in self.tools(kernel)? {
             let entries = tool

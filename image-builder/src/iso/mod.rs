@@ -82,12 +82,12 @@ impl Parts {
         let marker = format!("boot/preflight-{:08x}", content.volume_id("CD"));
         let disk = Guid::derived(&content.digest, "CD");
         let efi_id = content.volume_id("EFI file system of a CD");
-        let search = Packages::efi_search(&marker);
         let origins = content.origins;
         let mut files = content.files;
-        let has_menu = files.iter().any(|file| file.path == search.path);
-        files.retain(|file| file.path != search.path);
-        if has_menu {
+        // A unified kernel image shows no menu.
+        if recipe.uki.is_none() {
+            let search = packages.efi_search(&marker).map_err(MediumError::Grub)?;
+            files.retain(|file| file.path != search.path);
             files.push(search);
         }
         let efi = efi_file_system(&files, efi_id, recipe.modified)?;

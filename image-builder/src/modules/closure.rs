@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::error::{ClosureError, Problems};
 use super::graphics;
+use super::list::Selected;
 use super::{Kernel, KernelError, ModInfo, ModuleList, ModuleName};
 
 /// A module that goes into the image.
@@ -169,11 +170,11 @@ impl Modules {
 
 fn roots(kernel: &Kernel, list: &ModuleList) -> Result<Vec<Root>, ClosureError> {
     let mut roots = Vec::new();
-    let mut missing = Vec::new();
+    let (mut missing, mut kept_out) = (Vec::new(), Vec::new());
     for entry in &list.entries {
         let text = entry.selector.to_string();
         match entry.select(kernel, &list.except) {
-            Some(names) => roots.extend(names.into_iter().map(|name| Root {
+            Selected::Files(names) => roots.extend(names.into_iter().map(|name| Root {
                 todo: Todo {
                     name,
                     group: entry.group.clone(),
@@ -181,18 +182,21 @@ fn roots(kernel: &Kernel, list: &ModuleList) -> Result<Vec<Root>, ClosureError> 
                 },
                 optional: entry.optional,
             })),
-            None if entry.optional => {}
-            None => missing.push(format!("{text} (group {})", entry.group)),
+            Selected::Nothing | Selected::KeptOut if entry.optional => {}
+            Selected::Nothing => missing.push(format!("{text} (group {})", entry.group)),
+            Selected::KeptOut => kept_out.push(format!("{text} (group {})", entry.group)),
         }
     }
-    if missing.is_empty() {
-        Ok(roots)
-    } else {
-        Err(ClosureError::Missing {
-            release: kernel.release().to_owned(),
-            entries: missing,
-        })
+    let release = kernel.release().to_owned();
+    if !missing.is_empty() {
+        let entries = missing;
+        return Err(ClosureError::Missing { release, entries });
     }
+    if !kept_out.is_empty() {
+        let entries = kept_out;
+        return Err(ClosureError::KeptOut { release, entries });
+    }
+    Ok(roots)
 }
 
 /// Soft and weak dependencies name modules or aliases, and the kernel may have none of them.

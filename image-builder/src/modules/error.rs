@@ -19,6 +19,18 @@ pub enum ClosureError {
         /// The entries, each with its group.
         entries: Vec<String>,
     },
+    /// Entries match only what the list itself keeps out.
+    #[error(
+        "the module list keeps out all that kernel {release} has for these entries of it:\n  {}\n\
+         Take the entry out, or the line with a ! before the module's name.",
+        entries.join("\n  ")
+    )]
+    KeptOut {
+        /// The kernel.
+        release: String,
+        /// The entries, each with its group.
+        entries: Vec<String>,
+    },
     /// The package is incomplete.
     #[error(
         "kernel {release} lacks modules that others depend on:\n  {}\n\
@@ -34,7 +46,8 @@ pub enum ClosureError {
     /// The image would have a driver for graphics cards.
     #[error(
         "an image never carries graphics drivers, but the module list leads to:\n  {}\n\
-         Take the first module of each chain out of the list, or keep it out with a ! before it.",
+         Take the first module of each chain out of the list, or keep it out with a ! before it. Of an added path, \
+         a ? at its end leaves out what leads there.",
         chains.join("\n  ")
     )]
     Graphics {

@@ -6,12 +6,12 @@ use super::{Kernel, ModuleName, path_matches};
 /// module's name, or a path below `kernel/` with `*` (`drivers/ata/*`: one folder; `drivers/hid/**`:
 /// all below). A `?` at its end marks an entry that an image may go without: the kernel
 /// lacks it, or it leads to graphics drivers. A `!` before a name keeps that module out unless another
-/// one depends on it.
+/// one depends on it, or a path of the group `added` matches it: there a person asks for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModuleList {
     /// What to take, in the order of the file.
     pub entries: Vec<Entry>,
-    /// What paths and soft dependencies do not bring in.
+    /// What paths and soft dependencies do not bring in, but for paths of the group [`ADDED`].
     pub except: Vec<ModuleName>,
 }
 
@@ -42,6 +42,19 @@ pub struct ListError {
     line: usize,
     text: String,
     problem: &'static str,
+}
+
+/// The group of what a person asks for besides the list.
+pub const ADDED: &str = "added";
+
+/// What a kernel has for an entry.
+pub(super) enum Selected {
+    /// Nothing at all, not even compiled in.
+    Nothing,
+    /// Only modules that the list keeps out.
+    KeptOut,
+    /// These files; none where all is compiled in.
+    Files(Vec<ModuleName>),
 }
 
 impl ModuleList {
@@ -103,24 +116,33 @@ impl Entry {
         }
     }
 
-    /// The modules that the kernel has as files for this entry; `None` when it has nothing at all
-    /// for it, not even compiled in.
-    pub(super) fn select(&self, kernel: &Kernel, except: &[ModuleName]) -> Option<Vec<ModuleName>> {
-        match &self.selector {
+    /// What the kernel has for this entry; `except` are the names that paths do not bring in.
+    pub(super) fn select(&self, kernel: &Kernel, except: &[ModuleName]) -> Selected {
+        let (files, is_builtin): (Vec<ModuleName>, bool) = match &self.selector {
             Selector::Name(name) => {
                 let file = kernel.path(name).map(|_| name.clone());
-                let there = file.is_some() || kernel.builtin().has(name);
-                there.then(|| file.into_iter().collect())
+                (file.into_iter().collect(), kernel.builtin().has(name))
             }
             Selector::Path(pattern) => {
-                let mut matched = kernel
+                let matched = kernel
                     .modules()
-                    .filter(|(_, path)| path_matches(pattern, path))
-                    .peekable();
-                let there = matched.peek().is_some() || kernel.builtin().has_path(pattern);
+                    .filter(|(_, path)| path_matches(pattern, path));
                 let names = matched.map(|(name, _)| name.clone());
-                there.then(|| names.filter(|name| !except.contains(name)).collect())
+                (names.collect(), kernel.builtin().has_path(pattern))
             }
+        };
+        if files.is_empty() && !is_builtin {
+            return Selected::Nothing;
+        }
+        let by_name = matches!(self.selector, Selector::Name(_));
+        if by_name || files.is_empty() || self.group == ADDED {
+            return Selected::Files(files);
+        }
+        let kept = files.into_iter().filter(|name| !except.contains(name));
+        let kept: Vec<_> = kept.collect();
+        match kept.is_empty() && !is_builtin {
+            true => Selected::KeptOut,
+            false => Selected::Files(kept),
         }
     }
 }

@@ -20,7 +20,7 @@ pub use error::ClosureError;
 pub use host::{HostKernel, HostKernelError};
 pub use index::index_files;
 pub use kernel::{Kernel, KernelError};
-pub use list::{Entry, ListError, ModuleList, Selector};
+pub use list::{ADDED, Entry, ListError, ModuleList, Selector};
 pub use modinfo::{ModInfo, NotAModule};
 pub use name::ModuleName;
 pub use pattern::{alias_matches, path_matches};

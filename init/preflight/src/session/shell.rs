@@ -8,6 +8,9 @@ use nix::libc;
 
 const BUSYBOX: &str = "/bin/busybox";
 
+/// Programs that somebody added to the image lie where their own system has them.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks that it has made ready are held read-only \
                        in the kernel,'; echo 'all but the stick: blockdev --getro /dev/DISK says 1. \
                        preflight systems shows what'; echo 'is installed on them. Type exit to leave.'; exec /bin/busybox sh";
@@ -15,7 +18,9 @@ const WELCOME: &str = "echo; echo 'A shell of Preflight. Disks that it has made 
 /// Starts a shell on a console, with job control.
 pub fn start(console: &Path) -> Result<Child> {
     if !Path::new(BUSYBOX).exists() {
-        bail!("this image carries no shell; build it with --add-binary of a static busybox");
+        bail!(
+            "this image carries no shell; build it with --busybox FILE, which `image-builder fetch busybox` names"
+        );
     }
     // Every applet by its own name; one that is there already is no error.
     let _ = Command::new(BUSYBOX)
@@ -49,7 +54,7 @@ fn start_on(console: &Path, mut command: Command) -> Result<Child> {
     };
     command
         .env_clear()
-        .env("PATH", "/bin")
+        .env("PATH", PATH)
         .env("HOME", "/")
         .env("TERM", "linux")
         .env("PS1", "preflight# ")
