@@ -46,6 +46,9 @@ pub(super) fn bind(draft: &mut Draft, reason: &str) {
 
 /// Takes ids out of every list of vfio-pci.
 pub(super) fn remove_ids(draft: &mut Draft, ids: &[String], because: &str) {
+    if ids.is_empty() {
+        return;
+    }
     for path in draft.paths("/etc/modprobe.d/") {
         let content = draft.content(Tree::Root, &path).unwrap_or_default();
         if !content.windows(4).any(|bytes| bytes == b"vfio") {
