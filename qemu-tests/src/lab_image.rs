@@ -75,12 +75,28 @@ impl Sources {
         })
     }
 
-    /// A recipe of these with this init.
+    /// All but ZFS, from this suite of Debian.
+    pub(crate) fn of_debian(suite: &str) -> Result<Self> {
+        let cache = Cache::open()?;
+        let kernel = Request::new([KERNEL]).from_debian([suite]);
+        let packages = Request::new(PACKAGES).with_dependencies();
+        let busybox = Request::new(["busybox-static"]).from_debian([suite]);
+        Ok(Self {
+            kernel: apt::cached_tree(&cache, &kernel)?,
+            system: apt::cached_tree(&cache, &packages.from_debian([suite]))?,
+            busybox: apt::cached_debs(&cache, &busybox)?,
+            module_folders: Vec::new(),
+        })
+    }
+
+    /// A recipe of these with this init. Nothing in its image is compressed: an emulated processor spends a tenth of a
+    /// boot on that.
     pub(crate) fn recipe(&self, init: &Path) -> Recipe {
         let mut recipe = Recipe::new(&self.kernel, init);
         recipe.module_folders.clone_from(&self.module_folders);
         recipe.busybox = self.busybox.first().cloned();
         recipe.system.clone_from(&self.system);
+        recipe.level = Level::None;
         recipe
     }
 }
@@ -88,10 +104,8 @@ impl Sources {
 /// What decides, beside a recipe, what the builder makes of it.
 const BUILDER: [&str; 2] = ["image-builder/src", "boot-assets"];
 
-/// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time. Nothing in it is
-/// compressed: an emulated processor spends a tenth of a boot on that.
+/// The image of a recipe, in `out/lab`, with its kernel; built when it is not that of the last time.
 pub(crate) fn made_once(stem: &str, mut recipe: Recipe) -> Result<Images> {
-    recipe.level = Level::None;
     let init = fs::read(&recipe.init).with_context(|| recipe.init.display().to_string())?;
     let mut key = [init, format!("{recipe:?}").into_bytes()].concat();
     for part in BUILDER {

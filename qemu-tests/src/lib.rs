@@ -69,7 +69,7 @@ pub use images::Images;
 pub use lab_image::Reads;
 pub use machine::Machine;
 pub use ovmf::{Ovmf, OvmfError};
-pub use product::{image_with_zfs, preflight_of_image};
+pub use product::{image_with_zfs, preflight_of_image, release_image};
 pub use qemu::{Qemu, QemuError, Version};
 pub use run::Run;
 pub use serial::Serial;

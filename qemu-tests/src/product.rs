@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
+use image_builder::image::Level;
 
 use crate::images::output_folder;
 use crate::lab_image::{Reads, Sources, made_once};
@@ -38,4 +39,13 @@ pub fn image_with_zfs() -> Result<Images> {
     let mut recipe = Sources::fetch(Reads::Everything)?.recipe(&path);
     recipe.tools = TOOLS.map(str::to_owned).to_vec();
     made_once("product-zfs", recipe)
+}
+
+/// The same as a release has it, of this suite of Debian: as small as it gets, and without ZFS.
+pub fn release_image(suite: &str) -> Result<Images> {
+    let path = preflight_of_image()?;
+    let mut recipe = Sources::of_debian(suite)?.recipe(&path);
+    recipe.tools = TOOLS[..3].iter().map(|&tool| tool.to_owned()).collect();
+    recipe.level = Level::Small;
+    made_once(&format!("release-{suite}"), recipe)
 }

@@ -109,10 +109,13 @@ impl Packages {
     }
 
     /// In the place of the last of [`Packages::efi_files`]: the boot menu is on whichever medium has this file. The
-    /// EFI files of a CD are in a file system of their own, and GRUB takes now that and now the CD for its own.
+    /// EFI files of a CD are in a file system of their own, and GRUB takes now that and now the CD for its own. The disk
+    /// that it started from is asked first, for a second stick has the same file.
     pub fn efi_search(&self, marker: &str) -> Result<NewFile, GrubError> {
-        let menu =
-            format!("search --no-floppy --set=root --file /{marker}\nconfigfile /{GRUB_CONFIG}\n");
+        let menu = format!(
+            "set own=\nregexp --set=1:own '^([^,]+)' \"$root\"\nsearch --no-floppy --set=root --hint \"$own\" --file \
+             /{marker}\nconfigfile /{GRUB_CONFIG}\n"
+        );
         Ok(NewFile::new(self.efi_config()?, menu))
     }
 

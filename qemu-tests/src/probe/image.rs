@@ -4,6 +4,7 @@ use std::path::Path;
 use anyhow::Context;
 use image_builder::apt::{self, Request as Packages};
 use image_builder::cache::Cache;
+use image_builder::image::Level;
 use image_builder::initramfs::{Binary, Recipe};
 
 use super::Request;
@@ -40,6 +41,7 @@ fn base(probe: &Path) -> anyhow::Result<Images> {
     let cache = Cache::open()?;
     let kernel = apt::cached_tree(&cache, &Packages::new([KERNEL]))?;
     let mut recipe = Recipe::new(kernel, probe);
+    recipe.level = Level::None;
     MODULES.clone_into(&mut recipe.module_list);
     recipe.binaries = PROGRAMS
         .map(|path| Binary {

@@ -12,7 +12,7 @@ use image_builder::uki::{self, Key};
 use image_builder::{netboot, usb};
 use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
-    baseline,
+    baseline, release_image,
 };
 use tempfile::TempDir;
 
@@ -70,12 +70,15 @@ impl Lab {
         &self.images.kernel
     }
 
-    /// The same lab with the boot loaders of this suite of Debian; or nothing and the reason printed.
-    pub fn with_boot_loaders_of(mut self, suite: &str) -> Option<Self> {
-        let fetched = Cache::open().map_err(anyhow::Error::from);
-        let packages = fetched.and_then(|it| Ok(Packages::fetch_from_debian(&it, suite)?));
-        let packages = packages.map_err(|why| qemu_tests::skip(&format!("{why:#}")));
-        self.packages = packages.ok()?;
+    /// The same lab with boot loaders, kernel, modules and tools of this suite of Debian, as a release has them; or
+    /// nothing and the reason printed.
+    pub fn of_debian(mut self, suite: &str) -> Option<Self> {
+        let fetched = || -> anyhow::Result<_> {
+            let packages = Packages::fetch_from_debian(&Cache::open()?, suite)?;
+            Ok((packages, release_image(suite)?))
+        };
+        let fetched = fetched().map_err(|why| qemu_tests::skip(&format!("{why:#}")));
+        (self.packages, self.images) = fetched.ok()?;
         Some(self)
     }
 

@@ -130,8 +130,8 @@ fn a_kernel_that_was_changed_does_not_start_with_secure_boot_on() {
 /// GRUB 2.12 starts kernels on UEFI by the plain commands, and has other images for BIOS.
 #[test]
 #[ignore = "takes long: make soak"]
-fn the_stick_starts_with_the_boot_loaders_of_debian_13_on_bios_and_with_secure_boot_on() {
-    let Some(lab) = Lab::open().and_then(|lab| lab.with_boot_loaders_of("trixie")) else {
+fn a_release_made_of_debian_13_starts_on_bios_and_with_secure_boot_on() {
+    let Some(lab) = Lab::open().and_then(|lab| lab.of_debian("trixie")) else {
         return;
     };
     let secure = Ovmf::with_secure_boot(lab.folder()).unwrap();
