@@ -8,6 +8,7 @@ pub mod cache;
 mod digest;
 pub mod elf;
 pub mod fat;
+pub mod firmware;
 pub mod gpt;
 pub mod grub;
 pub mod image;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use image_builder::apt::{self, Request};
+use image_builder::firmware::Missing;
 use image_builder::image::Level;
 use image_builder::initramfs::{self, Binary, Built, LeftOut, Recipe};
 use image_builder::modules::HostKernel;
@@ -13,6 +14,9 @@ use image_builder::tools::Tool;
 use super::output::{Format, megabytes, progress, report};
 use super::refresh::Refresh;
 use super::source_date_epoch;
+
+/// Of one module; JSON has all.
+const SHOWN_FILES: usize = 3;
 
 const PCI_IDS: &str = "/usr/share/misc/pci.ids";
 
@@ -70,6 +74,10 @@ pub(crate) struct Arguments {
     /// amd64-microcode), an archive with kernel/x86/microcode, or the vendor's file. No image has any by itself
     #[arg(long, value_name = "FILE")]
     microcode: Vec<PathBuf>,
+    /// Firmware: a Debian package, a folder of packages, or a folder such as /lib/firmware, of which the files that
+    /// carried modules ask for are carried. No image has any by itself
+    #[arg(long, value_name = "FILE|FOLDER")]
+    firmware: Vec<PathBuf>,
     /// How hard to compress
     #[arg(long, default_value = "fast")]
     level: LevelName,
@@ -134,6 +142,7 @@ fn recipe(arguments: Arguments) -> anyhow::Result<Recipe> {
     recipe.tools = tools(arguments.with)?;
     recipe.system = system;
     recipe.microcode = arguments.microcode;
+    recipe.firmware = arguments.firmware;
     recipe.busybox = arguments.busybox;
     recipe.kernel_output = arguments.kernel_out;
     recipe.modified = source_date_epoch()?;
@@ -230,6 +239,17 @@ fn table(built: &Built) -> String {
             "\n\n  without {tool}: this kernel has no {}; --modules-from names a folder of modules built for it",
             modules.join(", ")
         ));
+    }
+    if !built.firmware_missing.is_empty() {
+        text.push_str("\n\n  firmware that modules may ask for and that is not carried (--firmware FILE|FOLDER):");
+    }
+    for Missing { module, files } in &built.firmware_missing {
+        let shown: Vec<_> = files.iter().take(SHOWN_FILES).map(String::as_str).collect();
+        text.push_str(&format!("\n  {module}: {}", shown.join(" ")));
+        let more = files.len() - shown.len();
+        if more > 0 {
+            text.push_str(&format!(" and {more} more"));
+        }
     }
     if !built.left_out.is_empty() {
         text.push_str("\n\n  left out, since an image never carries graphics drivers:");

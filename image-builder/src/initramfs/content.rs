@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::{BuildError, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
+use crate::firmware::{self, Firmware, FirmwareError};
 use crate::image::{Image, Node, Origins};
 use crate::io::read;
 use crate::licenses::{CHANGELOGS, Found, Package, packages};
@@ -64,6 +65,9 @@ impl Content {
         content.add_programs(recipe, kernel)?;
         for path in &recipe.microcode {
             content.add_microcode(path)?;
+        }
+        for path in &recipe.firmware {
+            content.add_firmware(path, modules)?;
         }
         let package = content.add_package_of_image(kernel)?;
         add_manifest(
@@ -197,6 +201,27 @@ impl Content {
             Some((_, tree)) => self.add_licenses_of(tree),
             None => Ok(()),
         }
+    }
+
+    fn add_firmware(&mut self, path: &Path, modules: &Modules) -> Result<(), BuildError> {
+        let source = Firmware::open(path)?;
+        let mut files = BTreeMap::new();
+        // What an earlier source had already stays.
+        for wanted in firmware::missing(&self.image, modules) {
+            for pattern in wanted.files {
+                for (name, located) in source.find(&pattern)? {
+                    let place = format!("{}/{name}", firmware::FOLDER);
+                    let content = source.read(&located).map_err(BuildError::Io)?;
+                    self.image.add_file(&place, content, "firmware")?;
+                    files.insert(place, located.path);
+                }
+            }
+        }
+        if files.is_empty() {
+            let path = path.to_owned();
+            return Err(FirmwareError::Nothing { path }.into());
+        }
+        self.add_packages_of(source.root(), &files)
     }
 
     fn add_programs(&mut self, recipe: &Recipe, kernel: &Kernel) -> Result<(), BuildError> {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::elf::ElfError;
+use crate::firmware::FirmwareError;
 use crate::image::Conflict;
 use crate::io::IoError;
 use crate::microcode::MicrocodeError;
@@ -31,6 +32,8 @@ pub enum BuildError {
     Tool(#[from] ToolError),
     #[error(transparent)]
     Microcode(#[from] MicrocodeError),
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
     #[error(transparent)]
     Conflict(#[from] Conflict),
     #[error("the manifest cannot be written as JSON")]

@@ -14,6 +14,7 @@ pub use error::BuildError;
 pub use recipe::{Binary, LeftOut, MODULE_LIST, Recipe};
 
 use crate::digest::sha256;
+use crate::firmware;
 use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
 use crate::modules::{Kernel, KernelError, Modules};
@@ -32,6 +33,8 @@ pub struct Built {
     pub left_out: Vec<String>,
     /// Optional tools that are not carried, since the kernel lacks their modules.
     pub tools_left_out: Vec<LeftOut>,
+    /// Firmware that modules ask for and that is not carried.
+    pub firmware_missing: Vec<firmware::Missing>,
     /// Bytes of the file.
     pub bytes: u64,
     /// Bytes before compression.
@@ -85,6 +88,7 @@ pub fn build_for(
         kernel: kernel.release().to_owned(),
         modules: modules.iter().count(),
         left_out: modules.left_out().to_vec(),
+        firmware_missing: firmware::missing(&image, &modules),
         tools_left_out: recipe.tools_and_left_out(kernel)?.1,
         bytes,
         unpacked: sizes.iter().map(|size| size.bytes).sum(),

@@ -40,6 +40,8 @@ pub struct Recipe {
     pub busybox: Option<PathBuf>,
     /// Processor microcode, see [`crate::microcode::Microcode::open`].
     pub microcode: Vec<PathBuf>,
+    /// Where firmware that carried modules ask for is taken from, see [`crate::firmware::Firmware::open`].
+    pub firmware: Vec<PathBuf>,
     /// How hard to compress.
     pub level: Level,
     /// The time of all files, in seconds since 1970.
@@ -83,6 +85,7 @@ impl Recipe {
             pci_ids: None,
             busybox: None,
             microcode: Vec::new(),
+            firmware: Vec::new(),
             level: Level::Fast,
             modified: 0,
             kernel_output: None,

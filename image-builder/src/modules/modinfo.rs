@@ -14,6 +14,8 @@ pub struct ModInfo {
     pub softdeps: Vec<String>,
     /// Each as it is written: modules that it may ask for while it runs.
     pub weakdeps: Vec<String>,
+    /// Paths below lib/firmware, or patterns of them, of what it may load into its devices.
+    pub firmware: Vec<String>,
     /// The release of the kernel that it was built for (the first word of `vermagic`).
     pub release: Option<String>,
     /// Its licence, as MODULE_LICENSE has it: `GPL`, `Dual MIT/GPL`.
@@ -39,6 +41,7 @@ impl ModInfo {
                 "depends" => info.depends.extend(names(value.split(','))),
                 "alias" => info.aliases.push(value.to_owned()),
                 "softdep" => info.softdeps.push(value.to_owned()),
+                "firmware" => info.firmware.push(value.to_owned()),
                 "weakdep" => info.weakdeps.push(value.to_owned()),
                 "license" => info.license = Some(value.to_owned()),
                 "vermagic" => info.release = value.split_whitespace().next().map(str::to_owned),
@@ -96,6 +99,7 @@ mod tests {
             "softdep=pre: crc32c post: zstd",
             "weakdep=lz4",
             "alias=fs-btrfs",
+            "firmware=btrfs/one.bin",
             "alias=devname:btrfs-control",
             "depends=libcrc32c,raid6-pq",
             "vermagic=6.1.0-13-amd64 SMP preempt mod_unload modversions ",
@@ -104,6 +108,7 @@ mod tests {
         let depends: Vec<_> = info.depends.iter().map(ModuleName::as_str).collect();
         assert_eq!(depends, ["libcrc32c", "raid6_pq"]);
         assert_eq!(info.aliases, ["fs-btrfs", "devname:btrfs-control"]);
+        assert_eq!(info.firmware, ["btrfs/one.bin"]);
         assert_eq!(info.softdeps, ["pre: crc32c post: zstd"]);
         assert_eq!(info.release.as_deref(), Some("6.1.0-13-amd64"));
         assert_eq!(info.license.as_deref(), Some("GPL"));
