@@ -56,7 +56,7 @@ const REASONS: &[Reason] = &[
     Reason {
         options: &["iommu"],
         is_so: |_| true,
-        text: "has no effect here: the firmware describes no IOMMU",
+        text: "has no effect here: neither the firmware nor the processor says whose IOMMU the machine has",
     },
 ];
 

@@ -11,11 +11,12 @@ const OF_ITS_TIME: [(&str, bool); 2] = [
 /// Receipts, with names of their time.
 const RECEIPTS: &str = "/var/lib/preflight";
 
-/// A change that was only ended: of its receipt alone the time is another.
+/// A change that was only ended: its receipt alone has other times. It is written at the end, and ZFS gives what it takes
+/// from its intent log the time at which it does so.
 pub fn ended(inventory: &Inventory) -> Inventory {
     let mut ended = inventory.clone();
     let receipts = ended.files.iter_mut();
-    for (_, what) in receipts.filter(|(name, _)| name.ends_with("/receipt.json")) {
+    for (_, what) in receipts.filter(|(name, _)| name.contains(RECEIPTS)) {
         *what = without_time(what, true, true);
     }
     ended
@@ -56,6 +57,7 @@ mod tests {
     const INITRD: &str = "ext4 a:/boot/initrd.img-6.1.0-50-amd64";
     const DATABASE: &str = "ext4 a:/var/lib/pve-cluster/config.db";
     const RECEIPT: &str = "ext4 a:/var/lib/preflight/1/receipt.json";
+    const OBJECT: &str = "zfs a:/var/lib/preflight/1/objects/aa";
     const MODULES: &str = "ext4 a:/etc/modules";
 
     fn one(name: &str, what: &str) -> Inventory {
@@ -88,6 +90,7 @@ mod tests {
     fn a_change_that_is_only_ended_has_its_first_bytes_and_times_but_for_the_receipt() {
         let later = ["- 644 0:0 8 1 aa", "- 644 0:0 8 2 aa"];
         assert!(is_the_same(ended, RECEIPT, later));
+        assert!(is_the_same(ended, OBJECT, later));
         assert!(!is_the_same(ended, MODULES, later));
         assert!(!is_the_same(ended, INITRD, later));
         let other_bytes = ["- 644 0:0 8 1 aa", "- 644 0:0 8 1 bb"];

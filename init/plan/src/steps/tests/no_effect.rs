@@ -98,7 +98,7 @@ fn what_the_machine_or_the_system_has_no_use_for_is_said_with_the_reason() {
     );
     let mut without = Host::on_lvm().set("iommu=on");
     without.vendor = assess::IommuVendor::None;
-    of(without, "no IOMMU");
+    of(without, "whose IOMMU");
     let mut later = virtual_functions().set("sriov=4").set("machine=q35");
     later.choice.guest = Some(100);
     of(later, "until the virtual functions are there");
