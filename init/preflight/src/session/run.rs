@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -257,7 +256,7 @@ impl Session {
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
         match &saved {
-            Ok(saved) => shown.push_str(&saved_text(saved)),
+            Ok(saved) => shown.push_str(&saved.text(SCREEN)),
             Err(error) => {
                 let text = format!("The report is NOT saved: {error:#}.");
                 tracing::warn!("{text}");
@@ -387,21 +386,4 @@ impl Session {
 
 fn has_ended(shell: &mut Child) -> bool {
     !matches!(shell.try_wait(), Ok(None))
-}
-
-fn saved_text(saved: &Saved) -> String {
-    let mut text = format!(
-        "Saved on the stick, in {}:\n",
-        Path::new(&saved.folder).display()
-    );
-    for file in &saved.files {
-        text.push_str(&format!(
-            "  {:<33} {:>8} bytes  sha256 {:.16}\n",
-            file.path, file.length, file.sha256
-        ));
-    }
-    for left in &saved.left {
-        text.push_str(&report::paragraph(&format!("Note: {left}."), SCREEN));
-    }
-    text
 }

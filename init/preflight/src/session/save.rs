@@ -36,6 +36,26 @@ pub struct Saved {
     pub left: Vec<String>,
 }
 
+impl Saved {
+    /// For a person, in lines of at most so many columns where they can be broken.
+    pub fn text(&self, columns: usize) -> String {
+        let mut text = format!(
+            "Saved on the stick, in {}:\n",
+            Path::new(&self.folder).display()
+        );
+        for file in &self.files {
+            text.push_str(&format!(
+                "  {:<33} {:>8} bytes  sha256 {:.16}\n",
+                file.path, file.length, file.sha256
+            ));
+        }
+        for left in &self.left {
+            text.push_str(&report::paragraph(&format!("Note: {left}."), columns));
+        }
+        text
+    }
+}
+
 /// A file that is on the stick, and was synced there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SavedFile {
