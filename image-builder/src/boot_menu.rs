@@ -227,4 +227,13 @@ mod tests {
             assert!(!config.contains(word), "{word}");
         }
     }
+
+    #[test]
+    fn the_first_entry_starts_after_five_seconds_in_which_the_menu_is_seen() {
+        let config = BootMenu::standard(&[]).unwrap();
+        let config = config.grub_config(EfiCommands::OfTheirOwn).unwrap();
+        for line in ["set timeout=5", "set timeout_style=menu", "set default=0"] {
+            assert_eq!(config.lines().filter(|&it| it == line).count(), 1, "{line}");
+        }
+    }
 }
