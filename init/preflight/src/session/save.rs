@@ -6,7 +6,7 @@ use hardware::{Board, Machine, Reading, RomReading};
 use nix::errno::Errno;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use storage::{DataPlace, Kept, ResultsMount};
+use storage::{DataPlace, Kept, ResultsMount, Stick};
 
 use crate::rom_files;
 
@@ -21,6 +21,9 @@ const LONGEST_NAME: usize = 40;
 /// What a person must know when the stick went away in the middle.
 const PULLED: &str = "the stick was pulled while it was written, and what it holds of this run is not \
                       whole; plug it in and boot again";
+/// How long a stick that fails may stay in /sys after it was pulled: the first commands fail (EIO) before its port
+/// has told the kernel.
+const STILL_LISTED: Duration = Duration::from_secs(2);
 /// What `preflight.test=slow-save` waits between files.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -104,21 +107,47 @@ fn save_slowly(
     let Some(stick) = storage::find_stick(Path::new("/sys"), place)? else {
         anyhow::bail!(missing_text(place));
     };
-    let mut results = ResultsMount::new(&stick, Path::new(MOUNT_POINT))?;
+    mount_and_write(&stick, name, files, slow).map_err(|error| {
+        if was_pulled(&error, || stick.is_there()) {
+            error.context(PULLED)
+        } else {
+            error
+        }
+    })
+}
+
+fn mount_and_write(
+    stick: &Stick,
+    name: &str,
+    files: &[NewFile],
+    slow: bool,
+) -> anyhow::Result<Saved> {
+    let mut results = ResultsMount::new(stick, Path::new(MOUNT_POINT))?;
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let written = write_all(&mut results, name, files, bytes, slow);
     if written.is_err() {
         let _ = results.abandon();
     }
-    let closed = written.and_then(|saved| results.close().map(|()| saved).map_err(Into::into));
-    closed.map_err(|error| {
-        // The kernel can know before /sys does.
-        if stick.is_there() && !says_gone(&error) {
-            error
-        } else {
-            error.context(PULLED)
+    let saved = written?;
+    results.close()?;
+    Ok(saved)
+}
+
+/// Whether the stick went away, for which this waits where the error may be the first sign of it.
+fn was_pulled(error: &anyhow::Error, is_there: impl Fn() -> bool) -> bool {
+    const STEP: Duration = Duration::from_millis(100);
+    let failed = matches!(error.downcast_ref(), Some(storage::Error::Io { .. }));
+    let mut left = if failed { STILL_LISTED } else { Duration::ZERO };
+    loop {
+        if !is_there() || says_gone(error) {
+            return true;
         }
-    })
+        if left.is_zero() {
+            return false;
+        }
+        thread::sleep(STEP);
+        left = left.saturating_sub(STEP);
+    }
 }
 
 fn says_gone(error: &anyhow::Error) -> bool {
@@ -248,6 +277,23 @@ mod tests {
         assert!(says_gone(&failed(Errno::ENODEV)));
         assert!(!says_gone(&failed(Errno::EIO)));
         assert!(!says_gone(&anyhow::anyhow!("no room")));
+    }
+
+    #[test]
+    fn a_stick_that_fails_and_then_goes_away_was_pulled_and_one_that_stays_was_not() {
+        let failed = anyhow::Error::from(storage::Error::Io {
+            action: "ask for free space on",
+            path: MOUNT_POINT.into(),
+            cause: Errno::EIO.into(),
+        });
+        let asked = std::cell::Cell::new(0);
+        let leaves = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 3
+        };
+        assert!(was_pulled(&failed, leaves));
+        assert!(!was_pulled(&failed, || true));
+        assert!(!was_pulled(&anyhow::anyhow!("no room"), || true));
     }
 
     #[test]
