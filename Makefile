@@ -106,7 +106,7 @@ image: $(OUT)/initramfs.img ## kernel and initramfs in out/, with what makes the
 
 $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile $(if $(REFRESH),FORCE)
 	@$(BUILDER) initramfs $(REFRESHED) --kernel "$(or $(KERNEL),$$($(BUILDER) fetch $(REFRESHED) --unpack kernel))" --init $(PREFLIGHT) \
-	  --busybox "$$($(BUILDER) fetch $(REFRESHED) busybox)" --with "$(or $(WITH),none)" $(if $(LEVEL),--level $(LEVEL)) \
+	  --busybox "$$($(BUILDER) fetch $(REFRESHED) --unpack busybox)" --with "$(or $(WITH),none)" $(if $(LEVEL),--level $(LEVEL)) \
 	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
@@ -223,7 +223,7 @@ bench: image $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, our image, each be
 	@$(TARGET)/tools/bench rom --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench speed --preflight $(PREFLIGHT)
 	@$(TARGET)/tools/bench image --kernel-package "$$($(BUILDER) fetch kernel)" --builder $(BUILDER) \
-	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch busybox)"
+	  --init $(PREFLIGHT) --busybox "$$($(BUILDER) fetch --unpack busybox)"
 
 .PHONY: clean
 clean: ## remove what was built here; the cache stays

@@ -23,6 +23,7 @@ pub mod microcode;
 pub mod modules;
 pub mod netboot;
 pub mod package;
+mod parallel;
 pub mod tools;
 pub mod uki;
 pub mod usb;

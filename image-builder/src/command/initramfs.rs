@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// The list of PCI device names [default: that of the package pci.ids]
     #[arg(long)]
     pci_ids: Option<PathBuf>,
-    /// A static busybox, or the .deb file of one
+    /// A static busybox, or the .deb file or unpacked folder of its package
     #[arg(long)]
     busybox: Option<PathBuf>,
     /// Processor microcode to be loaded before the kernel starts its work: the Debian package (intel-microcode,

@@ -6,6 +6,7 @@ use super::{Image, Node, Origins};
 use crate::digest::sha256;
 use crate::licenses::Package;
 use crate::modules::{Cause, Modules};
+use crate::parallel;
 
 /// How much one reason brought into an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,15 +94,17 @@ pub fn manifest(
     origins: &Origins,
 ) -> serde_json::Result<Vec<u8>> {
     let files = image.iter().filter_map(|(path, entry)| match &entry.node {
-        Node::File { content, .. } => Some(FileLine {
-            path: format!("/{path}"),
-            bytes: content.len(),
-            sha256: Some(sha256(content)),
-            reason: &entry.reason,
-            package: origins.package_of(path),
-            license: origins.license_of(path),
-        }),
+        Node::File { content, .. } => Some((path, &entry.reason, content)),
         _ => None,
+    });
+    let files: Vec<_> = files.collect();
+    let lines = parallel::map(&files, |(path, reason, content)| FileLine {
+        path: format!("/{path}"),
+        bytes: content.len(),
+        sha256: Some(sha256(content)),
+        reason,
+        package: origins.package_of(path),
+        license: origins.license_of(path),
     });
     let manifest = Manifest {
         schema: "preflight.manifest/1",
@@ -110,7 +113,7 @@ pub fn manifest(
         modules: module_lines(modules),
         left_out: modules.left_out(),
         packages: origins.packages(),
-        files: files.collect(),
+        files: lines,
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;
     text.push(b'\n');

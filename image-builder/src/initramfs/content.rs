@@ -46,7 +46,7 @@ impl Content {
     pub(super) fn collect(
         recipe: &Recipe,
         kernel: &Kernel,
-        modules: &mut Modules,
+        modules: &Modules,
     ) -> Result<Image, BuildError> {
         let mut content = Self {
             image: Image::default(),
@@ -98,11 +98,11 @@ impl Content {
         Ok(self.image.add_program("init", program, "preflight")?)
     }
 
-    fn add_modules(&mut self, kernel: &Kernel, modules: &mut Modules) -> Result<(), BuildError> {
+    fn add_modules(&mut self, kernel: &Kernel, modules: &Modules) -> Result<(), BuildError> {
         let folder = format!("lib/modules/{}", kernel.release());
         let mut packages = ModulePackages::default();
         let mut in_system = BTreeMap::new();
-        for (name, module, content) in modules.take_contents() {
+        for ((name, module), content) in modules.iter().zip(modules.read(kernel)?) {
             let path = format!("{folder}/{}", module.path);
             if let Some(license) = &module.info.license {
                 self.origins.license(&path, license);
@@ -175,7 +175,7 @@ impl Content {
     }
 
     fn add_busybox(&mut self, path: &Path) -> Result<(), BuildError> {
-        let program = if path.extension().is_some_and(|end| end == "deb") {
+        let program = if path.is_dir() || path.extension().is_some_and(|end| end == "deb") {
             let tree = Tree::open(path)?;
             self.add_licenses_of(&tree)?;
             self.origins.file("bin/busybox", "busybox-static");

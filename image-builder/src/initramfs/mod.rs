@@ -67,9 +67,9 @@ pub fn build_for(
     progress: &dyn Fn(&str),
 ) -> Result<Built, BuildError> {
     progress(&format!("choosing modules of {}", kernel.release()));
-    let mut modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
+    let modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
     progress("collecting programs");
-    let image = Content::collect(recipe, kernel, &mut modules)?;
+    let image = Content::collect(recipe, kernel, &modules)?;
     let beside = recipe.kernel_output.as_deref();
     let beside = beside.map(|path| Ok::<_, BuildError>((path, kernel.image()?)));
     let beside = beside.transpose()?;

@@ -36,7 +36,7 @@ pub struct Recipe {
     pub tools_system: Option<PathBuf>,
     /// The PCI device names, as text.
     pub pci_ids: Option<PathBuf>,
-    /// A static busybox, or the .deb file of one.
+    /// A static busybox, or the .deb file or unpacked folder of its package.
     pub busybox: Option<PathBuf>,
     /// Processor microcode, see [`crate::microcode::Microcode::open`].
     pub microcode: Vec<PathBuf>,

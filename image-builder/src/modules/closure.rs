@@ -4,14 +4,13 @@ use super::error::{ClosureError, Problems};
 use super::graphics;
 use super::list::Selected;
 use super::{Kernel, KernelError, ModInfo, ModuleList, ModuleName};
+use crate::parallel;
 
 /// A module that goes into the image.
 #[derive(Debug)]
 pub struct Carried {
     /// Path of the file in the release's module folder, without a compression's ending.
     pub path: String,
-    /// The uncompressed file; empty once it is handed over.
-    pub content: Vec<u8>,
     /// What it says about itself.
     pub info: ModInfo,
     /// The group of the list that first asked for it.
@@ -89,7 +88,7 @@ impl Modules {
                 problems.broken.push(self.chain(&name, &cause));
                 continue;
             };
-            let (content, info) = kernel.read(path)?;
+            let info = kernel.info(path)?;
             if let Some(objection) = graphics::objection(&name, path, &info) {
                 let chain = self.chain(&name, &cause);
                 problems.graphics.push(format!("{chain} ({objection})"));
@@ -106,7 +105,6 @@ impl Modules {
             }));
             let carried = Carried {
                 path: plain_path(path).to_owned(),
-                content,
                 info,
                 group,
                 cause,
@@ -128,12 +126,13 @@ impl Modules {
         self.carried.iter()
     }
 
-    /// All of them with their files, which are handed over: copies of them would take as long as reading them.
-    pub fn take_contents(&mut self) -> impl Iterator<Item = (&ModuleName, &Carried, Vec<u8>)> {
-        self.carried.iter_mut().map(|(name, module)| {
-            let content = std::mem::take(&mut module.content);
-            (name, &*module, content)
-        })
+    /// Their files, decompressed, in the order of [`Self::iter`].
+    pub fn read(&self, kernel: &Kernel) -> Result<Vec<Vec<u8>>, KernelError> {
+        let modules: Vec<_> = self.carried.iter().collect();
+        let contents = parallel::map(&modules, |(name, module)| {
+            kernel.read(kernel.path(name).unwrap_or(&module.path))
+        });
+        contents.into_iter().collect()
     }
 
     /// One of them.

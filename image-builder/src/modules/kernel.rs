@@ -1,10 +1,11 @@
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::{Builtin, ModInfo, ModuleName, alias_matches};
 use crate::io;
 use crate::package::{Compression, PackageError, Tree};
+use crate::parallel;
 
 /// Merged-/usr systems have one of them as a link to the other.
 pub(super) const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
@@ -20,7 +21,7 @@ pub struct Kernel {
     added: BTreeMap<String, PathBuf>,
     builtin: Builtin,
     order: HashMap<String, usize>,
-    aliases: OnceCell<Vec<(String, ModuleName)>>,
+    aliases: OnceLock<Vec<(String, ModuleName)>>,
 }
 
 /// No kernel could be had from a package or folder.
@@ -92,11 +93,11 @@ pub enum KernelError {
 impl Kernel {
     /// Takes the only release of the tree, or the asked one.
     pub fn open(tree: Tree, release: Option<&str>) -> Result<Self, KernelError> {
-        let (folder, releases) = releases(&tree)?;
-        let release = choose(&tree, &releases, release)?;
-        let folder = format!("{folder}/{release}");
-        let inside = tree.files_below(&folder)?;
-        let inside: Vec<&str> = inside
+        let releases = releases(&tree)?;
+        let release = choose(&tree, &releases.names, release)?;
+        let folder = format!("{}/{release}", releases.folder);
+        let inside: Vec<&str> = releases
+            .files
             .iter()
             .filter_map(|path| path.strip_prefix(&folder)?.strip_prefix('/'))
             .collect();
@@ -118,7 +119,7 @@ impl Kernel {
             added: BTreeMap::new(),
             builtin,
             order,
-            aliases: OnceCell::new(),
+            aliases: OnceLock::new(),
             tree,
         })
     }
@@ -134,7 +135,7 @@ impl Kernel {
             };
             let path = format!("updates/{name}");
             self.added.insert(path.clone(), file.clone());
-            let built_for = self.read(&path)?.1.release.unwrap_or_default();
+            let built_for = self.info(&path)?.release.unwrap_or_default();
             if built_for != self.release {
                 return Err(KernelError::OtherRelease {
                     path: file,
@@ -146,7 +147,7 @@ impl Kernel {
             some = true;
         }
         // What they serve is not in an index that was read before.
-        self.aliases = OnceCell::new();
+        self.aliases = OnceLock::new();
         if some {
             Ok(())
         } else {
@@ -216,21 +217,33 @@ impl Kernel {
         }
     }
 
-    /// A module's bytes, decompressed, and what it says about itself.
-    pub fn read(&self, path: &str) -> Result<(Vec<u8>, ModInfo), KernelError> {
-        let bytes = match self.added.get(path) {
+    /// A module's bytes, decompressed.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, KernelError> {
+        Ok(match self.added.get(path) {
             Some(file) => plain(file)?,
             None => self.tree.read_plain(&format!("{}/{path}", self.folder))?,
+        })
+    }
+
+    /// What a module says about itself. Where it lies there as it is, its other bytes are not read.
+    pub fn info(&self, path: &str) -> Result<ModInfo, KernelError> {
+        let stored = match Compression::of(path) {
+            Compression::None if !self.added.contains_key(path) => {
+                self.tree.stored(&format!("{}/{path}", self.folder))?
+            }
+            _ => None,
         };
-        let info = ModInfo::parse(&bytes).map_err(|source| KernelError::BadModule {
+        if let Some(info) = stored.as_ref().and_then(ModInfo::read) {
+            return Ok(info);
+        }
+        ModInfo::parse(&self.read(path)?).map_err(|source| KernelError::BadModule {
             origin: self.tree.origin().to_owned(),
             path: path.to_owned(),
             source,
-        })?;
-        Ok((bytes, info))
+        })
     }
 
-    /// Modules that serve an alias, such as `crypto-crc32c`. Reads every module once.
+    /// Modules that serve an alias, such as `crypto-crc32c`. Asks every module once.
     pub fn serving(&self, alias: &str) -> Result<Vec<ModuleName>, KernelError> {
         let aliases = match self.aliases.get() {
             Some(aliases) => aliases,
@@ -249,10 +262,11 @@ impl Kernel {
     }
 
     fn read_aliases(&self) -> Result<Vec<(String, ModuleName)>, KernelError> {
+        let modules: Vec<_> = self.modules.iter().collect();
+        let infos = parallel::map(&modules, |(_, path)| self.info(path));
         let mut aliases = Vec::new();
-        for (name, path) in &self.modules {
-            let info = self.read(path)?.1;
-            aliases.extend(info.aliases.into_iter().map(|alias| (alias, name.clone())));
+        for ((name, _), info) in modules.into_iter().zip(infos) {
+            aliases.extend(info?.aliases.into_iter().map(|alias| (alias, name.clone())));
         }
         Ok(aliases)
     }
@@ -302,24 +316,33 @@ fn plain(file: &Path) -> Result<Vec<u8>, PackageError> {
         })
 }
 
-/// The folder of the tree that holds the releases, and their names.
-fn releases(tree: &Tree) -> Result<(&'static str, BTreeSet<String>), KernelError> {
+/// The kernels of a tree.
+struct Releases {
+    /// The folder that holds theirs.
+    folder: &'static str,
+    names: BTreeSet<String>,
+    /// All files below the folder, sorted.
+    files: Vec<String>,
+}
+
+fn releases(tree: &Tree) -> Result<Releases, KernelError> {
     for folder in MODULE_FOLDERS {
-        let names: BTreeSet<String> = tree
-            .files_below(folder)?
-            .iter()
-            .filter_map(|path| {
-                let (release, rest) = path
-                    .strip_prefix(folder)?
-                    .strip_prefix('/')?
-                    .split_once('/')?;
-                let of_a_kernel =
-                    rest == "modules.builtin" || ModuleName::from_path(rest).is_some();
-                of_a_kernel.then(|| release.to_owned())
-            })
-            .collect();
+        let files = tree.files_below(folder)?;
+        let release_of = |path: &String| {
+            let (release, rest) = path
+                .strip_prefix(folder)?
+                .strip_prefix('/')?
+                .split_once('/')?;
+            let of_a_kernel = rest == "modules.builtin" || ModuleName::from_path(rest).is_some();
+            of_a_kernel.then(|| release.to_owned())
+        };
+        let names: BTreeSet<String> = files.iter().filter_map(release_of).collect();
         if !names.is_empty() {
-            return Ok((folder, names));
+            return Ok(Releases {
+                folder,
+                names,
+                files,
+            });
         }
     }
     Err(KernelError::NoModules {

@@ -1,7 +1,10 @@
-use goblin::container::Ctx;
-use goblin::elf::{Elf, SectionHeader};
+use std::borrow::Cow;
+
+use goblin::elf::Elf;
+use goblin::elf64::section_header::{SIZEOF_SHDR, SectionHeader};
 
 use super::ModuleName;
+use crate::package::Stored;
 
 /// What a module says about itself in its section `.modinfo`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +33,22 @@ pub struct NotAModule;
 impl ModInfo {
     /// Reads the bytes of an uncompressed module.
     pub fn parse(module: &[u8]) -> Result<Self, NotAModule> {
-        let section = modinfo_section(module).ok_or(NotAModule)?;
+        let part = |offset: u64, length: u64| {
+            let start = usize::try_from(offset).ok()?;
+            let end = start.checked_add(usize::try_from(length).ok()?)?;
+            module.get(start..end).map(Cow::Borrowed)
+        };
+        let section = modinfo_section(part).ok_or(NotAModule)?;
+        Ok(Self::of_section(&section))
+    }
+
+    /// Reads a file that is not compressed, and of it no more than it has to; none where that fails.
+    pub(super) fn read(module: &Stored) -> Option<Self> {
+        let part = |offset, length| module.read(offset, length).ok().map(Cow::Owned);
+        Some(Self::of_section(&modinfo_section(part)?))
+    }
+
+    fn of_section(section: &[u8]) -> Self {
         let mut info = Self::default();
         for entry in section.split(|&byte| byte == 0) {
             let entry = String::from_utf8_lossy(entry);
@@ -48,7 +66,7 @@ impl ModInfo {
                 _ => {}
             }
         }
-        Ok(info)
+        info
     }
 
     /// Modules or aliases that are wanted besides `depends`, but may be absent.
@@ -68,21 +86,24 @@ fn names<'a>(texts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Modul
         .map(ModuleName::new)
 }
 
-/// Only the section table is parsed: the symbols and relocations of a module are most of it.
-fn modinfo_section(module: &[u8]) -> Option<&[u8]> {
-    let header = Elf::parse_header(module).ok()?;
-    let context = Ctx::new(header.container().ok()?, header.endianness().ok()?);
-    let offset = usize::try_from(header.e_shoff).ok()?;
+/// Only the section table is parsed: the symbols and relocations of a module are most of it. `part` gives bytes of
+/// the file, from an offset on and so many; none where it has not so many.
+fn modinfo_section<'a>(part: impl Fn(u64, u64) -> Option<Cow<'a, [u8]>>) -> Option<Cow<'a, [u8]>> {
+    const HEADER: u64 = 64;
+    let header = Elf::parse_header(&part(0, HEADER)?).ok()?;
+    let is_64_bit = header.container().ok()?.is_big() && header.endianness().ok()?.is_little();
     let count = usize::from(header.e_shnum);
-    let sections = SectionHeader::parse(module, offset, count, context).ok()?;
-    let names_at = usize::from(header.e_shstrndx);
-    let names = module.get(sections.get(names_at)?.file_range()?)?;
+    let length = count.checked_mul(SIZEOF_SHDR).filter(|_| is_64_bit)?;
+    let table = part(header.e_shoff, u64::try_from(length).ok()?)?;
+    let sections = SectionHeader::from_bytes(&table, count);
+    let content = |section: &SectionHeader| part(section.sh_offset, section.sh_size);
+    let names = content(sections.get(usize::from(header.e_shstrndx))?)?;
     let is_modinfo = |section: &&SectionHeader| {
         names
-            .get(section.sh_name..)
+            .get(section.sh_name as usize..)
             .is_some_and(|name| name.starts_with(b".modinfo\0"))
     };
-    module.get(sections.iter().find(is_modinfo)?.file_range()?)
+    content(sections.iter().find(is_modinfo)?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Compression, PackageError};
+use super::{Compression, PackageError, Stored};
 use crate::io::{Context, IoError};
 
 /// The files of a Debian package (deb(5): an ar archive that holds `data.tar`).
@@ -64,6 +64,12 @@ impl Deb {
             .read_exact_at(&mut content, place.offset)
             .at("read", &self.path)?;
         Ok(Some(content))
+    }
+
+    /// None where there is no such file.
+    pub(super) fn stored(&self, file: &str) -> Option<Stored<'_>> {
+        let place = self.files.get(file)?;
+        Some(Stored::part(&self.data, place.offset, place.length))
     }
 }
 

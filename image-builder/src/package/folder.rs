@@ -1,8 +1,9 @@
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::io::{self, Context, IoError};
+use super::Stored;
+use crate::io::{Context, IoError};
 
 /// An unpacked tree.
 pub(super) struct Folder {
@@ -33,19 +34,32 @@ impl Folder {
             result => result.map(Some).at("read", &path),
         }
     }
+
+    /// None where there is no such file.
+    pub(super) fn stored(&self, file: &str) -> Result<Option<Stored<'static>>, IoError> {
+        let path = self.root.join(file);
+        match File::open(&path).and_then(Stored::whole) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            result => result.map(Some).at("read", &path),
+        }
+    }
 }
 
 /// Links to folders are not entered: `build` and `source` beside the modules lead to whole trees.
 fn collect(folder: &Path, name: &str, files: &mut Vec<String>) -> Result<(), IoError> {
-    for path in io::list(folder)? {
-        let Some(last) = path.file_name().and_then(|last| last.to_str()) else {
+    let entries =
+        fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<DirEntry>>>());
+    for entry in entries.at("list", folder)? {
+        let last = entry.file_name();
+        let Some(last) = last.to_str() else {
             continue;
         };
         let name = format!("{name}/{last}");
-        let kind = fs::symlink_metadata(&path).at("read", &path)?.file_type();
+        // The folder says this of most entries; asking for each would take longer than all else here.
+        let kind = entry.file_type().at("read", folder)?;
         if kind.is_dir() {
-            collect(&path, &name, files)?;
-        } else if path.is_file() {
+            collect(&entry.path(), &name, files)?;
+        } else if kind.is_file() || kind.is_symlink() && entry.path().is_file() {
             files.push(name);
         }
     }

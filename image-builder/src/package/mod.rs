@@ -4,6 +4,7 @@ mod compression;
 mod deb;
 mod folder;
 mod program;
+mod stored;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,6 +14,7 @@ pub use compression::Compression;
 use deb::Deb;
 use folder::Folder;
 pub use program::program;
+pub(crate) use stored::Stored;
 
 use crate::io::{IoError, list};
 
@@ -118,6 +120,14 @@ impl Tree {
             origin: self.origin.clone(),
             file: file.to_owned(),
         })
+    }
+
+    /// A file to be read in parts; none where there is no such file.
+    pub(crate) fn stored(&self, file: &str) -> Result<Option<Stored<'_>>, PackageError> {
+        match &self.kind {
+            Kind::Debs(debs) => Ok(debs.iter().find_map(|deb| deb.stored(file))),
+            Kind::Folder(root) => Ok(root.stored(file)?),
+        }
     }
 
     /// Whether this is the root folder of an installed system and no package: what its files are from, its package
