@@ -1,9 +1,15 @@
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::list::{Pool, data_sets, pools};
 use crate::look::Purpose;
 use crate::model::Trouble;
 use crate::program::Program;
+
+/// ZFS lets go of a file system some time after it was unmounted: until then its pool is busy. OpenZFS's own tests
+/// wait for the same reason (`log_must_busy` in tests/test-suite/logapi.shlib).
+const LETS_GO: Duration = Duration::from_secs(20);
 
 /// The programs `zpool` and `zfs`, and the folder below which pools would mount themselves.
 #[derive(Clone, Debug)]
@@ -99,7 +105,7 @@ impl Zfs {
         for line in listed.lines() {
             if let Some((name, at)) = line.split_once('\t')
                 && at == root
-                && let Err(why) = self.zpool.text(&["export", name], &[])
+                && let Err(why) = self.export(name)
             {
                 failed.push(format!("{name}: {why}"));
             }
@@ -110,9 +116,58 @@ impl Zfs {
             Err(failed.join("; "))
         }
     }
+
+    fn export(&self, name: &str) -> Result<(), String> {
+        when_let_go(thread::sleep, || {
+            self.zpool.text(&["export", name], &[]).map(drop)
+        })
+    }
+}
+
+/// Does it again for as long as it fails with a pool that is busy and may not be any more.
+fn when_let_go(
+    mut pause: impl FnMut(Duration),
+    mut export: impl FnMut() -> Result<(), String>,
+) -> Result<(), String> {
+    const STEP: Duration = Duration::from_millis(250);
+    let mut left = LETS_GO;
+    loop {
+        match export() {
+            Err(why) if why.contains("busy") && !left.is_zero() => {
+                pause(STEP);
+                left = left.saturating_sub(STEP);
+            }
+            result => return result,
+        }
+    }
 }
 
 fn texts(places: &[PathBuf]) -> Vec<String> {
     let places = places.iter();
     places.map(|place| place.display().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_pool_is_waited_for_and_another_trouble_is_not() {
+        const BUSY: &str = "cannot export 'rpool': pool is busy";
+        let after = |failures: usize, why: &str| {
+            let (mut tries, mut waited) = (0, Duration::ZERO);
+            let pause = |time| waited += time;
+            let result = when_let_go(pause, || {
+                tries += 1;
+                (tries > failures).then_some(()).ok_or(why.to_owned())
+            });
+            (result, tries, waited)
+        };
+        let (result, tries, _) = after(3, BUSY);
+        assert_eq!((result, tries), (Ok(()), 4));
+        let (result, _, waited) = after(usize::MAX, BUSY);
+        assert_eq!((result, waited), (Err(BUSY.to_owned()), LETS_GO));
+        let (result, tries, _) = after(usize::MAX, "no such pool");
+        assert_eq!((result, tries), (Err("no such pool".to_owned()), 1));
+    }
 }

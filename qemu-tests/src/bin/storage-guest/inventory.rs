@@ -43,9 +43,9 @@ pub fn listed() -> anyhow::Result<Inventory> {
         )?;
     }
     ensure!(!inventory.files.is_empty(), "no file system was found");
+    println!("inventory: done");
     let ended = look.end();
     ensure!(ended.troubles.is_empty(), "{:?}", ended.troubles);
-    println!("inventory: done");
     Ok(inventory)
 }
 
