@@ -13,16 +13,18 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use crate::io::{self, Context, IoError};
+use crate::progress::Progress;
 
 /// The environment variable that names the cache folder.
 pub const FOLDER_VARIABLE: &str = "PREFLIGHT_CACHE";
 
 /// A cache folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
     /// Entries from before count as missing.
     since: Option<SystemTime>,
+    progress: fn(Progress<'_>),
 }
 
 /// An entry could not be had.
@@ -60,14 +62,27 @@ impl Cache {
     pub fn at(folder: &Path) -> Result<Self, CacheError> {
         io::create_folder(folder)?;
         let folder = fs::canonicalize(folder).at("find", folder)?;
-        let since = None;
-        Ok(Self { folder, since })
+        Ok(Self {
+            folder,
+            since: None,
+            progress: |_| {},
+        })
     }
 
     /// The same, with all entries from before this time built again, once each.
     pub fn renewed_since(self, time: SystemTime) -> Self {
         let since = Some(time);
         Self { since, ..self }
+    }
+
+    /// The same, and `progress` hears how the downloads go on that fill it.
+    pub fn watched_by(self, progress: fn(Progress<'_>)) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// Who hears of downloads.
+    pub(crate) fn progress(&self) -> fn(Progress<'_>) {
+        self.progress
     }
 
     /// Where the entries are. An absolute path.

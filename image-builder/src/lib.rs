@@ -24,6 +24,7 @@ pub mod modules;
 pub mod netboot;
 pub mod package;
 mod parallel;
+pub mod progress;
 pub mod tools;
 pub mod uki;
 pub mod usb;

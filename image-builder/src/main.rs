@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    completions, fetch, harmless_lines, initramfs, inspect, iso, manual, netboot, uki, usb,
+    clear_progress, completions, fetch, harmless_lines, initramfs, inspect, iso, manual, netboot,
+    uki, usb,
 };
 
 /// Builds the images that Preflight boots from.
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Uki(arguments) => uki::run(arguments),
         Command::Usb(arguments) => usb::run(arguments),
     };
+    clear_progress();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -13,7 +13,7 @@ fn fetched(request: &Request, into: &Path) -> Option<Vec<String>> {
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         debs.iter().map(|path| name(path)).collect()
     };
-    apt::fetch(request, into)
+    apt::fetch(request, into, |_| {})
         .inspect_err(|error| eprintln!("skipped: {error}"))
         .map(names)
         .ok()
@@ -73,7 +73,9 @@ fn a_package_that_does_not_exist_is_named() {
         with_dependencies: true,
         renew: false,
     };
-    let error = apt::fetch(&request, folder.path()).unwrap_err().to_string();
+    let error = apt::fetch(&request, folder.path(), |_| {})
+        .unwrap_err()
+        .to_string();
     if error.contains("update") {
         eprintln!("skipped: {error}");
         return;

@@ -1,5 +1,5 @@
-use std::io;
-use std::process::{Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::cache::CacheError;
 use crate::io::IoError;
@@ -53,23 +53,59 @@ pub enum AptError {
 
 /// Runs a command to its end and gives its standard output.
 pub(super) fn run(command: &mut Command) -> Result<String, AptError> {
-    let output = command
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| AptError::Start {
-            program: command.get_program().to_string_lossy().into_owned(),
-            source,
-        })?;
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = output.map_err(|source| not_started(command, source))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
+    Err(failed(command, &output.stderr))
+}
+
+/// Runs a command to its end; `hear` hears each line that it prints when it does.
+pub(super) fn run_told(command: &mut Command, hear: &dyn Fn(&str)) -> Result<(), AptError> {
+    let (status, complaints) =
+        ended(command, hear).map_err(|source| not_started(command, source))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(failed(command, &complaints)),
+    }
+}
+
+/// How it ended, and what it complained of.
+fn ended(command: &mut Command, hear: &dyn Fn(&str)) -> io::Result<(ExitStatus, Vec<u8>)> {
+    // A file takes any number of complaints while nobody reads them.
+    let mut complaints = tempfile::tempfile()?;
+    command.env("LC_ALL", "C").stdin(Stdio::null());
+    command
+        .stdout(Stdio::piped())
+        .stderr(complaints.try_clone()?);
+    let mut child = command.spawn()?;
+    if let Some(text) = child.stdout.take() {
+        for line in BufReader::new(text).split(b'\n') {
+            hear(&String::from_utf8_lossy(&line?));
+        }
+    }
+    let status = child.wait()?;
+    let mut text = Vec::new();
+    complaints.rewind()?;
+    complaints.read_to_end(&mut text)?;
+    Ok((status, text))
+}
+
+fn not_started(command: &Command, source: io::Error) -> AptError {
+    AptError::Start {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    }
+}
+
+fn failed(command: &Command, complaints: &[u8]) -> AptError {
     let words: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy())
         .collect();
-    Err(AptError::Failed {
+    AptError::Failed {
         command: words.join(" "),
-        output: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+        output: String::from_utf8_lossy(complaints).into_owned(),
+    }
 }

@@ -20,6 +20,7 @@ pub use sources::debian_source;
 use crate::cache::{Cache, CacheError};
 use crate::io::{self, Context};
 use crate::package::debs_in;
+use crate::progress::Progress;
 
 /// Counts changes of what [`cached_debs`] and [`cached_tree`] put into an entry.
 const CACHE_FORMAT: u32 = 1;
@@ -104,31 +105,39 @@ impl Request {
 /// Fetches the packages into the folder `into`; gives the paths of the .deb files, sorted.
 ///
 /// A package that only stands for the newest one of a row, such as `linux-image-amd64`, gives that
-/// newest one.
-pub fn fetch(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+/// newest one. `progress` hears how it goes on.
+pub fn fetch(
+    request: &Request,
+    into: &Path,
+    progress: fn(Progress<'_>),
+) -> Result<Vec<PathBuf>, AptError> {
     io::create_folder(into)?;
     let into = &fs::canonicalize(into).at("find", into)?;
     match &request.suites {
         Suites::Machine if sources::machine_has_lists() => {
-            let apt = PrivateApt::with_machine_lists(into)?;
+            let apt = PrivateApt::with_machine_lists(into)?.watched_by(progress);
             // Lists that the machine has not renewed for long name files that are gone by now.
             download(&apt, request, into).or_else(|first| {
-                fetch_again(request, into).map_err(|again| match again {
+                fetch_again(request, into, progress).map_err(|again| match again {
                     AptError::Failed { .. } => first,
                     other => other,
                 })
             })
         }
-        Suites::Machine => fetch_again(request, into),
-        Suites::Debian(suites) => fetch_from_debian(suites, request, into),
+        Suites::Machine => fetch_again(request, into, progress),
+        Suites::Debian(suites) => fetch_from_debian(suites, request, into, progress),
     }
 }
 
-fn fetch_again(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
+fn fetch_again(
+    request: &Request,
+    into: &Path,
+    progress: fn(Progress<'_>),
+) -> Result<Vec<PathBuf>, AptError> {
     if request.component.is_some() {
-        fetch_from_debian(&[sources::codename()], request, into)
+        fetch_from_debian(&[sources::codename()], request, into, progress)
     } else {
-        fetch_with_fresh_lists(request, into)
+        fetch_with_fresh_lists(request, into, progress)
     }
 }
 
@@ -136,15 +145,21 @@ fn fetch_from_debian(
     suites: &[String],
     request: &Request,
     into: &Path,
+    progress: fn(Progress<'_>),
 ) -> Result<Vec<PathBuf>, AptError> {
     let apt = PrivateApt::with_debian_suites(suites, &request.components(), into)?;
+    let apt = apt.watched_by(progress);
     apt.update()?;
     download(&apt, request, into)
 }
 
 /// One of the machine's sources may be broken without any harm to the others.
-fn fetch_with_fresh_lists(request: &Request, into: &Path) -> Result<Vec<PathBuf>, AptError> {
-    let apt = PrivateApt::with_machine_sources(into)?;
+fn fetch_with_fresh_lists(
+    request: &Request,
+    into: &Path,
+    progress: fn(Progress<'_>),
+) -> Result<Vec<PathBuf>, AptError> {
+    let apt = PrivateApt::with_machine_sources(into)?.watched_by(progress);
     let updated = apt.update();
     download(&apt, request, into).map_err(|error| updated.err().unwrap_or(error))
 }
@@ -191,7 +206,7 @@ pub fn unpack(debs: &[PathBuf], into: &Path) -> Result<(), AptError> {
 /// them, so that work offline goes on and repeated builds are the same.
 pub fn cached_debs(cache: &Cache, request: &Request) -> Result<Vec<PathBuf>, AptError> {
     let folder = cached(cache, "debs", request, |staging| {
-        fetch(request, staging).map(|_| ())
+        fetch(request, staging, cache.progress()).map(|_| ())
     });
     Ok(debs_in(&folder?)?)
 }
@@ -200,7 +215,9 @@ pub fn cached_debs(cache: &Cache, request: &Request) -> Result<Vec<PathBuf>, Apt
 pub fn cached_tree(cache: &Cache, request: &Request) -> Result<PathBuf, AptError> {
     cached(cache, "tree", request, |staging| {
         let debs = tempfile::tempdir_in(cache.folder()).at("make a folder in", cache.folder())?;
-        unpack(&fetch(request, debs.path())?, staging)
+        let debs = fetch(request, debs.path(), cache.progress())?;
+        cache.progress()(Progress::Doing("unpacking packages"));
+        unpack(&debs, staging)
     })
 }
 

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::error::{AptError, run};
+use super::error::{AptError, run, run_told};
 use super::sources;
 use crate::io::{self, Context};
 use crate::package::debs_in;
+use crate::progress::Progress;
 
 /// Settings that would weaken the checks, run hooks of the machine, or fetch what is not needed.
 const NOT_TAKEN_OVER: [&str; 6] = [
@@ -38,6 +39,7 @@ enum Sources {
 pub(super) struct PrivateApt {
     folder: TempDir,
     target_release: Option<String>,
+    progress: fn(Progress<'_>),
 }
 
 impl PrivateApt {
@@ -92,6 +94,38 @@ impl PrivateApt {
         Ok(Self {
             folder,
             target_release: None,
+            progress: |_| {},
+        })
+    }
+
+    /// The same, and `progress` hears how downloads go on.
+    pub(super) fn watched_by(self, progress: fn(Progress<'_>)) -> Self {
+        Self { progress, ..self }
+    }
+
+    fn fetching(&self, packages: &[String]) {
+        (self.progress)(Progress::Doing(&format!("fetching {}", packages.join(" "))));
+    }
+
+    /// Runs apt-get, which tells how far it is.
+    fn get(
+        &self,
+        words: &[&str],
+        packages: &[String],
+        folder: Option<&Path>,
+    ) -> Result<(), AptError> {
+        let mut command = self.command("apt-get");
+        command
+            .args(["-q", "-o", "APT::Status-Fd=1"])
+            .args(words)
+            .args(packages);
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        run_told(&mut command, &|line| {
+            if let Some(done) = percent(line) {
+                (self.progress)(Progress::Part { done, all: 100 });
+            }
         })
     }
 
@@ -106,7 +140,8 @@ impl PrivateApt {
 
     /// Fetches the lists of packages.
     pub(super) fn update(&self) -> Result<(), AptError> {
-        run(self.command("apt-get").args(["update", "-q"])).map(|_| ())
+        (self.progress)(Progress::Doing("fetching lists of packages"));
+        self.get(&["update"], &[], None)
     }
 
     /// Replaces packages that hold nothing but a dependency on the newest of a row by that one, and
@@ -137,16 +172,13 @@ impl PrivateApt {
 
     /// Downloads these packages alone into a folder.
     pub(super) fn download(&self, packages: &[String], into: &Path) -> Result<(), AptError> {
-        let mut command = self.command("apt-get");
-        command.args(["download", "-q"]).args(packages);
-        run(command.current_dir(into)).map(|_| ())
+        self.fetching(packages);
+        self.get(&["download"], packages, Some(into))
     }
 
     /// Downloads the files of a source package into a folder.
     pub(super) fn download_source(&self, package: &str, into: &Path) -> Result<(), AptError> {
-        let mut command = self.command("apt-get");
-        command.args(["source", "-q", "--download-only", package]);
-        run(command.current_dir(into)).map(|_| ())
+        self.get(&["source", "--download-only", package], &[], Some(into))
     }
 
     /// Downloads these packages and all that they depend on into a folder.
@@ -155,15 +187,22 @@ impl PrivateApt {
         packages: &[String],
         into: &Path,
     ) -> Result<(), AptError> {
-        let mut command = self.command("apt-get");
-        command.args(["install", "-y", "-q", "--download-only"]);
-        run(command.args(packages))?;
+        self.fetching(packages);
+        self.get(&["install", "-y", "--download-only"], packages, None)?;
         for deb in debs_in(&self.folder.path().join("archives"))? {
             let name = deb.file_name().unwrap_or_default();
             fs::rename(&deb, into.join(name)).at("move", &deb)?;
         }
         Ok(())
     }
+}
+
+/// Percent of a download that are done, from a line of apt's status (`dlstatus:1:12.5:Retrieving file 1 of 8`,
+/// README.progress-reporting of apt).
+fn percent(line: &str) -> Option<u64> {
+    let percent = line.strip_prefix("dlstatus:")?.split(':').nth(1)?;
+    let whole: u64 = percent.split('.').next()?.parse().ok()?;
+    Some(whole.min(100))
 }
 
 /// The whole apt.conf. It closes the machine's own configuration files out, since they may hold
@@ -277,6 +316,20 @@ fn parts_of_kernel(package: &str, depends: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_far_apt_is_stands_in_its_status_lines() {
+        assert_eq!(percent("dlstatus:1:12.5:Retrieving file 1 of 8"), Some(12));
+        assert_eq!(percent("dlstatus:8:100:Retrieving file 8 of 8"), Some(100));
+        assert_eq!(percent("dlstatus:1:1000.0:"), Some(100));
+        for line in [
+            "Get:1 http://mirror trixie InRelease",
+            "dlstatus:1",
+            "dlstatus:1:nan:y",
+        ] {
+            assert_eq!(percent(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn a_metapackage_gives_what_it_stands_for() {

@@ -4,6 +4,8 @@ use anyhow::Context;
 use image_builder::apt::{self, Request};
 use image_builder::cache::Cache;
 
+use super::output::{clear_progress, progress};
+
 /// Short names for what an image is made of.
 const SHORT_NAMES: [(&str, &str); 2] = [
     ("kernel", "linux-image-amd64"),
@@ -39,9 +41,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let cache = Cache::open()?;
+    let cache = Cache::open()?.watched_by(progress);
     for name in &arguments.packages {
-        println!("{}", fetch(&cache, arguments, name)?.display());
+        let fetched = fetch(&cache, arguments, name)?;
+        clear_progress();
+        println!("{}", fetched.display());
     }
     Ok(())
 }

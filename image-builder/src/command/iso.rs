@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use image_builder::grub::Packages;
 use image_builder::iso::{self, Built, Xorriso};
+use image_builder::progress::Progress;
 
 use super::medium::Medium;
 use super::output::{Format, file_lines, progress, report, size_and_time};
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let recipe = arguments.medium.recipe()?;
-    progress("fetching boot loaders and xorriso");
+    progress(Progress::Doing("fetching boot loaders and xorriso"));
     let cache = arguments.refresh.cache()?;
     let (packages, xorriso) = (Packages::fetch(&cache)?, Xorriso::fetch(&cache)?);
     let output = &arguments.output;

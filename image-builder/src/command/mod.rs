@@ -14,7 +14,7 @@ pub(crate) mod uki;
 pub(crate) mod usb;
 
 use anyhow::Context;
-pub(crate) use output::harmless_lines;
+pub(crate) use output::{clear_progress, harmless_lines};
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
 fn source_date_epoch() -> anyhow::Result<u32> {

@@ -1,12 +1,15 @@
 //! What the subcommands print.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use anyhow::Context;
 use image_builder::medium::BuiltFile;
+use image_builder::progress::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// How to print what was built.
@@ -16,17 +19,40 @@ pub(crate) enum Format {
     Json,
 }
 
-/// One line that is written over, and only where somebody watches.
-pub(crate) fn progress(doing: &str) {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{} ...", harmless(doing));
+/// Nothing is shown where standard error is no terminal.
+static BAR: LazyLock<ProgressBar> = LazyLock::new(|| ProgressBar::new(0));
+
+/// One line that is written over: what is done, and a bar where it is known how much of it.
+pub(crate) fn progress(news: Progress<'_>) {
+    match news {
+        Progress::Doing(what) => {
+            BAR.set_style(style("{msg} ..."));
+            // Whatever comes after it draws the line.
+            BAR.set_message(harmless(what).into_owned());
+            BAR.set_length(0);
+        }
+        Progress::Part { done, all } => {
+            if BAR.length() != Some(all) {
+                BAR.set_style(style("{msg} [{bar:30}] {percent:>3} %"));
+                BAR.set_length(all);
+            }
+            BAR.set_position(done);
+        }
     }
+    BAR.tick();
 }
 
 pub(crate) fn clear_progress() {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
+    BAR.finish_and_clear();
+}
+
+/// One of the two above, which are well-formed.
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.map_or_else(
+        |_| ProgressStyle::default_bar(),
+        |style| style.progress_chars("## "),
+    )
 }
 
 /// Lines for a person, whose words may be from a file of anybody.

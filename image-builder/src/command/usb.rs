@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use image_builder::grub::Packages;
+use image_builder::progress::Progress;
 use image_builder::usb::{self, Built};
 
 use super::medium::Medium;
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut recipe = arguments.medium.recipe()?;
     recipe.uki = arguments.uki;
-    progress("fetching boot loaders");
+    progress(Progress::Doing("fetching boot loaders"));
     let packages = Packages::fetch(&arguments.refresh.cache()?)?;
     let output = &arguments.output;
     let built = usb::build(&recipe, &packages, output, &progress)?;

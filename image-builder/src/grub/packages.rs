@@ -42,7 +42,7 @@ const EFI_FILES: [(&str, &str, &str); 3] = [
 pub(crate) const CD_CORE: &str = "eltorito.img";
 
 /// Debian's boot loaders, unpacked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Packages {
     /// GRUB for BIOS with its tools and all that they depend on.
     bios: PathBuf,

@@ -4,6 +4,7 @@ use ::cpio::newc::{Builder, ModeFileType, trailer};
 
 use super::packer::{Packer, Payload};
 use super::{Entry, Image, Level, Node};
+use crate::progress::{Progress, Watch};
 
 /// What the kernel reads before it unpacks anything, and only from an archive in front that is not compressed
 /// (Documentation/arch/x86/microcode.rst).
@@ -21,12 +22,13 @@ const MODULES: &str = "lib/modules";
 /// [`Level::Small`] one of programs and one of modules. Microcode goes into an archive of its own in front.
 ///
 /// The bytes depend on the image, the level and `modified` (seconds since 1970) alone: inode numbers
-/// count the entries, and the owner is root.
+/// count the entries, and the owner is root. `progress` hears how many bytes of the files are packed.
 pub fn write_archive(
     image: &Image,
     level: Level,
     modified: u32,
     mut output: impl Write,
+    progress: Watch,
 ) -> io::Result<()> {
     output.write_all(&early_archive(image, modified)?)?;
     let parts: &[_] = match level {
@@ -36,18 +38,59 @@ pub fn write_archive(
         ],
         Level::None | Level::Fast => &[(Payload::Programs, None)],
     };
+    let mut told = Told {
+        done: 0,
+        all: length(image),
+        progress,
+    };
     for (payload, modules) in parts {
         let mut packer = Packer::new(level, *payload, &mut output)?;
         let late = image.iter().filter(|(path, _)| !is_early(path));
         for ((path, entry), inode) in late.zip(1..) {
             if modules.is_none_or(|modules| modules == path.starts_with(MODULES)) {
-                write_entry(path, entry, inode, modified, &mut packer)?;
+                write_entry(path, entry, inode, modified, &mut packer, &mut told)?;
             }
         }
         trailer(&mut packer)?;
         packer.finish()?;
     }
     output.flush()
+}
+
+/// Bytes of files that are told of at a time.
+const PART: usize = 1 << 20;
+
+/// What was told of the bytes of all files.
+struct Told<'a> {
+    done: u64,
+    all: u64,
+    progress: Watch<'a>,
+}
+
+impl Told<'_> {
+    fn none() -> Self {
+        Self {
+            done: 0,
+            all: 0,
+            progress: &|_| {},
+        }
+    }
+
+    fn more(&mut self, bytes: usize) {
+        self.done += bytes as u64;
+        let (done, all) = (self.done, self.all);
+        (self.progress)(Progress::Part { done, all });
+    }
+}
+
+/// Of all files that are packed.
+fn length(image: &Image) -> u64 {
+    let files = image.iter().filter(|(path, _)| !is_early(path));
+    let lengths = files.map(|(_, entry)| match &entry.node {
+        Node::File { content, .. } => content.len() as u64,
+        _ => 0,
+    });
+    lengths.sum()
 }
 
 fn is_early(path: &str) -> bool {
@@ -63,7 +106,14 @@ fn early_archive(image: &Image, modified: u32) -> io::Result<Vec<u8>> {
             Node::File { .. } => with_aligned_content(path, archive.len()),
             _ => path.to_owned(),
         };
-        write_entry(&name, entry, inode, modified, &mut archive)?;
+        write_entry(
+            &name,
+            entry,
+            inode,
+            modified,
+            &mut archive,
+            &mut Told::none(),
+        )?;
     }
     if !archive.is_empty() {
         trailer(&mut archive)?;
@@ -87,6 +137,7 @@ fn write_entry(
     inode: u32,
     modified: u32,
     output: &mut impl Write,
+    told: &mut Told<'_>,
 ) -> io::Result<()> {
     let builder = Builder::new(path).ino(inode).mtime(modified);
     let (builder, content): (Builder, &[u8]) = match &entry.node {
@@ -120,7 +171,10 @@ fn write_entry(
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is over 4 GB"));
     let length = u32::try_from(content.len()).map_err(|_| too_large())?;
     let mut writer = builder.write(output, length);
-    writer.write_all(content)?;
+    for part in content.chunks(PART) {
+        writer.write_all(part)?;
+        told.more(part.len());
+    }
     writer.finish()?;
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_arch
 use crate::io::{self, Context};
 use crate::modules::{Kernel, KernelError, Modules};
 use crate::package::Tree;
+use crate::progress::Progress::Doing;
+use crate::progress::Watch;
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,8 +46,8 @@ pub struct Built {
 }
 
 /// The kernel of a recipe, with the modules that were built outside its package.
-pub fn kernel(recipe: &Recipe, progress: &dyn Fn(&str)) -> Result<Kernel, BuildError> {
-    progress(&format!("reading {}", recipe.kernel.display()));
+pub fn kernel(recipe: &Recipe, progress: Watch) -> Result<Kernel, BuildError> {
+    progress(Doing(&format!("reading {}", recipe.kernel.display())));
     let mut kernel = Kernel::open(Tree::open(&recipe.kernel)?, recipe.release.as_deref())?;
     for folder in &recipe.module_folders {
         kernel.add_modules(folder)?;
@@ -55,7 +57,7 @@ pub fn kernel(recipe: &Recipe, progress: &dyn Fn(&str)) -> Result<Kernel, BuildE
 
 /// Builds the initramfs of a recipe into a file, which appears only when it is whole. `progress`
 /// hears what is being done.
-pub fn build(recipe: &Recipe, output: &Path, progress: &dyn Fn(&str)) -> Result<Built, BuildError> {
+pub fn build(recipe: &Recipe, output: &Path, progress: Watch) -> Result<Built, BuildError> {
     build_for(&kernel(recipe, progress)?, recipe, output, progress)
 }
 
@@ -64,19 +66,19 @@ pub fn build_for(
     kernel: &Kernel,
     recipe: &Recipe,
     output: &Path,
-    progress: &dyn Fn(&str),
+    progress: Watch,
 ) -> Result<Built, BuildError> {
-    progress(&format!("choosing modules of {}", kernel.release()));
+    progress(Doing(&format!("choosing modules of {}", kernel.release())));
     let modules = Modules::close(kernel, &recipe.modules(kernel)?)?;
-    progress("collecting programs");
+    progress(Doing("collecting programs"));
     let image = Content::collect(recipe, kernel, &modules)?;
     let beside = recipe.kernel_output.as_deref();
     let beside = beside.map(|path| Ok::<_, BuildError>((path, kernel.image()?)));
     let beside = beside.transpose()?;
-    progress("compressing");
+    progress(Doing("compressing"));
     let bytes = io::put_in_place(output, |file| {
-        write_archive(&image, recipe.level, recipe.modified, BufWriter::new(file))
-            .at("write", output)
+        let file = BufWriter::new(file);
+        write_archive(&image, recipe.level, recipe.modified, file, progress).at("write", output)
     })?;
     // Last: where the initramfs cannot be built, an older pair stays together.
     if let Some((path, content)) = beside {

@@ -20,6 +20,8 @@ use crate::grub::{CD_CORE, Packages};
 use crate::io::{self, Context};
 use crate::medium::{BuiltFile, Content, MediumError, Recipe, manifest};
 use crate::package::program;
+use crate::progress::Progress::Doing;
+use crate::progress::Watch;
 
 const MIB: u64 = 1 << 20;
 const XORRISO: &str = "usr/bin/xorriso";
@@ -140,9 +142,9 @@ pub fn build(
     packages: &Packages,
     xorriso: &Xorriso,
     output: &Path,
-    progress: &dyn Fn(&str),
+    progress: Watch,
 ) -> Result<Built, IsoError> {
-    progress("collecting kernel, initramfs and boot loaders");
+    progress(Doing("collecting kernel, initramfs and boot loaders"));
     let parts = Parts::collect(recipe, packages)?;
     let staging = tempfile::tempdir().at("make a folder in", &std::env::temp_dir())?;
     let at = |name: &str| staging.path().join(name);
@@ -156,7 +158,7 @@ pub fn build(
     io::write(&at("efi"), &parts.efi)?;
     io::write(&at("data"), &parts.data)?;
     io::write(&at("boot-code"), &parts.boot_code)?;
-    progress("writing the image");
+    progress(Doing("writing the image"));
     let image = at("image");
     let modified = recipe.modified.max(EARLIEST);
     let mut command = xorriso.command();

@@ -18,6 +18,8 @@ use crate::digest::sha256;
 use crate::io::{self, Context};
 use crate::medium::{MediumError, Recipe};
 use crate::package::program;
+use crate::progress::Progress::Doing;
+use crate::progress::Watch;
 
 /// What the part of a unified kernel image is from that firmware starts.
 pub(crate) const STUB_PACKAGE: &str = "systemd-boot-efi";
@@ -62,15 +64,15 @@ pub fn build(
     key: Option<&Key>,
     cache: &Cache,
     output: &Path,
-    progress: &dyn Fn(&str),
+    progress: Watch,
 ) -> Result<Built, UkiError> {
     let menu = BootMenu::standard(&recipe.kernel_options).map_err(MediumError::Menu)?;
     let entry = menu.entries.iter().find(|entry| entry.id == id);
     let entry = entry.ok_or_else(|| no_entry(id, &menu.entries))?;
     let command_line = entry.options.join(" ");
-    progress("fetching systemd's stub");
+    progress(Doing("fetching systemd's stub"));
     let stub = io::read(&stub_root(cache)?.join(STUB))?;
-    progress("putting kernel and initramfs together");
+    progress(Doing("putting kernel and initramfs together"));
     let (kernel, image) = recipe.read_kernel()?;
     let release = image.release().map(str::to_owned);
     let initramfs = recipe.read_initramfs()?;
@@ -87,7 +89,7 @@ pub fn build(
     let made = match key {
         None => unsigned.clone(),
         Some(key) => {
-            progress("signing");
+            progress(Doing("signing"));
             signed(&unsigned, key, cache)?
         }
     };

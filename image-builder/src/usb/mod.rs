@@ -4,7 +4,7 @@
 mod error;
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,6 +17,8 @@ use crate::grub::{BOOT_CODE, Packages};
 use crate::image::zstd_on_all_processors;
 use crate::io::{self, Context};
 use crate::medium::{BuiltFile, Content, DATA_LENGTH, MediumError, Recipe};
+use crate::progress::Progress::{self, Doing};
+use crate::progress::Watch;
 
 const MIB: u64 = 1 << 20;
 
@@ -106,21 +108,21 @@ pub fn build(
     recipe: &Recipe,
     packages: &Packages,
     output: &Path,
-    progress: &dyn Fn(&str),
+    progress: Watch,
 ) -> Result<Built, UsbError> {
-    progress("collecting kernel, initramfs and boot loaders");
+    progress(Doing("collecting kernel, initramfs and boot loaders"));
     let mut content = Content::collect(recipe, packages)?;
     content.add_manifest()?;
     let layout = Layout::of(&content.files);
     let partitions = layout.partitions(&content.digest);
-    progress("putting GRUB together for BIOS");
+    progress(Doing("putting GRUB together for BIOS"));
     let bios = packages.bios_boot(layout.bios_boot, ESP)?;
     if bios.core.len() as u64 > BIOS_BOOT_LENGTH {
         return Err(UsbError::CoreTooLarge {
             bytes: bios.core.len(),
         });
     }
-    progress("making the file systems");
+    progress(Doing("making the file systems"));
     let volume = |kind, label, name| Volume {
         kind,
         label,
@@ -148,13 +150,13 @@ pub fn build(
         }
         Ok::<_, UsbError>(())
     };
-    progress("writing the image");
+    progress(Doing("writing the image"));
     let written = if output.extension().is_some_and(|end| end == "zst") {
         let mut image = tempfile::tempfile().at("make a temporary file for", output)?;
         lay_out(&mut image)?;
-        progress("compressing the image");
+        progress(Doing("compressing the image"));
         io::put_in_place(output, |file| {
-            compress(&mut image, layout.end, file).at("write", output)
+            compress(&mut image, layout.end, file, progress).at("write", output)
         })?
     } else {
         io::put_in_place(output, lay_out)?
@@ -171,11 +173,25 @@ pub fn build(
 /// The strongest that every zstd unpacks without being told of its window.
 const ZSTD: i32 = 19;
 
-fn compress(image: &mut File, length: u64, output: &mut File) -> std::io::Result<()> {
+fn compress(
+    image: &mut File,
+    length: u64,
+    output: &mut File,
+    progress: Watch,
+) -> std::io::Result<()> {
     image.rewind()?;
     let mut encoder = zstd_on_all_processors(BufWriter::new(output), ZSTD)?;
     encoder.set_pledged_src_size(Some(length))?;
-    std::io::copy(image, &mut encoder)?;
+    let mut buffer = vec![0; 1 << 20];
+    let (mut done, all) = (0, length);
+    loop {
+        let read = image.read(&mut buffer)?;
+        let part = buffer.get(..read).filter(|part| !part.is_empty());
+        let Some(part) = part else { break };
+        encoder.write_all(part)?;
+        done += part.len() as u64;
+        progress(Progress::Part { done, all });
+    }
     encoder.finish()?.flush()
 }
 

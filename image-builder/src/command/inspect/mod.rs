@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use image_builder::inspect::{Content, Inspected, inspect, spdx};
 use image_builder::kernel_image::KernelImage;
+use image_builder::progress::Progress;
 
 use super::output::{clear_progress, harmless, megabytes, print, print_json, progress};
 
@@ -43,7 +44,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .with_context(|| format!("cannot make a bill of materials of {}", file.display()))?;
         return print_json(&bill);
     }
-    progress(&format!("reading {}", arguments.file.display()));
+    progress(Progress::Doing(&format!(
+        "reading {}",
+        arguments.file.display()
+    )));
     let inspected = inspect(&arguments.file);
     clear_progress();
     let inspected = inspected?;

@@ -37,7 +37,7 @@ fn plain(files: &[(&str, &[u8])]) -> Vec<u8> {
 /// An archive packed with zstd.
 fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_archive(&image(files), Level::Fast, 0, &mut bytes).unwrap();
+    write_archive(&image(files), Level::Fast, 0, &mut bytes, &|_| {}).unwrap();
     bytes
 }
 
@@ -72,7 +72,7 @@ fn an_image_of_every_level_holds_the_same_files() {
     image.add_file(module, content, "test").unwrap();
     let of_level = |level| {
         let mut bytes = Vec::new();
-        write_archive(&image, level, 0, &mut bytes).unwrap();
+        write_archive(&image, level, 0, &mut bytes, &|_| {}).unwrap();
         let mut files = BTreeMap::new();
         let mut take = |entry: Entry, bytes| {
             if entry.is_file() {
