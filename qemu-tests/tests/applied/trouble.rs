@@ -179,6 +179,6 @@ fn a_disk_of_a_mirror_that_fails_is_told_and_the_system_starts_as_before() {
         .integrated(Device::Failing(FailingDisk::at_every_write(&failing)));
     let said = lab.apply("failing-disk", machine, "");
     assert_ne!(said.status, 0);
-    assert!(said.text.contains("error"), "{}", said.text);
+    assert!(said.text.contains("Input/output error"), "{}", said.text);
     lab.starts_as_before("failing-disk", &[disks[0].clone(), failing]);
 }

@@ -50,7 +50,12 @@ pub fn print(kernel: &Path, ours: &[(&str, &Path)], debian: Option<&Path>) -> Re
         kernel: kernel.to_owned(),
         initramfs: initramfs.to_owned(),
     };
-    println!("Guest time from the kernel's start, one instruction a nanosecond, idle time skipped");
+    println!(
+        "Guest time from the kernel's start, one instruction a nanosecond, idle time skipped."
+    );
+    println!(
+        "The machine has neither a disk nor USB: no system is looked at, and nothing is saved."
+    );
     eprintln!("guest time: the bare kernel");
     let boot = Boot::new("bench-bare", &images(&bare), machine(&qemu)?);
     let [floor] = bench::guest_times(boot, &qemu, [HAND_OVER])?;
