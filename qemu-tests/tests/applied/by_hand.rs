@@ -28,8 +28,14 @@ fn printed(run: &mut Run, words: &str, times: usize, patience: Duration) {
         .unwrap();
 }
 
-/// The menu of a stick in the machine of the system with these disks, in which a card and a guest are chosen.
-fn chosen(lab: &Lab, disks: &[PathBuf]) -> Run {
+/// The display of the machine itself, which the menu offers too.
+const OWN_DISPLAY: &str = "0000:00:02.0";
+/// The lab's card.
+const CARD: &str = "0000:02:00.0";
+
+/// The menu of a stick in the machine of the system with these disks, in which the card at this address and a guest
+/// are chosen.
+fn chosen(lab: &Lab, disks: &[PathBuf], card: &str) -> Run {
     let stick = Stick::new(lab.folder()).unwrap();
     let machine = lab.stick_machine(disks).stick(&stick);
     let boot = Boot::new(&lab.name("by-hand"), &Images::unpacked().unwrap(), machine);
@@ -38,7 +44,12 @@ fn chosen(lab: &Lab, disks: &[PathBuf]) -> Run {
     printed(&mut run, MENU, 1, A_CHANGE);
     run.type_text("a").unwrap();
     printed(&mut run, "Its number, or nothing for none: ", 1, AN_ANSWER);
-    run.type_text("1\r").unwrap();
+    let spoken = run.serial().spoken();
+    let (_, offered) = spoken.split_once("Which card is to be given").unwrap();
+    let words = offered.lines().map(|line| line.split_whitespace());
+    let mut numbers = words.filter_map(|mut words| Some((words.next()?, words.next()?)));
+    let (number, _) = numbers.find(|(_, address)| *address == card).unwrap();
+    run.type_text(&format!("{number}\r")).unwrap();
     printed(&mut run, "leave all guests as they are: ", 1, AN_ANSWER);
     run.type_text("102\r").unwrap();
     printed(&mut run, ANSWER, 1, A_CHANGE);
@@ -55,7 +66,7 @@ fn whose_systems_tools_are_gone_is_asked_whether_it_is_to_be_tried_without() {
     let gone = "/usr/sbin/update-grub /usr/sbin/update-initramfs";
     let broken = lab.start("broken", &disks, &[format!("rm {gone}; sync; ls {gone}")]);
     assert_eq!(broken.answers, [""], "all of it was there");
-    let mut run = chosen(&lab, &disks);
+    let mut run = chosen(&lab, &disks, CARD);
     printed(
         &mut run,
         "Try it without the system's own tools?",
@@ -86,7 +97,7 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
         return;
     };
     let disks = lab.disks("by-hand");
-    let mut run = chosen(&lab, &disks);
+    let mut run = chosen(&lab, &disks, OWN_DISPLAY);
     run.type_text("y\r").unwrap();
     printed(&mut run, ANSWER, 2, AN_ANSWER);
     run.type_text("show\r").unwrap();
