@@ -214,8 +214,8 @@ pub fn cached_debs(cache: &Cache, request: &Request) -> Result<Vec<PathBuf>, Apt
 /// The unpacked tree of a request, in the cache, on the same terms. Its .deb files are not kept.
 pub fn cached_tree(cache: &Cache, request: &Request) -> Result<PathBuf, AptError> {
     cached(cache, "tree", request, |staging| {
-        let debs = tempfile::tempdir_in(cache.folder()).at("make a folder in", cache.folder())?;
-        let debs = fetch(request, debs.path(), cache.progress())?;
+        let folder = tempfile::tempdir_in(cache.folder()).at("make a folder in", cache.folder())?;
+        let debs = fetch(request, folder.path(), cache.progress())?;
         cache.progress()(Progress::Doing("unpacking packages"));
         unpack(&debs, staging)
     })

@@ -30,6 +30,9 @@ pub(crate) fn progress(news: Progress<'_>) {
             // Whatever comes after it draws the line.
             BAR.set_message(harmless(what).into_owned());
             BAR.set_length(0);
+            if BAR.is_finished() {
+                BAR.reset();
+            }
         }
         Progress::Part { done, all } => {
             if BAR.length() != Some(all) {
