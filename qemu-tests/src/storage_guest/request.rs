@@ -67,6 +67,8 @@ pub struct LookRequest {
     pub files: Vec<String>,
     /// The passphrase to open every LUKS volume with.
     pub passphrase: Option<String>,
+    /// Whether a plan is to be made from it.
+    pub to_plan: bool,
 }
 
 /// What a look brought.

@@ -156,9 +156,20 @@ impl Lab {
     /// Looks at the disks with a guest, which reads `etc/hostname` in every root, and checks that nothing
     /// was written by anybody's count.
     pub fn look(&self, name: &str, disks: &Disks, request: LookRequest) -> LookAnswer {
+        self.look_for(name, disks, &["/etc/hostname"], request)
+    }
+
+    /// The same, which reads these files.
+    pub fn look_for(
+        &self,
+        name: &str,
+        disks: &Disks,
+        files: &[&str],
+        request: LookRequest,
+    ) -> LookAnswer {
         let before = disks.hashes();
         let request = LookRequest {
-            files: vec!["/etc/hostname".to_owned()],
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
             ..request
         };
         // What is there after the look: no mapped device, array or mount may have stayed.

@@ -55,6 +55,27 @@ fn two_pools_of_one_name_and_of_hosts_that_never_exported_them_are_read_by_their
     }
 }
 
+/// A plan is compared with what a rehearsal finds, where the intent log was played back: so it has to be for the plan.
+#[test]
+fn a_pool_is_opened_for_writing_where_a_plan_is_made_and_only_on_overlays() {
+    let Some(lab) = Lab::with_zfs() else { return };
+    let disks = Disks(vec![lab.partitioned("log.img", &[8, 192])]);
+    let script = pool("planned", ONE, "/dev/vda2");
+    lab.ask("storage-zfs-plan", &disks, &[Request::Shell(script)]);
+    let read = |to_plan| {
+        let request = LookRequest {
+            to_plan,
+            ..LookRequest::default()
+        };
+        let name = format!("storage-zfs-plan-{to_plan}");
+        lab.look_for(&name, &disks, &["/etc/motd"], request)
+    };
+    let found = read(true);
+    assert_eq!(found.texts("/etc/motd"), ["more\n"]);
+    assert_eq!(found.ended.troubles, []);
+    assert!(found.written_over > read(false).written_over);
+}
+
 #[test]
 fn a_mirror_that_lacks_a_half_is_read_degraded_and_its_disk_stays_as_it_is() {
     let Some(lab) = Lab::with_zfs() else { return };

@@ -9,7 +9,7 @@ use proxmox::boot::firmware::BootEntries;
 use proxmox::disks::{LookDone, SystemRead, places};
 use proxmox::{Found, Installation};
 use serde::{Deserialize, Serialize};
-use storage::{DataPlace, Look, LookOptions, RootCandidate, Stick, Trouble, look_loading};
+use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Stick, Trouble, look_loading};
 
 use super::opened::{Esp, OpenedSystem, esps};
 use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules, left_over};
@@ -57,6 +57,10 @@ fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     firmware::mount_variables();
     let look_options = LookOptions {
         bound: options.bound,
+        purpose: match options.with_files {
+            true => Purpose::Plan,
+            false => Purpose::Read,
+        },
         ..look_options(&options.data)?
     };
     // Without disks the modules of a look need not be loaded, which takes most of its time.

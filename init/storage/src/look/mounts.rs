@@ -125,7 +125,7 @@ fn refused(driver: &str, device: &str, errno: Errno) -> String {
 /// What is forbidden beside: only a rehearsal runs what is there.
 fn closed(purpose: &Purpose) -> MsFlags {
     match purpose {
-        Purpose::Read => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
+        Purpose::Read | Purpose::Plan => MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC,
         Purpose::Rehearse => MsFlags::empty(),
         Purpose::Write(_) => MsFlags::MS_NOEXEC,
     }

@@ -11,7 +11,7 @@ impl Look {
     pub(super) fn wanted(&self) -> Option<&Wanted> {
         match &self.options.purpose {
             Purpose::Write(wanted) => Some(wanted),
-            Purpose::Read | Purpose::Rehearse => None,
+            Purpose::Read | Purpose::Plan | Purpose::Rehearse => None,
         }
     }
 

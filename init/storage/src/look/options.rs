@@ -29,6 +29,9 @@ pub enum Purpose {
     /// They are read. The disks stay as they are.
     #[default]
     Read,
+    /// They are read as their system finds them at its next start: what waits in the intent log of ZFS is played
+    /// back first, on the overlays. Journals of other file systems are for any purpose. The disks stay as they are.
+    Plan,
     /// They are written to as well, on the overlays, and their programs are run. The disks stay as they are.
     Rehearse,
     /// Those that are wanted are written to, on the disks. Nothing else is opened: no other partition, volume

@@ -58,23 +58,30 @@ impl Zfs {
     ) -> Result<Option<Trouble>, String> {
         let (guid, root) = (pool.guid.to_string(), self.root.display().to_string());
         let places = texts(places);
-        let mut words = vec!["import", "-N", "-o", "cachefile=none", "-R", &root];
+        let import = |how: &[&str]| {
+            let mut words = vec!["import", "-N", "-o", "cachefile=none", "-R", &root];
+            words.extend(how);
+            words.extend(places.iter().flat_map(|place| ["-d", place]));
+            if name != pool.name {
+                words.push("-t");
+            }
+            words.push(&guid);
+            if name != pool.name {
+                words.push(name);
+            }
+            self.zpool.text(&words, &[])
+        };
+        // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
+        let reading = ["-f", "-o", "readonly=on"];
         match purpose {
-            // -f: a pool of another host is not exported while that host is off. Only overlays are touched.
-            Purpose::Read => words.extend(["-f", "-o", "readonly=on"]),
-            Purpose::Rehearse => words.push("-f"),
+            Purpose::Read => import(&reading)?,
+            // The intent log is played back at a mount, but not in a pool that was imported for reading alone
+            // (zfsvfs_setup in OpenZFS's zfs_vfsops.c). One with a feature that is not known here can be nothing else.
+            Purpose::Plan => import(&["-f"]).or_else(|_| import(&reading))?,
+            Purpose::Rehearse => import(&["-f"])?,
             // Its own host takes it without force, and a pool that is in use elsewhere nobody.
-            Purpose::Write(_) => {}
-        }
-        words.extend(places.iter().flat_map(|place| ["-d", place]));
-        if name != pool.name {
-            words.push("-t");
-        }
-        words.push(&guid);
-        if name != pool.name {
-            words.push(name);
-        }
-        self.zpool.text(&words, &[])?;
+            Purpose::Write(_) => import(&[])?,
+        };
         pool.imported = Some(name.to_owned());
         let boots = self
             .zpool

@@ -21,7 +21,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use qemu_tests::probe::{Answer, Refusal};
 use qemu_tests::storage_guest::{LookAnswer, LookRequest, Request, RootFile};
-use storage::{Content, Look, LookOptions, MODULES, Volume, VolumeId, look};
+use storage::{Content, Look, LookOptions, MODULES, Purpose, Volume, VolumeId, look};
 
 const MOUNTS: [(&str, &str); 4] = [
     ("proc", "/proc"),
@@ -132,6 +132,10 @@ fn looked(request: &LookRequest) -> anyhow::Result<LookAnswer> {
     let started = Instant::now();
     let mut look = look(LookOptions {
         bound: request.bound,
+        purpose: match request.to_plan {
+            true => Purpose::Plan,
+            false => Purpose::Read,
+        },
         ..LookOptions::default()
     })?;
     open_encrypted(&mut look, request.passphrase.as_deref())?;
