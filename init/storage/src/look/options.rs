@@ -29,8 +29,8 @@ pub enum Purpose {
     /// They are read. The disks stay as they are.
     #[default]
     Read,
-    /// They are read as their system finds them at its next start: what waits in the intent log of ZFS is played
-    /// back first, on the overlays. Journals of other file systems are for any purpose. The disks stay as they are.
+    /// They are read as their system finds them at its next start: the intent log of ZFS is played back first, on the
+    /// overlays, as the journals of other file systems are for every purpose. The disks stay as they are.
     Plan,
     /// They are written to as well, on the overlays, and their programs are run. The disks stay as they are.
     Rehearse,

@@ -8,8 +8,9 @@ use crate::model::Trouble;
 use crate::program::Program;
 
 /// ZFS lets go of a file system some time after it was unmounted: until then its pool is busy. OpenZFS's own tests
-/// wait for the same reason (`log_must_busy` in tests/test-suite/logapi.shlib).
-const LETS_GO: Duration = Duration::from_secs(20);
+/// wait for the same reason (`log_must_busy` in tests/test-suite/logapi.shlib). So long for all pools together: whoever
+/// takes away what a killed look has left gets 15 seconds, and is to hear of a pool that stays.
+const LETS_GO: Duration = Duration::from_secs(10);
 
 /// The programs `zpool` and `zfs`, and the folder below which pools would mount themselves.
 #[derive(Clone, Debug)]
@@ -109,10 +110,11 @@ impl Zfs {
             .text(&["list", "-H", "-o", "name,altroot"], &[])?;
         let root = self.root.display().to_string();
         let mut failed = Vec::new();
+        let mut patience = LETS_GO;
         for line in listed.lines() {
             if let Some((name, at)) = line.split_once('\t')
                 && at == root
-                && let Err(why) = self.export(name)
+                && let Err(why) = self.export(name, &mut patience)
             {
                 failed.push(format!("{name}: {why}"));
             }
@@ -124,25 +126,26 @@ impl Zfs {
         }
     }
 
-    fn export(&self, name: &str) -> Result<(), String> {
-        when_let_go(thread::sleep, || {
+    fn export(&self, name: &str, patience: &mut Duration) -> Result<(), String> {
+        when_let_go(patience, thread::sleep, || {
             self.zpool.text(&["export", name], &[]).map(drop)
         })
     }
 }
 
-/// Does it again for as long as it fails with a pool that is busy and may not be any more.
+/// Does it again while it fails with a pool that is busy and may not be any more; what it waited is taken off
+/// `patience`.
 fn when_let_go(
+    patience: &mut Duration,
     mut pause: impl FnMut(Duration),
     mut export: impl FnMut() -> Result<(), String>,
 ) -> Result<(), String> {
     const STEP: Duration = Duration::from_millis(250);
-    let mut left = LETS_GO;
     loop {
         match export() {
-            Err(why) if why.contains("busy") && !left.is_zero() => {
+            Err(why) if why.contains("busy") && !patience.is_zero() => {
                 pause(STEP);
-                left = left.saturating_sub(STEP);
+                *patience = patience.saturating_sub(STEP);
             }
             result => return result,
         }
@@ -162,12 +165,13 @@ mod tests {
     fn a_busy_pool_is_waited_for_and_another_trouble_is_not() {
         const BUSY: &str = "cannot export 'rpool': pool is busy";
         let after = |failures: usize, why: &str| {
-            let (mut tries, mut waited) = (0, Duration::ZERO);
+            let (mut tries, mut waited, mut patience) = (0, Duration::ZERO, LETS_GO);
             let pause = |time| waited += time;
-            let result = when_let_go(pause, || {
+            let result = when_let_go(&mut patience, pause, || {
                 tries += 1;
                 (tries > failures).then_some(()).ok_or(why.to_owned())
             });
+            assert_eq!(patience + waited, LETS_GO);
             (result, tries, waited)
         };
         let (result, tries, _) = after(3, BUSY);
