@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use crate::io::{self, Context, IoError};
-use crate::progress::Progress;
+use crate::progress::Watcher;
 
 /// The environment variable that names the cache folder.
 pub const FOLDER_VARIABLE: &str = "PREFLIGHT_CACHE";
@@ -24,7 +24,7 @@ pub struct Cache {
     folder: PathBuf,
     /// Entries from before count as missing.
     since: Option<SystemTime>,
-    progress: fn(Progress<'_>),
+    progress: Watcher,
 }
 
 /// An entry could not be had.
@@ -76,12 +76,12 @@ impl Cache {
     }
 
     /// The same, and `progress` hears how the downloads go on that fill it.
-    pub fn watched_by(self, progress: fn(Progress<'_>)) -> Self {
+    pub fn watched_by(self, progress: Watcher) -> Self {
         Self { progress, ..self }
     }
 
     /// Who hears of downloads.
-    pub(crate) fn progress(&self) -> fn(Progress<'_>) {
+    pub(crate) fn progress(&self) -> Watcher {
         self.progress
     }
 

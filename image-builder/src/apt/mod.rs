@@ -20,7 +20,7 @@ pub use sources::debian_source;
 use crate::cache::{Cache, CacheError};
 use crate::io::{self, Context};
 use crate::package::debs_in;
-use crate::progress::Progress;
+use crate::progress::{Progress, Watcher};
 
 /// Counts changes of what [`cached_debs`] and [`cached_tree`] put into an entry.
 const CACHE_FORMAT: u32 = 1;
@@ -106,11 +106,7 @@ impl Request {
 ///
 /// A package that only stands for the newest one of a row, such as `linux-image-amd64`, gives that
 /// newest one. `progress` hears how it goes on.
-pub fn fetch(
-    request: &Request,
-    into: &Path,
-    progress: fn(Progress<'_>),
-) -> Result<Vec<PathBuf>, AptError> {
+pub fn fetch(request: &Request, into: &Path, progress: Watcher) -> Result<Vec<PathBuf>, AptError> {
     io::create_folder(into)?;
     let into = &fs::canonicalize(into).at("find", into)?;
     match &request.suites {
@@ -132,7 +128,7 @@ pub fn fetch(
 fn fetch_again(
     request: &Request,
     into: &Path,
-    progress: fn(Progress<'_>),
+    progress: Watcher,
 ) -> Result<Vec<PathBuf>, AptError> {
     if request.component.is_some() {
         fetch_from_debian(&[sources::codename()], request, into, progress)
@@ -145,7 +141,7 @@ fn fetch_from_debian(
     suites: &[String],
     request: &Request,
     into: &Path,
-    progress: fn(Progress<'_>),
+    progress: Watcher,
 ) -> Result<Vec<PathBuf>, AptError> {
     let apt = PrivateApt::with_debian_suites(suites, &request.components(), into)?;
     let apt = apt.watched_by(progress);
@@ -157,7 +153,7 @@ fn fetch_from_debian(
 fn fetch_with_fresh_lists(
     request: &Request,
     into: &Path,
-    progress: fn(Progress<'_>),
+    progress: Watcher,
 ) -> Result<Vec<PathBuf>, AptError> {
     let apt = PrivateApt::with_machine_sources(into)?.watched_by(progress);
     let updated = apt.update();

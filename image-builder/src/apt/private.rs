@@ -10,7 +10,7 @@ use super::error::{AptError, run, run_told};
 use super::sources;
 use crate::io::{self, Context};
 use crate::package::debs_in;
-use crate::progress::Progress;
+use crate::progress::{Progress, Watcher};
 
 /// Settings that would weaken the checks, run hooks of the machine, or fetch what is not needed.
 const NOT_TAKEN_OVER: [&str; 6] = [
@@ -39,7 +39,7 @@ enum Sources {
 pub(super) struct PrivateApt {
     folder: TempDir,
     target_release: Option<String>,
-    progress: fn(Progress<'_>),
+    progress: Watcher,
 }
 
 impl PrivateApt {
@@ -99,7 +99,7 @@ impl PrivateApt {
     }
 
     /// The same, and `progress` hears how downloads go on.
-    pub(super) fn watched_by(self, progress: fn(Progress<'_>)) -> Self {
+    pub(super) fn watched_by(self, progress: Watcher) -> Self {
         Self { progress, ..self }
     }
 

@@ -4,7 +4,8 @@ use ::cpio::newc::{Builder, ModeFileType, trailer};
 
 use super::packer::{Packer, Payload};
 use super::{Entry, Image, Level, Node};
-use crate::progress::{Progress, Watch};
+use crate::progress::Progress::Doing;
+use crate::progress::{Told, Watch};
 
 /// What the kernel reads before it unpacks anything, and only from an archive in front that is not compressed
 /// (Documentation/arch/x86/microcode.rst).
@@ -33,64 +34,35 @@ pub fn write_archive(
     output.write_all(&early_archive(image, modified)?)?;
     let parts: &[_] = match level {
         Level::Small => &[
-            (Payload::Programs, Some(false)),
-            (Payload::Modules, Some(true)),
+            (Payload::Programs, Some(false), "packing programs"),
+            (Payload::Modules, Some(true), "packing modules"),
         ],
-        Level::None | Level::Fast => &[(Payload::Programs, None)],
+        Level::None | Level::Fast => &[(Payload::Programs, None, "packing")],
     };
-    let mut told = Told {
-        done: 0,
-        all: length(image),
-        progress,
-    };
-    for (payload, modules) in parts {
-        let mut packer = Packer::new(level, *payload, &mut output)?;
+    for (payload, modules, words) in parts {
         let late = image.iter().filter(|(path, _)| !is_early(path));
-        for ((path, entry), inode) in late.zip(1..) {
-            if modules.is_none_or(|modules| modules == path.starts_with(MODULES)) {
-                write_entry(path, entry, inode, modified, &mut packer, &mut told)?;
-            }
+        let part = late.zip(1..).filter(|((path, _), _)| {
+            modules.is_none_or(|modules| modules == path.starts_with(MODULES))
+        });
+        let length = part.clone().map(|((_, entry), _)| length(entry)).sum();
+        progress(Doing(words));
+        let packer = Packer::new(level, *payload, &mut output)?;
+        let mut told = Told::new(packer, length, progress);
+        for ((path, entry), inode) in part {
+            write_entry(path, entry, inode, modified, &mut told)?;
         }
-        trailer(&mut packer)?;
-        packer.finish()?;
+        trailer(&mut told)?;
+        told.into_output().finish()?;
     }
     output.flush()
 }
 
-/// Bytes of files that are told of at a time.
-const PART: usize = 1 << 20;
-
-/// What was told of the bytes of all files.
-struct Told<'a> {
-    done: u64,
-    all: u64,
-    progress: Watch<'a>,
-}
-
-impl Told<'_> {
-    fn none() -> Self {
-        Self {
-            done: 0,
-            all: 0,
-            progress: &|_| {},
-        }
-    }
-
-    fn more(&mut self, bytes: usize) {
-        self.done += bytes as u64;
-        let (done, all) = (self.done, self.all);
-        (self.progress)(Progress::Part { done, all });
-    }
-}
-
-/// Of all files that are packed.
-fn length(image: &Image) -> u64 {
-    let files = image.iter().filter(|(path, _)| !is_early(path));
-    let lengths = files.map(|(_, entry)| match &entry.node {
+/// Bytes that an entry brings, besides its header.
+fn length(entry: &Entry) -> u64 {
+    match &entry.node {
         Node::File { content, .. } => content.len() as u64,
-        _ => 0,
-    });
-    lengths.sum()
+        Node::Folder(_) | Node::Link(_) | Node::Device { .. } => 0,
+    }
 }
 
 fn is_early(path: &str) -> bool {
@@ -106,14 +78,7 @@ fn early_archive(image: &Image, modified: u32) -> io::Result<Vec<u8>> {
             Node::File { .. } => with_aligned_content(path, archive.len()),
             _ => path.to_owned(),
         };
-        write_entry(
-            &name,
-            entry,
-            inode,
-            modified,
-            &mut archive,
-            &mut Told::none(),
-        )?;
+        write_entry(&name, entry, inode, modified, &mut archive)?;
     }
     if !archive.is_empty() {
         trailer(&mut archive)?;
@@ -137,7 +102,6 @@ fn write_entry(
     inode: u32,
     modified: u32,
     output: &mut impl Write,
-    told: &mut Told<'_>,
 ) -> io::Result<()> {
     let builder = Builder::new(path).ino(inode).mtime(modified);
     let (builder, content): (Builder, &[u8]) = match &entry.node {
@@ -171,10 +135,7 @@ fn write_entry(
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is over 4 GB"));
     let length = u32::try_from(content.len()).map_err(|_| too_large())?;
     let mut writer = builder.write(output, length);
-    for part in content.chunks(PART) {
-        writer.write_all(part)?;
-        told.more(part.len());
-    }
+    writer.write_all(content)?;
     writer.finish()?;
     Ok(())
 }

@@ -78,7 +78,7 @@ impl Image {
     }
 
     /// All entries, sorted by path; paths have no slash at the start.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> + Clone {
         self.entries
             .iter()
             .map(|(path, entry)| (path.as_str(), entry))

@@ -12,7 +12,7 @@ pub enum Level {
     /// zstd on all processors, for daily builds: well under a second.
     #[default]
     Fast,
-    /// xz, for releases: some twenty times longer, a quarter smaller, and slower to unpack. Programs and modules
+    /// xz, for releases: some forty times longer, a third smaller, and slower to unpack. Programs and modules
     /// are archives of their own. The kernel needs CONFIG_RD_XZ and CONFIG_XZ_DEC_X86, which Debian's and
     /// Proxmox's have.
     Small,

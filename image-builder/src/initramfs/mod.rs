@@ -75,7 +75,6 @@ pub fn build_for(
     let beside = recipe.kernel_output.as_deref();
     let beside = beside.map(|path| Ok::<_, BuildError>((path, kernel.image()?)));
     let beside = beside.transpose()?;
-    progress(Doing("compressing"));
     let bytes = io::put_in_place(output, |file| {
         let file = BufWriter::new(file);
         write_archive(&image, recipe.level, recipe.modified, file, progress).at("write", output)

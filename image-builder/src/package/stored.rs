@@ -15,7 +15,7 @@ enum Holder<'a> {
 }
 
 impl Stored<'static> {
-    pub(super) fn whole(file: File) -> io::Result<Self> {
+    pub(crate) fn whole(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self {
             file: Holder::Own(file),

@@ -4,7 +4,7 @@
 mod error;
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,8 +17,8 @@ use crate::grub::{BOOT_CODE, Packages};
 use crate::image::zstd_on_all_processors;
 use crate::io::{self, Context};
 use crate::medium::{BuiltFile, Content, DATA_LENGTH, MediumError, Recipe};
-use crate::progress::Progress::{self, Doing};
-use crate::progress::Watch;
+use crate::progress::Progress::Doing;
+use crate::progress::{Told, Watch};
 
 const MIB: u64 = 1 << 20;
 
@@ -182,17 +182,9 @@ fn compress(
     image.rewind()?;
     let mut encoder = zstd_on_all_processors(BufWriter::new(output), ZSTD)?;
     encoder.set_pledged_src_size(Some(length))?;
-    let mut buffer = vec![0; 1 << 20];
-    let (mut done, all) = (0, length);
-    loop {
-        let read = image.read(&mut buffer)?;
-        let part = buffer.get(..read).filter(|part| !part.is_empty());
-        let Some(part) = part else { break };
-        encoder.write_all(part)?;
-        done += part.len() as u64;
-        progress(Progress::Part { done, all });
-    }
-    encoder.finish()?.flush()
+    let mut told = Told::new(encoder, length, progress);
+    std::io::copy(image, &mut told)?;
+    told.into_output().finish()?.flush()
 }
 
 /// Holes stay holes: most of a new file system is empty.
