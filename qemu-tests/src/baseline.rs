@@ -40,6 +40,7 @@ pub fn measure(qemu: &Qemu, kernel: &Path, init: &Path) -> Result<Duration, Fail
     // The machine may be slow: how slow is what is measured here.
     let mut run = Boot::new("baseline", &images, Machine::q35())
         .deadlines(Deadlines::scaled(10.0))
+        .packed_kernel()
         .start(qemu)?;
     let started = Instant::now();
     run.wait_milestone(Milestone::Init)?;

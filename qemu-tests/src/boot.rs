@@ -6,6 +6,7 @@ use crate::acpi::Table;
 use crate::failure::{Failure, Outcome};
 use crate::images::output_folder;
 use crate::initramfs::{self, Entry};
+use crate::lab_image::unpacked_kernel_once;
 use crate::machine::Machine;
 use crate::run::Run;
 use crate::{Deadlines, Images, Qemu};
@@ -29,6 +30,8 @@ pub struct Boot {
     pub(crate) machine: Machine,
     pub(crate) deadlines: Deadlines,
     count_instructions: bool,
+    /// The kernel is started as it is.
+    packed_kernel: bool,
     /// What an archive in front of the initramfs holds.
     early: Vec<Entry>,
 }
@@ -61,6 +64,7 @@ impl Boot {
             machine,
             deadlines: Deadlines::scaled(1.0),
             count_instructions: false,
+            packed_kernel: false,
             early: Vec::new(),
         }
     }
@@ -80,6 +84,13 @@ impl Boot {
     /// With guest time as a count of instructions: one nanosecond each, idle time skipped.
     pub fn count_instructions(mut self) -> Self {
         self.count_instructions = true;
+        self
+    }
+
+    /// With the kernel as it is, which unpacks itself. Other boots spare the time, where firmware allows that and
+    /// instructions are not counted.
+    pub fn packed_kernel(mut self) -> Self {
+        self.packed_kernel = true;
         self
     }
 
@@ -177,8 +188,18 @@ impl Boot {
         }
     }
 
-    /// Writes the initramfs with the archive in front, if there is one, into the folder of logs.
-    pub(crate) fn write_early(&self) -> io::Result<()> {
+    /// Unpacks the kernel where that spares time, and writes the initramfs with the archive in front, if there is one,
+    /// into the folder of logs.
+    pub(crate) fn prepare(&mut self) -> io::Result<()> {
+        let as_it_is = self.packed_kernel || self.count_instructions || self.machine.is_uefi();
+        if let Some(images) = self.images.as_mut().filter(|_| !as_it_is) {
+            images.kernel = unpacked_kernel_once(&images.kernel)
+                .map_err(|error| io::Error::other(format!("{error:#}")))?;
+        }
+        self.write_early()
+    }
+
+    fn write_early(&self) -> io::Result<()> {
         let Some(images) = self.images.as_ref().filter(|_| !self.early.is_empty()) else {
             return Ok(());
         };

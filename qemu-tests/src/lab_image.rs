@@ -13,7 +13,7 @@ use image_builder::package::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::images::{output_folder, repository};
-use crate::{Images, digest, golden, initramfs, sha256};
+use crate::{Images, digest, golden, initramfs, sha256, unpacked_kernel};
 
 const KERNEL: &str = "linux-image-amd64";
 /// They bring the tools that an image can carry, and what makes file systems.
@@ -133,6 +133,22 @@ pub(crate) fn unpacked_once(image: &Path) -> Result<PathBuf> {
             &unpacked,
             initramfs::unpacked(&bytes).with_context(at)?,
         )?)
+    })?;
+    Ok(unpacked)
+}
+
+/// A kernel that needs no unpacking, of this one; this one itself where it is packed in an unknown way.
+pub(crate) fn unpacked_kernel_once(kernel: &Path) -> Result<PathBuf> {
+    let at = || kernel.display().to_string();
+    let bytes = fs::read(kernel).with_context(at)?;
+    let sources = sha256(&bytes);
+    let stem = format!("kernel-{}", sources.get(..16).unwrap_or(&sources));
+    let unpacked = made(&stem, ".vmlinuz");
+    once(&stem, &sources, || {
+        let bytes = unpacked_kernel::unpacked(&bytes)
+            .with_context(at)?
+            .unwrap_or(bytes);
+        Ok(fs::write(&unpacked, bytes)?)
     })?;
     Ok(unpacked)
 }

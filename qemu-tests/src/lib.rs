@@ -50,6 +50,7 @@ mod stick_shell;
 pub mod storage_guest;
 pub mod synthetic;
 mod topology;
+mod unpacked_kernel;
 mod usb;
 
 pub use boot::Boot;

@@ -96,6 +96,10 @@ impl Machine {
         self
     }
 
+    pub(crate) fn is_uefi(&self) -> bool {
+        self.firmware.is_some()
+    }
+
     /// With QEMU's debug console, I/O port 0xe9: what is written there goes to this file, as it is.
     pub fn debug_console(mut self, file: &Path) -> Self {
         self.debug_console = Some(file.to_owned());

@@ -48,13 +48,13 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) fn start(boot: Boot, qemu: &Qemu) -> Result<Self, Failure> {
+    pub(crate) fn start(mut boot: Boot, qemu: &Qemu) -> Result<Self, Failure> {
         let name = boot.name.clone();
         let failure = |error: io::Error| Boot::failure(&name, error);
         let turn = Turn::wait(&output_folder().join("lab")).map_err(failure)?;
         let logs = boot.logs();
         empty_folder(&logs).map_err(failure)?;
-        boot.write_early().map_err(failure)?;
+        boot.prepare().map_err(failure)?;
         let ports = Ports::open().map_err(failure)?;
         let mut command = boot.command(qemu, &ports.wiring());
         let mut process = Process::start(&mut command, &logs.join("qemu.log")).map_err(failure)?;
