@@ -25,13 +25,15 @@ export PREFLIGHT_CACHE := $(CACHE)
 # there, so that dependencies are compiled once. Cargo knows what is out of date in it, and lets one build in at a time.
 ifdef CI
 BUILD_DIR ?= $(CACHE)/build/$(shell { rustc -vV; grep ^checksum Cargo.lock; cat Cargo.toml .cargo/config.toml; } | sha256sum | cut -c1-16)
+ELSEWHERE := $(BUILD_DIR)-elsewhere
 export CARGO_BUILD_BUILD_DIR := $(BUILD_DIR)
 else
 BUILD_DIR := $(CURDIR)/target
 endif
 
-# The same bytes from every folder and user: no build path may stand in the binary.
-REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-prefix=$(CURDIR)=/preflight","--remap-path-prefix=$(BUILD_DIR)=/preflight/target","--remap-path-prefix=$(CARGO_HOME_DIR)=/cargo"]'
+# The same bytes from every folder and user: no build path may stand in the binary. That of the checkout does not,
+# since cargo compiles from there; named here, it would have each checkout compile all dependencies again.
+REMAP := --config 'target.x86_64-unknown-linux-gnu.rustflags=["--remap-path-prefix=$(BUILD_DIR)=/preflight/target","--remap-path-prefix=$(CARGO_HOME_DIR)=/cargo"]'
 
 .PHONY: help
 help: ## this list
@@ -200,9 +202,11 @@ deny: tools
 
 .PHONY: reproducible
 reproducible: usb iso ## build the images again in another folder and compare the bytes
-	@other=$$(mktemp -d)/elsewhere; mkdir "$$other"; trap 'rm -rf "$$(dirname "$$other")"' EXIT; \
+	@folder="$(or $(ELSEWHERE),$$(mktemp -d))"; mkdir -p "$$folder"; exec {lock}<"$$folder"; flock "$$lock"; \
+	other="$$folder/checkout"; rm -rf "$$other"; mkdir "$$other"; \
+	trap 'rm -rf "$$other"; rmdir --ignore-fail-on-non-empty "$$folder"' EXIT; \
 	git ls-files -z | xargs -0 cp --parents -t "$$other"; \
-	$(MAKE) --no-print-directory -C "$$other" usb iso BUILDER="$(CURDIR)/$(BUILDER)" BUILD_DIR="$$other/target" >/dev/null; \
+	$(MAKE) --no-print-directory -C "$$other" usb iso BUILDER="$(CURDIR)/$(BUILDER)" BUILD_DIR="$(or $(ELSEWHERE),$$other/target)" >/dev/null; \
 	for file in initramfs.img vmlinuz preflight.img preflight.iso; do cmp $(OUT)/$$file "$$other/out/$$file"; done; \
 	echo "Two builds in two folders give the same bytes."
 
@@ -215,7 +219,7 @@ golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
 # does not keep the other lab tests from their turn there: nobody can start the rest by hand.
 .PHONY: test
 test: check deny usb reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
-	@$(if $(CI),touch "$(BUILD_DIR)"; find "$(CACHE)/build" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +)
+	@$(if $(CI),touch "$(BUILD_DIR)" "$(ELSEWHERE)"; find "$(CACHE)/build" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +)
 	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked $(if $(CI),--no-fail-fast) -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench
