@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::device::Argument;
+use crate::device::{Argument, file_node};
 
 /// What a write to a bad spot ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl FailingDisk {
         vec![
             Argument::block(json!({
                 "driver": "blkdebug", "node-name": node,
-                "image": {"driver": "file", "filename": self.image},
+                "image": file_node(&self.image),
                 "inject-error": [error],
             })),
             Argument::device(json!({

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::LogError;
 use super::log::WriteLog;
 use super::sparse;
-use crate::device::Argument;
+use crate::device::{Argument, file_node};
 use crate::golden::Bus;
 use crate::{Device, Machine};
 
@@ -143,8 +143,7 @@ impl Recording {
             // The super block counts the entries: one that is written late hides the last of them.
             arguments.push(Argument::block(json!({
                 "driver": "blklogwrites", "node-name": common,
-                "file": {"driver": "file", "filename": self.common},
-                "log": {"driver": "file", "filename": self.log},
+                "file": file_node(&self.common), "log": file_node(&self.log),
                 "log-sector-size": SECTOR, "log-super-update-interval": 1,
             })));
         }
