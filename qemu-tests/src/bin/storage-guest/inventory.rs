@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, ensure};
 use nix::sys::stat::{major, minor};
 use qemu_tests::storage_guest::Inventory;
 use sha2::{Digest, Sha256};
-use storage::{Content, FileSystem, FileSystemId, LookOptions, look};
+use storage::{Content, FileSystem, FileSystemId, LookOptions, Purpose, look};
 
 /// Longest volume without a file system that is listed, in bytes: GRUB's own partition is a MiB.
 const SMALL: u64 = 4 << 20;
@@ -17,9 +17,13 @@ const SMALL: u64 = 4 << 20;
 /// A test takes a guest that says nothing for long for a dead one.
 const TELLING: usize = 1000;
 
-/// Every file of every file system. One that cannot be read is an error: what is not listed is not compared.
+/// Every file of every file system, as its own system would find it. One that cannot be read is an error: what is not
+/// listed is not compared.
 pub fn listed() -> anyhow::Result<Inventory> {
-    let mut look = look(LookOptions::default())?;
+    let mut look = look(LookOptions {
+        purpose: Purpose::Plan,
+        ..LookOptions::default()
+    })?;
     let mut inventory = Inventory::default();
     let storage = look.storage().clone();
     for volume in &storage.volumes {
