@@ -218,8 +218,8 @@ pub(crate) fn block_node(id: &str, path: &Path, read_only: bool) -> Argument {
     }))
 }
 
-/// The file at `path` below a block node. What a guest flushes need not outlive this machine: no test waits for its
-/// disks. A recording is told of flushes as before.
+/// The file at `path` below a block node. What a guest flushes is not flushed on the machine below: no test looks at
+/// its files after a crash of that one. A recording hears of the guest's flushes all the same.
 pub(crate) fn file_node(path: &Path) -> Value {
     json!({"driver": "file", "filename": path, "cache": {"no-flush": true}})
 }
