@@ -341,6 +341,13 @@ pub struct RomCopy {
     pub rom: Rom,
 }
 
+impl RomCopy {
+    /// Whether a guest can be given it: it is whole, and nothing speaks against where it was read.
+    pub fn can_be_given(&self) -> bool {
+        self.taint.is_none() && self.rom.verdict != option_rom::Verdict::Bad
+    }
+}
+
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -24,7 +24,7 @@ pub use diff::{diff, text_diff};
 pub use files::SystemFiles;
 pub use options::{OPTIONS, PlanOption};
 pub use plan::{Body, Change, Content, Needs, OptionUsed, Plan, Refusal, SCHEMA, Tree, sha256};
-pub use steps::{refusal_ids, rom_target};
+pub use steps::{refusal_ids, rom_advised, rom_target};
 pub use verify::{Found, Mismatch, UNVERIFIED, out_of_reach, verify};
 
 use hardware::Reading;

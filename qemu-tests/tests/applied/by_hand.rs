@@ -52,7 +52,6 @@ fn chosen(lab: &Lab, disks: &[PathBuf], card: &str) -> Run {
     run.type_text(&format!("{number}\r")).unwrap();
     printed(&mut run, "leave all guests as they are: ", 1, AN_ANSWER);
     run.type_text("102\r").unwrap();
-    printed(&mut run, ANSWER, 1, A_CHANGE);
     run
 }
 
@@ -67,6 +66,7 @@ fn whose_systems_tools_are_gone_is_asked_whether_it_is_to_be_tried_without() {
     let broken = lab.start("broken", &disks, &[format!("rm {gone}; sync; ls {gone}")]);
     assert_eq!(broken.answers, [""], "all of it was there");
     let mut run = chosen(&lab, &disks, CARD);
+    printed(&mut run, ANSWER, 1, A_CHANGE);
     printed(
         &mut run,
         "Try it without the system's own tools?",
@@ -98,6 +98,7 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
     };
     let disks = lab.disks("by-hand");
     let mut run = chosen(&lab, &disks, OWN_DISPLAY);
+    printed(&mut run, ANSWER, 1, A_CHANGE);
     run.type_text("y\r").unwrap();
     printed(&mut run, ANSWER, 2, AN_ANSWER);
     run.type_text("show\r").unwrap();
@@ -121,6 +122,32 @@ fn the_menu_asks_for_a_card_and_a_guest_shows_what_comes_of_it_and_writes_only_w
     for line in reasons {
         assert!(line.trim_end().chars().count() < COLUMNS, "{line}");
     }
+    run.type_text("p").unwrap();
+    run.wait_end().unwrap();
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn the_firmwares_display_is_given_with_the_clean_copy_of_its_rom_when_that_is_wanted() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Uefi) else {
+        return;
+    };
+    let disks = lab.disks("by-hand-rom");
+    let mut run = chosen(&lab, &disks, OWN_DISPLAY);
+    printed(&mut run, "yes or no: ", 1, AN_ANSWER);
+    run.type_text("yes\r").unwrap();
+    printed(&mut run, ANSWER, 1, A_CHANGE);
+    let spoken = run.serial().spoken();
+    println!("{spoken}");
+    assert!(spoken.contains("A clean one was read from"), "{spoken}");
+    let line = spoken.lines().find(|line| line.starts_with("+hostpci0:"));
+    let (_, file) = line.unwrap().split_once("romfile=").unwrap();
+    let file = file.split([',', '\r']).next().unwrap();
+    let written = format!("/usr/share/kvm/{file}: new, ");
+    assert!(spoken.contains(&written), "{written}");
+    run.type_text("no\r").unwrap();
+    printed(&mut run, "Nothing was written.", 1, AN_ANSWER);
+    printed(&mut run, MENU, 2, AN_ANSWER);
     run.type_text("p").unwrap();
     run.wait_end().unwrap();
 }

@@ -14,7 +14,7 @@ mod switch;
 mod virtual_functions;
 
 pub(crate) use binding::{INIT_TOP, INITRAMFS_MODULES};
-pub use rom::rom_target;
+pub use rom::{rom_advised, rom_target};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-use assess::{RomCopy, RomSummary};
-use hardware::{Function, Machine};
+use assess::{Assessment, RomCopy, RomSummary};
+use hardware::{Function, Machine, Reading};
 use option_rom::{ImageType, Rom, Verdict};
 
 use super::Step;
@@ -24,17 +24,17 @@ fn write(draft: &mut Draft) {
     }
     let Some(file) = &ctx.choice.rom else {
         if let Some(display) = ctx.boot_display() {
-            let remedy = match clean_copy(ctx, display) {
+            let remedy = match clean_copy(ctx.subject.assessment, display) {
                 Some(copy) => format!(
-                    "A clean one was read from {}: save it with 'preflight rom dump', and give it with --rom.",
+                    "A clean one was read from {}: give it with --rom read; elsewhere save it with 'preflight rom \
+                     dump', and give the file.",
                     copy.source.words()
                 ),
                 None => "Give a clean one with --rom.".to_owned(),
             };
-            draft.warnings.push(format!(
-                "{} is the display that the firmware uses: what the guest reads from its ROM may be a changed copy. {remedy}",
-                display.address
-            ));
+            draft
+                .warnings
+                .push(format!("{} {remedy}", may_be_changed(display)));
         }
         return;
     };
@@ -61,6 +61,28 @@ fn write(draft: &mut Draft) {
         target.address
     );
     draft.copy(&path, file, &why);
+}
+
+fn may_be_changed(display: &Function) -> String {
+    format!(
+        "{} is the display that the firmware uses: what the guest reads from its ROM may be a changed copy.",
+        display.address
+    )
+}
+
+/// Why the guest should be given the copy that was read of the ROM of what is chosen, in sentences. None where it can
+/// read the card's own as well, and where no clean copy was read.
+pub fn rom_advised(machine: &Machine, assessment: &Assessment, choice: &Choice) -> Option<String> {
+    let target = rom_target(machine, choice)?;
+    let copy = clean_copy(assessment, target)?;
+    let is_firmwares = target.boot_vga == Reading::Known(true);
+    is_firmwares.then(|| {
+        let source = copy.source.words();
+        format!(
+            "{} A clean one was read from {source}.",
+            may_be_changed(target)
+        )
+    })
 }
 
 /// What a ROM is for, of each card: its first display, or its first function where no display is among them.
@@ -176,21 +198,19 @@ pub(super) fn seen<'a>(draft: &Draft<'a>, display: &Function) -> Option<&'a Rom>
     {
         return Some(&file.rom);
     }
-    clean_copy(ctx, display).map(|copy| &copy.rom)
+    clean_copy(ctx.subject.assessment, display).map(|copy| &copy.rom)
 }
 
-/// The best copy that was read of a function's ROM, where it is whole and nothing speaks against where it was read.
-/// The legacy shadow is none: without an EFI image as ever, it says nothing of what the card has.
-fn clean_copy<'a>(ctx: &Context<'a>, function: &Function) -> Option<&'a RomCopy> {
-    let judged = &ctx.subject.assessment.functions;
-    let judged = judged
-        .iter()
-        .find(|judged| judged.address == function.address)?;
+/// The best copy that was read of a function's ROM, where a guest can be given it. The legacy shadow is none: without
+/// an EFI image as ever, it says nothing of what the card has.
+fn clean_copy<'a>(assessment: &'a Assessment, function: &Function) -> Option<&'a RomCopy> {
+    let mut judged = assessment.functions.iter();
+    let judged = judged.find(|judged| judged.address == function.address)?;
     match &judged.rom {
         RomSummary::Read(choice) => Some(&choice.copy),
         _ => None,
     }
-    .filter(|copy| copy.taint.is_none() && copy.rom.verdict != Verdict::Bad)
+    .filter(|copy| copy.can_be_given())
 }
 
 /// What of the guest's firmware a ROM does not serve, in a sentence.

@@ -17,7 +17,7 @@ mod question;
 mod result;
 mod words;
 
-use super::dialogue::choose;
+use super::dialogue::{choose, wants_rom};
 use super::plan::on_the_disks;
 use super::undo::words_of_unended;
 use super::wish::{Seen, Wish};
@@ -154,7 +154,7 @@ impl Run<'_> {
         let plan = match (&self.given, &seen) {
             (Some(plan), _) => plan.clone(),
             (None, Some(seen)) => match self.wish(seen, &system)? {
-                Some(wish) => wish.plan(&seen.judged(), &system)?,
+                Some(wish) => wish.plan(seen, &system)?,
                 None => return ended(1),
             },
             (None, None) => bail!("there is nothing to plan"),
@@ -277,10 +277,15 @@ impl Run<'_> {
         // Who chooses wants to know what is on the disks behind a card.
         let judged = seen.judged_with(installed_uses(&system.found));
         let chosen = choose(&judged.assessment, system.installation()?, &mut ask)?;
-        if chosen.is_none() {
+        let Some(chosen) = chosen else {
             self.say("Nothing was chosen, and nothing changed.");
-        }
-        Ok(chosen.map(|chosen| wish.with(chosen)))
+            return Ok(None);
+        };
+        let wish = wish.with(chosen);
+        Ok(Some(match wish.advised_rom(seen)? {
+            Some(why) if wants_rom(&why, &mut ask)? => wish.with_rom_as_read(),
+            _ => wish,
+        }))
     }
 
     fn end_what_was_begun(

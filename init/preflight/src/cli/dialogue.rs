@@ -77,6 +77,18 @@ pub fn choose(
     }))
 }
 
+/// Whether the guest is to be given the copy of a ROM that was read, for this reason; asks until the answer is one.
+pub fn wants_rom(reason: &str, ask: Ask<'_>) -> Result<bool> {
+    let question = format!("\n{reason}\nIs the guest to be given that one? yes or no: ");
+    loop {
+        match ask(&question)?.as_deref().map(str::trim) {
+            Some("yes") => return Ok(true),
+            Some("no") | None => return Ok(false),
+            Some(_) => {}
+        }
+    }
+}
+
 /// Asks until the answer is one of the numbers; none for an empty line, and for the end of the input.
 fn number(question: &str, is_one: &dyn Fn(u32) -> bool, ask: Ask<'_>) -> Result<Option<u32>> {
     let mut question = question.to_owned();
@@ -167,5 +179,14 @@ mod tests {
                 None
             );
         }
+    }
+
+    #[test]
+    fn a_rom_is_given_for_a_yes_alone() {
+        let wants = |given: &[&str]| {
+            wants_rom("It may be changed.", &mut answers(given, &mut Vec::new())).unwrap()
+        };
+        assert!(wants(&["", "y", "yes"]));
+        assert!(!wants(&["maybe", "no"]) && !wants(&[]));
     }
 }

@@ -38,9 +38,9 @@ enum Format {
 /// Plans and prints. Nothing is written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     arguments.wish.must_name_a_card()?;
-    let judged = arguments.wish.seen()?.judged();
-    let system = system(arguments, &judged.machine)?;
-    let plan = arguments.wish.plan(&judged, &system)?;
+    let seen = arguments.wish.seen()?;
+    let system = system(arguments, seen.machine())?;
+    let plan = arguments.wish.plan(&seen, &system)?;
     let output = match arguments.format {
         Format::Diff => diff(&plan),
         Format::Json => serde_json::to_string_pretty(&plan)?,

@@ -1,20 +1,19 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use assess::Options;
-use hardware::{Function, InstalledUse, Machine, Names, Reading, RomReading, Source};
-use option_rom::Rom;
+use hardware::{InstalledUse, Machine, Names, Reading, RomReading, Source};
 use pci::Address;
-use plan::{Choice, Plan, RomFile, Subject, UNVERIFIED, refusal_ids, rom_target, sha256};
+use plan::{Choice, Plan, Subject, UNVERIFIED, refusal_ids, rom_advised};
 use proxmox::disks::DiskUse;
+
+mod rom;
 
 use super::dialogue::Chosen;
 use crate::session::KeptRoms;
 use crate::session::look::{self, Basis, Look};
 use crate::systems::OneSystem;
-
-/// Larger than any option ROM: the region of one is at most 16 MiB (PCI 3.0, 6.2.5.2).
-const LARGEST_ROM: u64 = 16 << 20;
+use rom::RomWish;
 
 /// What a person wants to give to which guest.
 #[derive(Clone, clap::Args)]
@@ -28,9 +27,10 @@ pub struct Wish {
     /// The guest (VMID) that is to get them [default: no guest is touched]
     #[arg(long, value_name = "ID")]
     vm: Option<u32>,
-    /// A ROM for the card, as 'preflight rom dump' saves it
-    #[arg(long, value_name = "FILE")]
-    rom: Option<PathBuf>,
+    /// A ROM for the card: a file, as 'preflight rom dump' saves it, or 'read', the clean copy that the session of
+    /// this stick read at the start
+    #[arg(long, value_name = "FILE|read", value_parser = RomWish::parse)]
+    rom: Option<RomWish>,
     /// Set an option; docs/plan.md has them all
     #[arg(long, value_name = "OPTION=VALUE")]
     set: Vec<String>,
@@ -72,6 +72,24 @@ impl Wish {
         }
     }
 
+    /// The same with the clean copy of the ROM that was read of the card.
+    pub fn with_rom_as_read(self) -> Self {
+        Self {
+            rom: Some(RomWish::Read),
+            ..self
+        }
+    }
+
+    /// Why the guest should be given that copy, where nobody has said anything of a ROM.
+    pub fn advised_rom(&self, seen: &Seen) -> Result<Option<String>> {
+        if self.rom.is_some() || self.vm.is_none() {
+            return Ok(None);
+        }
+        let judged = seen.judged();
+        let choice = self.choice(seen)?;
+        Ok(rom_advised(&judged.machine, &judged.assessment, &choice))
+    }
+
     /// The machine that it is about.
     pub fn seen(&self) -> Result<Seen> {
         let options = self.options()?;
@@ -94,8 +112,9 @@ impl Wish {
     }
 
     /// What is to be changed in this system for it.
-    pub fn plan(&self, judged: &Look, system: &OneSystem) -> Result<Plan> {
-        let choice = self.choice(&judged.machine)?;
+    pub fn plan(&self, seen: &Seen, system: &OneSystem) -> Result<Plan> {
+        let judged = seen.judged();
+        let choice = self.choice(seen)?;
         let looked = system.found.look.as_ref();
         let mut plan = plan::plan(
             Subject {
@@ -131,7 +150,7 @@ impl Wish {
         })
     }
 
-    fn choice(&self, machine: &Machine) -> Result<Choice> {
+    fn choice(&self, seen: &Seen) -> Result<Choice> {
         let mut choice = Choice {
             devices: self.device.clone(),
             guest: self.vm,
@@ -148,11 +167,9 @@ impl Wish {
         }) {
             bail!("there is no refusal '{unknown}'; docs/plan.md has them all");
         }
-        choice.rom = self
-            .rom
-            .as_deref()
-            .map(|path| rom(path, rom_target(machine, &choice)))
-            .transpose()?;
+        if let Some(rom) = &self.rom {
+            choice.rom = rom.file(seen, &choice)?;
+        }
         Ok(choice)
     }
 }
@@ -168,6 +185,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The machine, as it is now.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     /// Fails where a plan was made when other devices were at its addresses.
     pub fn must_have_the_devices_of(&self, plan: &Plan) -> Result<()> {
         let misplaced = plan.misplaced(&self.machine);
@@ -214,29 +236,6 @@ fn kept(place: &KeptRoms) -> Option<Vec<RomReading>> {
              (--rom gives it the card's): {error:#}"
         );
         None
-    })
-}
-
-/// The file, judged for the function that is to get it.
-fn rom(path: &Path, target: Option<&Function>) -> Result<RomFile> {
-    let cannot = || format!("{} cannot be read; give a ROM file", path.display());
-    let length = std::fs::metadata(path).with_context(cannot)?.len();
-    if length > LARGEST_ROM {
-        bail!(
-            "{} is {length} bytes long, more than any option ROM; give a ROM file",
-            path.display()
-        );
-    }
-    let bytes = std::fs::read(path).with_context(cannot)?;
-    let rom = Rom::parse(&bytes);
-    Ok(RomFile {
-        path: path.display().to_string(),
-        length: bytes.len(),
-        sha256: sha256(&bytes),
-        rom: match target {
-            Some(function) => rom.judged_for(function.id),
-            None => rom,
-        },
     })
 }
 

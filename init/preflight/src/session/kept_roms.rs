@@ -44,21 +44,20 @@ impl KeptRoms {
         if length > MOST {
             bail!("they are {length} bytes, and at most {MOST} are kept");
         }
-        self.write(readings)
-            .with_context(|| self.path.display().to_string())
+        write_whole(&self.path, |file| {
+            let packed = zstd::Encoder::new(file, LEVEL)?;
+            let mut text = BufWriter::new(packed);
+            serde_json::to_writer(&mut text, readings)?;
+            let packed = text.into_inner().map_err(io::IntoInnerError::into_error)?;
+            packed.finish()?.flush()
+        })
     }
 
-    fn write(&self, readings: &[RomReading]) -> io::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let new = self.path.with_extension("new");
-        let packed = zstd::Encoder::new(File::create(&new)?, LEVEL)?;
-        let mut text = BufWriter::new(packed);
-        serde_json::to_writer(&mut text, readings)?;
-        let packed = text.into_inner().map_err(io::IntoInnerError::into_error)?;
-        packed.finish()?.flush()?;
-        fs::rename(&new, &self.path)
+    /// One copy as a file beside them, for what takes files. Its path, which is gone with this boot.
+    pub fn unpack(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.path.with_file_name("roms").join(name);
+        write_whole(&path, |mut file| file.write_all(bytes))?;
+        Ok(path)
     }
 
     /// What was kept; none where no session has kept anything, as on an installed system.
@@ -74,6 +73,19 @@ impl KeptRoms {
         let text = zstd::Decoder::new(File::open(&self.path)?)?.take(LONGEST);
         Ok(serde_json::from_reader(BufReader::new(text))?)
     }
+}
+
+/// A file under its name in one step.
+fn write_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> Result<()> {
+    let in_one_step = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let new = path.with_extension("new");
+        write(File::create(&new)?)?;
+        fs::rename(&new, path)
+    };
+    in_one_step().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -127,6 +139,17 @@ mod tests {
         for broken in [&whole[..whole.len() / 2], b"[]", b""] {
             fs::write(&kept.path, broken).unwrap();
             assert!(kept.read().is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_unpacked_in_the_place_of_an_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = kept_in(folder.path());
+        for bytes in [b"old".as_slice(), b"new"] {
+            let path = kept.unpack("card.rom", bytes).unwrap();
+            assert_eq!(path, folder.path().join("preflight/roms/card.rom"));
+            assert_eq!(fs::read(path).unwrap(), bytes);
         }
     }
 

@@ -352,10 +352,20 @@ fn of_the_firmwares_display_a_clean_copy_is_named_where_one_was_read() {
         }
         host
     };
+    let advised = |host: &Host| {
+        let assessment = assess::assess(&host.machine, host.roms.as_deref(), &assess::NoNames);
+        crate::rom_advised(&host.machine, &assessment, &host.choice)
+    };
+    assert!(
+        advised(&boot_display().rom(GPU, whole.build())).is_some_and(|why| why.contains(clean))
+    );
     let broken = boot_display().rom(GPU, vec![0; 512]);
     for host in [boot_display(), shadow(), broken] {
+        assert_eq!(advised(&host), None);
         assert!(said(host).ends_with("Give a clean one with --rom."));
     }
+    // What the card itself shows is as good.
+    assert_eq!(advised(&Host::on_lvm().rom(GPU, whole.build())), None);
     // That it has no EFI image says nothing of the card.
     let warnings = shadow().plan().warnings;
     assert!(
