@@ -87,3 +87,56 @@ fn an_undo_that_is_interrupted_while_it_looks_takes_its_overlays_away() {
     assert_eq!(left(&mut shell), Vec::<String>::new());
     shell.power_off().unwrap();
 }
+
+/// Runs an apply whose answers are typed later, until it has asked.
+fn begin(shell: &mut StickShell, apply: &str) {
+    let command = format!(
+        "mkfifo /run/typed; sleep 100000 >/run/typed 2>&1 & {apply} </run/typed >/run/said 2>&1 & \
+         until grep -q '{QUESTION}' /run/said; do sleep 1; done"
+    );
+    asked(shell, &command, A_CHANGE);
+}
+
+const QUESTION: &str = "Write this to the disks?";
+/// Does this with the root on the disk itself, which the stick holds read-only.
+fn on_the_disk(shell: &mut StickShell, work: &str) -> String {
+    let command = format!(
+        "for disk in /sys/class/block/[snv]*; do blockdev --setrw /dev/${{disk##*/}}; done; \
+         lvm lvchange -ay pve/root && lvm vgmknodes && mkdir -p /run/base && mount /dev/pve/root /run/base && \
+         {work} && umount /run/base && lvm vgchange -an pve"
+    );
+    let said = asked(shell, &command, A_CHANGE);
+    assert_eq!(said.status, 0);
+    said.text
+}
+
+#[test]
+#[ignore = "takes long: make soak"]
+fn what_changes_on_the_disk_while_the_question_is_open_is_found_asked_about_again_and_kept() {
+    let Some(lab) = Lab::with(Golden::LvmExt4Bios) else {
+        return;
+    };
+    let disks = lab.disks("meanwhile");
+    let mut shell = lab.stick("meanwhile", &disks);
+    begin(
+        &mut shell,
+        &format!("preflight apply {} --native", lab.choice()),
+    );
+    on_the_disk(&mut shell, "echo '# mine' >>/run/base/etc/default/grub");
+    let answer = format!(
+        "echo yes >/run/typed; until [ $(grep -c '{QUESTION}' /run/said) = 2 ]; do sleep 1; done; cat /run/said"
+    );
+    let said = asked(&mut shell, &answer, A_CHANGE).text;
+    let (first, _) = said.split_once("It is worked out again.").unwrap();
+    let found = "a file changed in the meantime: /etc/default/grub on /";
+    assert!(first.contains(found), "{first}");
+    let answer =
+        "echo yes >/run/typed; until grep -q 'Done, and read again' /run/said; do sleep 1; done";
+    asked(&mut shell, answer, A_CHANGE);
+    let kept = on_the_disk(&mut shell, "cat /run/base/etc/default/grub");
+    assert!(
+        kept.contains("# mine") && kept.contains("iommu=pt"),
+        "{kept}"
+    );
+    shell.power_off().unwrap();
+}
