@@ -102,7 +102,7 @@ const QUESTION: &str = "Write this to the disks?";
 fn on_the_disk(shell: &mut StickShell, work: &str) -> String {
     let command = format!(
         "for disk in /sys/class/block/[snv]*; do blockdev --setrw /dev/${{disk##*/}}; done; \
-         lvm lvchange -ay pve/root && lvm vgmknodes && mkdir -p /run/base && mount /dev/pve/root /run/base && \
+         lvm vgchange -ay pve && mkdir -p /run/base && mount /dev/pve/root /run/base && \
          {work} && umount /run/base && lvm vgchange -an pve"
     );
     let said = asked(shell, &command, A_CHANGE);

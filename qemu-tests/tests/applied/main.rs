@@ -3,6 +3,7 @@
 
 mod away;
 mod by_hand;
+mod by_shell;
 mod control;
 mod host;
 mod interrupted;

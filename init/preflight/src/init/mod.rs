@@ -33,7 +33,7 @@ pub fn run() -> ! {
         tracing::warn!("{complaint}");
         consoles.line(&format!("Preflight: {complaint}"));
     }
-    // The kernel would start this for every module it misses; we load modules ourselves.
+    // The kernel would start this for every module it misses; we load modules ourselves, until a person has a shell.
     let _ = std::fs::write("/proc/sys/kernel/modprobe", "\n");
     if options.fault == Some(Fault::PanicInit) && !last_resort::is_again() {
         #[expect(clippy::panic, reason = "this is the fault that the test asked for")]
