@@ -5,14 +5,16 @@ use qemu_tests::golden::Golden;
 use crate::lab::Lab;
 use crate::round_trip::{A_CHANGE, asked};
 
+/// Disks are held read-only until somebody says otherwise.
+pub const WRITABLE: &str =
+    "for disk in /sys/class/block/[snv]*; do blockdev --setrw /dev/${disk##*/}; done";
+
 /// Runs this in the shell, with disks that can be written; each command must succeed.
 fn mounts(golden: Golden, commands: &str) {
     let Some(lab) = Lab::with(golden) else { return };
     let disks = lab.disks("by-shell");
     let mut shell = lab.stick("by-shell", &disks);
-    let writable =
-        "for disk in /sys/class/block/[snv]*; do blockdev --setrw /dev/${disk##*/}; done";
-    let said = asked(&mut shell, &format!("{writable}; {commands}"), A_CHANGE);
+    let said = asked(&mut shell, &format!("{WRITABLE}; {commands}"), A_CHANGE);
     assert_eq!(said.status, 0, "{}", said.text);
     assert!(said.text.contains("GRUB_CMDLINE_LINUX="), "{}", said.text);
     for complaint in ["modprobe", "failed", "rror"] {

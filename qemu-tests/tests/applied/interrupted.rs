@@ -3,6 +3,7 @@
 use qemu_tests::StickShell;
 use qemu_tests::golden::Golden;
 
+use crate::by_shell::WRITABLE;
 use crate::lab::Lab;
 use crate::round_trip::{A_CHANGE, asked, writes};
 
@@ -88,6 +89,8 @@ fn an_undo_that_is_interrupted_while_it_looks_takes_its_overlays_away() {
     shell.power_off().unwrap();
 }
 
+const QUESTION: &str = "Write this to the disks?";
+
 /// Runs an apply whose answers are typed later, until it has asked.
 fn begin(shell: &mut StickShell, apply: &str) {
     let command = format!(
@@ -97,12 +100,10 @@ fn begin(shell: &mut StickShell, apply: &str) {
     asked(shell, &command, A_CHANGE);
 }
 
-const QUESTION: &str = "Write this to the disks?";
 /// Does this with the root on the disk itself, which the stick holds read-only.
 fn on_the_disk(shell: &mut StickShell, work: &str) -> String {
     let command = format!(
-        "for disk in /sys/class/block/[snv]*; do blockdev --setrw /dev/${{disk##*/}}; done; \
-         lvm vgchange -ay pve && mkdir -p /run/base && mount /dev/pve/root /run/base && \
+        "{WRITABLE}; lvm vgchange -ay pve && mkdir -p /run/base && mount /dev/pve/root /run/base && \
          {work} && umount /run/base && lvm vgchange -an pve"
     );
     let said = asked(shell, &command, A_CHANGE);

@@ -17,7 +17,7 @@ const PROGRAM: &str = "/dev/shm/preflight";
 /// Mounts each EFI system partition (UEFI specification, 5.3.3), and keeps the words for an undo that name them.
 const ESPS: &str = "for part in $(lsblk -nrpo NAME,PARTTYPE | \
     sed -n 's/ c12a7328-f81f-11d2-ba4b-00a0c93ec93b//p'); do id=$(lsblk -nrdo PARTUUID $part); \
-    mkdir /dev/shm/$id; mount $part /dev/shm/$id; echo --esp $id=/dev/shm/$id; done >/dev/shm/esps";
+    mkdir /dev/shm/$id; mount $part /dev/shm/$id && echo --esp $id=/dev/shm/$id; done >/dev/shm/esps";
 
 impl Lab {
     /// Starts the system on these disks, has the change listed and taken back there, and presses the power button.

@@ -282,7 +282,7 @@ impl Run<'_> {
             return Ok(None);
         };
         let wish = wish.with(chosen);
-        Ok(Some(match wish.advised_rom(seen)? {
+        Ok(Some(match wish.advised_rom(seen, &judged)? {
             Some(why) if wants_rom(&why, &mut ask)? => wish.with_rom_as_read(),
             _ => wish,
         }))

@@ -81,11 +81,10 @@ impl Wish {
     }
 
     /// Why the guest should be given that copy, where nobody has said anything of a ROM.
-    pub fn advised_rom(&self, seen: &Seen) -> Result<Option<String>> {
+    pub fn advised_rom(&self, seen: &Seen, judged: &Look) -> Result<Option<String>> {
         if self.rom.is_some() || self.vm.is_none() {
             return Ok(None);
         }
-        let judged = seen.judged();
         let choice = self.choice(seen)?;
         Ok(rom_advised(&judged.machine, &judged.assessment, &choice))
     }
