@@ -10,6 +10,8 @@ pub enum Milestone {
     Session,
     /// Option ROMs are read, before a module has touched anything.
     Roms,
+    /// The first answer is on the consoles.
+    Answered,
     /// Modules are asked for, for every device present.
     Coldplug,
     /// No device appears any more.
@@ -38,6 +40,7 @@ const MILESTONES: &[(Milestone, &str, u64)] = &[
     (Milestone::Init, "init", 40),
     (Milestone::Session, "session", 10),
     (Milestone::Roms, "roms", 20),
+    (Milestone::Answered, "answered", 20),
     (Milestone::Coldplug, "coldplug", 20),
     (Milestone::Settled, "settled", 40),
     (Milestone::Read, "read", 20),

@@ -5,6 +5,7 @@ pub mod capture;
 mod coldplug;
 mod devices;
 mod fault;
+mod first_answer;
 mod grow;
 mod guard;
 mod kept_roms;

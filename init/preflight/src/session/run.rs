@@ -1,4 +1,3 @@
-use std::process::Child;
 use std::time::Duration;
 
 use assess::Assessment;
@@ -13,8 +12,8 @@ use super::grow::{self, Place};
 use super::look::{self, Look};
 use super::save::{self, NewFile, Saved};
 use super::{
-    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptRoms, capture, fault, menu, panic, randomness,
-    settle, shell,
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptRoms, capture, fault, first_answer, menu, panic,
+    randomness, settle, shell,
 };
 use crate::consoles::Consoles;
 use crate::events::Events;
@@ -113,6 +112,7 @@ impl Session {
         let roms = self.read_roms(&source);
         self.milestone("roms");
         randomness::gather();
+        self.answer_first(&source, roms.as_deref());
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
         let read = capture::read(&self.options.data);
@@ -207,6 +207,15 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// Before a driver that hangs can keep a person from any answer.
+    fn answer_first(&mut self, source: &Source, roms: Option<&[RomReading]>) {
+        match first_answer::text(source, &self.options.data, roms, SCREEN) {
+            Ok(text) => self.consoles.print(&text),
+            Err(error) => tracing::warn!("no first answer: {error}"),
+        }
+        self.milestone("answered");
     }
 
     fn devices(&mut self, command_line: &str) -> Devices {
@@ -347,20 +356,8 @@ impl Session {
 
     /// A shell on every console, until somebody leaves one of them.
     fn shells(&mut self) {
-        let mut running = Vec::new();
-        for node in self.consoles.nodes() {
-            match shell::start(&node) {
-                Ok(shell) => running.push(shell),
-                Err(error) => self.complain(format!("{error:#}")),
-            }
-        }
-        while !running.is_empty() && !running.iter_mut().any(has_ended) {
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        for mut shell in running {
-            let _ = shell.kill();
-            let _ = shell.wait();
-        }
+        let consoles = self.consoles.nodes();
+        shell::on_every(&consoles, &mut |error| self.complain(format!("{error:#}")));
         self.consoles.reopen();
     }
 
@@ -382,8 +379,4 @@ impl Session {
         tracing::info!("milestone {name}");
         self.events.milestone(name);
     }
-}
-
-fn has_ended(shell: &mut Child) -> bool {
-    !matches!(shell.try_wait(), Ok(None))
 }

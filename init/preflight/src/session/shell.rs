@@ -1,8 +1,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::libc;
@@ -67,6 +69,25 @@ fn make_at_home() {
         }
         let new = OpenOptions::new().write(true).create_new(true).open(path);
         let _ = new.and_then(|mut file| file.write_all(text.as_bytes()));
+    }
+}
+
+/// A shell on each of these consoles, until somebody leaves one of them. `complain` hears why one did not start.
+pub fn on_every(consoles: &[PathBuf], complain: &mut dyn FnMut(anyhow::Error)) {
+    let mut running = Vec::new();
+    for console in consoles {
+        match start(console) {
+            Ok(shell) => running.push(shell),
+            Err(error) => complain(error),
+        }
+    }
+    let has_ended = |shell: &mut Child| !matches!(shell.try_wait(), Ok(None));
+    while !running.is_empty() && !running.iter_mut().any(has_ended) {
+        thread::sleep(Duration::from_millis(200));
+    }
+    for mut shell in running {
+        let _ = shell.kill();
+        let _ = shell.wait();
     }
 }
 
