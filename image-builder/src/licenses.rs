@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,10 @@ use crate::elf::SystemRoot;
 use crate::io::{self, IoError};
 
 const PACKAGE_LISTS: &str = "/var/lib/dpkg/info";
+/// Where packages document themselves, each in a folder of its name.
+pub(crate) const DOCUMENTS: &str = "usr/share/doc";
+/// The licences of a package, in its folder.
+pub(crate) const COPYRIGHT: &str = "copyright";
 /// Where a package's own history begins with its source package and version. The first one that is there counts:
 /// what was only rebuilt has a file of its own for that.
 pub const CHANGELOGS: [&str; 3] = [
@@ -46,6 +51,16 @@ impl Package {
             source: changelog.and_then(source),
             licenses: licenses(copyright),
         }
+    }
+
+    /// Of the package of this name whose files lie in `root`.
+    pub fn unpacked(root: &Path, name: &str) -> Result<Self, IoError> {
+        let folder = root.join(DOCUMENTS).join(name);
+        let mut changelogs = CHANGELOGS.iter().map(|name| folder.join(name));
+        let changelog = changelogs.find(|path| path.exists());
+        let changelog = changelog.map(|path| io::read(&path)).transpose()?;
+        let copyright = io::read(&folder.join(COPYRIGHT))?;
+        Ok(Self::new(&copyright, changelog.as_deref()))
     }
 }
 

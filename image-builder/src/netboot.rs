@@ -1,4 +1,5 @@
-//! What a server gives machines that boot by network: kernel, initramfs, and a script for iPXE.
+//! What a server gives machines that boot by network: kernel, initramfs, and a script for iPXE; beside them what
+//! they are from.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,8 +8,10 @@ use serde::Serialize;
 
 use crate::boot_menu::{BootMenu, INITRAMFS_FILE, KERNEL_FILE};
 use crate::fat::NewFile;
+use crate::image::Origins;
+use crate::inspect;
 use crate::io::{self, Context};
-use crate::medium::{BuiltFile, MediumError, Recipe};
+use crate::medium::{self, BuiltFile, MediumError, Recipe};
 
 /// Name of the script.
 pub const SCRIPT_FILE: &str = "preflight.ipxe";
@@ -31,11 +34,17 @@ pub fn build(recipe: &Recipe, folder: &Path) -> Result<Built, MediumError> {
     let script = menu.ipxe_script()?;
     let (kernel, image) = recipe.read_kernel()?;
     let release = image.release().map(str::to_owned);
-    let files = [
+    let initramfs = recipe.read_initramfs()?;
+    let mut origins = Origins::default();
+    inspect::tell_kernel(&mut origins, KERNEL_FILE, &kernel, &initramfs);
+    origins.license(SCRIPT_FILE, env!("CARGO_PKG_LICENSE"));
+    let mut files = vec![
         NewFile::new(KERNEL_FILE, kernel),
-        NewFile::new(INITRAMFS_FILE, recipe.read_initramfs()?),
+        NewFile::new(INITRAMFS_FILE, initramfs),
         NewFile::new(SCRIPT_FILE, script),
     ];
+    let manifest = medium::manifest(&files, &origins, &[], &[])?;
+    files.insert(0, manifest);
     for file in &files {
         let path = folder.join(&file.path);
         io::put_in_place(&path, |to| to.write_all(&file.content).at("write", &path))?;

@@ -63,7 +63,31 @@ fn kernel_initramfs_and_script_lie_in_one_folder() {
         .iter()
         .map(|file| file["path"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["vmlinuz", "initramfs.img", "preflight.ipxe"]);
+    assert_eq!(
+        names,
+        [
+            "licenses/manifest.json",
+            "vmlinuz",
+            "initramfs.img",
+            "preflight.ipxe"
+        ]
+    );
+    let manifest = fs::read(served.join("licenses/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let builder = concat!("image-builder ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(manifest["builder"], builder);
+    for (line, built) in manifest["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(&files[1..])
+    {
+        assert_eq!(
+            (&line["path"], &line["sha256"]),
+            (&built["path"], &built["sha256"])
+        );
+        assert_ne!(line["reason"], "", "{line}");
+    }
 }
 
 #[test]

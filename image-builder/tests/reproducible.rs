@@ -110,20 +110,16 @@ fn two_folders_for_the_network_are_equal() {
     let served = ["a", "b/c"].map(|name| {
         let home = folder.path().join(name);
         let to = home.join("served");
-        netboot::build(&medium(&home), &to).unwrap();
-        let names = fs::read_dir(&to).unwrap();
-        let mut paths: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        let file = |path: &PathBuf| {
-            (
-                path.file_name().unwrap().to_owned(),
-                fs::read(path).unwrap(),
-            )
-        };
-        paths.iter().map(file).collect::<Vec<_>>()
+        let built = netboot::build(&medium(&home), &to).unwrap().files;
+        let file = |path: String| (fs::read(to.join(&path)).unwrap(), path);
+        built
+            .into_iter()
+            .map(|file| file.path)
+            .map(file)
+            .collect::<Vec<_>>()
     });
     let [first, second] = &served;
-    assert_eq!(first.len(), 3);
+    assert_eq!(first.len(), 4);
     assert!(first == second);
 }
 

@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::fat::NewFile;
 use crate::image::Origins;
 use crate::io;
-use crate::licenses::{CHANGELOGS, Package};
+use crate::licenses::{COPYRIGHT, DOCUMENTS, Package};
 use crate::medium::license_path;
 use crate::uki;
 
@@ -20,7 +20,6 @@ const EFI_PACKAGES: [&str; 3] = [
     "grub-efi-amd64-signed",
 ];
 
-const DOCUMENTS: &str = "usr/share/doc";
 const SIGNED_GRUB: &str = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
 
 /// What UEFI firmware starts of a removable medium (UEFI specification, 3.5.1.1).
@@ -144,21 +143,9 @@ impl Packages {
     /// can know.
     pub fn origins(&self, has_shim: bool) -> Result<Origins, GrubError> {
         let mut origins = Origins::default();
-        let mut document = |root: &Path, name: &str| -> Result<(), GrubError> {
-            let folder = root.join(DOCUMENTS).join(name);
-            let changelogs = CHANGELOGS.iter().map(|name| folder.join(name));
-            let changelog = changelogs
-                .filter(|path| path.exists())
-                .map(|path| io::read(&path));
-            let changelog = changelog.take(1).collect::<Result<Vec<_>, _>>()?;
-            let copyright = io::read(&folder.join("copyright"))?;
-            let changelog = changelog.first().map(Vec::as_slice);
-            origins.package(name, Package::new(&copyright, changelog));
-            origins.file(&license_path(name), name);
-            Ok(())
-        };
         for (root, name) in self.carried(has_shim)? {
-            document(&root, name)?;
+            origins.package(name, Package::unpacked(&root, name)?);
+            origins.file(&license_path(name), name);
         }
         origins.file(&format!("{GRUB_FOLDER}/{CD_CORE}"), BIOS_PACKAGE);
         for (path, _, package) in EFI_FILES.into_iter().filter(|_| has_shim) {
@@ -174,7 +161,7 @@ impl Packages {
     /// The copyright files of what [`Packages::origins`] tells.
     pub fn licenses(&self, has_shim: bool) -> Result<Vec<NewFile>, GrubError> {
         let read = |(root, name): (PathBuf, &str)| {
-            let path = root.join(DOCUMENTS).join(name).join("copyright");
+            let path = root.join(DOCUMENTS).join(name).join(COPYRIGHT);
             Ok(NewFile::new(license_path(name), io::read(&path)?))
         };
         self.carried(has_shim)?.into_iter().map(read).collect()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Image, Node, Origins};
 use crate::digest::sha256;
 use crate::licenses::Package;
+use crate::medium::BUILDER;
 use crate::modules::{Cause, Modules};
 use crate::parallel;
 
@@ -54,6 +55,7 @@ pub struct KernelLine {
 #[derive(Serialize)]
 struct Manifest<'a> {
     schema: &'static str,
+    builder: &'static str,
     kernel: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel_image: Option<KernelLine>,
@@ -108,6 +110,7 @@ pub fn manifest(
     });
     let manifest = Manifest {
         schema: "preflight.manifest/1",
+        builder: BUILDER,
         kernel,
         kernel_image,
         modules: module_lines(modules),

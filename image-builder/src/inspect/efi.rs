@@ -6,13 +6,25 @@ use goblin::pe::section_table::SectionTable;
 use serde::Serialize;
 
 use super::budget::Budget;
+use super::manifest::Manifest;
+use super::stored::{Layout, MediumFiles};
 use super::{Initramfs, begins_as_initramfs};
+use crate::digest::sha256;
 use crate::kernel_image::{self, KernelImage};
+use crate::uki;
 
 /// A program has a dozen.
 const MOST_SECTIONS: usize = 96;
 /// Texts are shorter.
 const LONGEST_TEXT: usize = 64 << 10;
+
+/// Of one that [`uki`] has built.
+const UNIFIED: Layout = Layout {
+    what: "uki",
+    manifest: uki::MANIFEST,
+    initramfs: ".initrd/",
+};
+const _: () = assert!(uki::INITRAMFS.len() + 1 == UNIFIED.initramfs.len());
 
 /// A program that UEFI firmware starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +48,9 @@ pub struct PeSection {
     pub start: u64,
     /// Bytes.
     pub bytes: u64,
+    /// The Debian package that it is from, with its version, where the program says so and it is what is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// What a unified kernel image starts, by its sections.
@@ -79,6 +94,11 @@ pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
             initramfs: content(".initrd").and_then(|bytes| Initramfs::parse(bytes, budget)),
         })
     });
+    let origin = content(uki::MANIFEST).and_then(manifest);
+    let package = |name: &str| {
+        let manifest = origin.as_ref()?;
+        manifest.package_label(name, Some(&sha256(content(name)?)))
+    };
     let sbat = text(".sbat").unwrap_or_default();
     Some(EfiProgram {
         signed_by,
@@ -89,10 +109,37 @@ pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
                 name: name.clone(),
                 start: section.pointer_to_raw_data.into(),
                 bytes: length(section).into(),
+                package: package(name),
             })
             .collect(),
         unified,
     })
+}
+
+/// The sections of a unified kernel image that its manifest lists, and that itself; none of any other file.
+pub(super) fn files(bytes: &[u8]) -> Option<MediumFiles<'_>> {
+    kernel_image::efi_program(bytes)?;
+    let pe = PE::parse(bytes).ok()?;
+    let manifest = manifest(content(bytes, &pe, uki::MANIFEST)?)?;
+    let names = manifest.files.into_keys();
+    let names = names.chain([uki::MANIFEST.to_owned()]);
+    let sections = names.filter_map(|name| {
+        let content = content(bytes, &pe, &name)?;
+        Some((name, content))
+    });
+    let sections: Vec<(String, &[u8])> = sections.collect();
+    Some(MediumFiles {
+        layout: UNIFIED,
+        files: sections
+            .iter()
+            .map(|(name, content)| (name.clone(), content.len() as u64))
+            .collect(),
+        read: Box::new(move |number| Some(sections.get(number)?.1.to_vec())),
+    })
+}
+
+fn manifest(section: &[u8]) -> Option<Manifest> {
+    Manifest::parse(section, uki::MANIFEST)
 }
 
 /// Whether a file is a program for UEFI with a kernel and what begins as an initramfs in it.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::initramfs::MANIFEST;
 use crate::digest::sha256;
-use crate::image::KernelLine;
+use crate::image::{KernelLine, Origins};
 use crate::licenses::Package;
 
 /// What a file is held against a manifest by.
@@ -34,12 +34,15 @@ pub(super) struct Manifest {
     pub(super) kernel_image: Option<KernelLine>,
     modules: BTreeMap<String, String>,
     pub(super) files: BTreeMap<String, FileLine>,
-    /// Debian packages, by name; none in images that were built before they were told.
+    /// Debian packages, by name.
     pub(super) packages: BTreeMap<String, Package>,
+    /// Images that were built before packages were told do not name their builder either.
+    has_packages: bool,
 }
 
 #[derive(Deserialize)]
 struct Document {
+    builder: Option<String>,
     kernel_image: Option<KernelLine>,
     #[serde(default)]
     modules: Vec<ModuleLine>,
@@ -80,6 +83,7 @@ impl Manifest {
         Some(Self {
             own,
             kernel_image: document.kernel_image,
+            has_packages: document.builder.is_some() || !document.packages.is_empty(),
             packages: document.packages,
             modules: modules.map(|line| (line.name, line.because)).collect(),
             files: files
@@ -90,7 +94,7 @@ impl Manifest {
 
     /// Whether it says of packages at all.
     pub(super) fn has_packages(&self) -> bool {
-        !self.packages.is_empty()
+        self.has_packages
     }
 
     /// Name and version of the package that a file is from, when it is the file that is meant.
@@ -153,8 +157,16 @@ impl Manifest {
     }
 }
 
-/// The package that a kernel is from, by what the initramfs beside it says of the kernel that it was built for.
-pub(crate) fn package_of_kernel(kernel: &[u8], initramfs: &[u8]) -> Option<(String, Package)> {
+/// Adds the package that a kernel at `path` is from, where the initramfs beside it says it of the kernel that it was
+/// built for.
+pub(crate) fn tell_kernel(origins: &mut Origins, path: &str, kernel: &[u8], initramfs: &[u8]) {
+    if let Some((name, known)) = package_of_kernel(kernel, initramfs) {
+        origins.package(&name, known);
+        origins.file(path, &name);
+    }
+}
+
+fn package_of_kernel(kernel: &[u8], initramfs: &[u8]) -> Option<(String, Package)> {
     let mut manifest = None;
     walk(
         initramfs,

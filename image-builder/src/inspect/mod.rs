@@ -8,6 +8,7 @@ mod initramfs;
 mod iso;
 mod manifest;
 mod packed;
+mod served;
 mod source;
 mod spdx;
 mod stored;
@@ -28,7 +29,7 @@ pub use initramfs::{
     ArchiveFile, Compression, Initramfs, Maker, ModuleSeen, ReleaseSeen, Segment, Totals,
 };
 pub use iso::{BootImage, Iso};
-pub(crate) use manifest::package_of_kernel;
+pub(crate) use manifest::tell_kernel;
 pub use packed::Packed;
 use source::Source;
 pub use spdx::SpdxError;
@@ -143,8 +144,12 @@ fn content(source: Source, path: &Path) -> Result<(Content, Option<String>), Ins
     }
 }
 
-/// The bill of materials of an initramfs or a medium that image-builder has made: SPDX 2.3 as JSON.
+/// The bill of materials of what image-builder has made, an initramfs, a medium, a unified kernel image or a folder for
+/// network boot: SPDX 2.3 as JSON.
 pub fn spdx(path: &Path) -> Result<Value, SpdxError> {
+    if let Some(files) = served::files(path) {
+        return spdx::of_medium(&files, LARGEST);
+    }
     let file = open(path)?.file;
     let source = Source::of_file(&file).at("read", path)?;
     let length = source.length();
@@ -156,7 +161,10 @@ pub fn spdx(path: &Path) -> Result<Value, SpdxError> {
                 .flatten();
             whole
                 .ok_or(SpdxError::NoManifest)
-                .and_then(|bytes| spdx::of_initramfs(&bytes))
+                .and_then(|bytes| match efi::files(&bytes) {
+                    Some(files) => spdx::of_medium(&files, length),
+                    None => spdx::of_initramfs(&bytes),
+                })
         }
     };
     match source.failure() {

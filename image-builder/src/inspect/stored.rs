@@ -41,11 +41,30 @@ pub(super) struct Allowance<'a> {
 
 /// The files of a medium, to be read one by one: together they may be larger than memory.
 pub(super) struct MediumFiles<'a> {
+    pub(super) layout: Layout,
     /// Path and length, in the order of their paths.
     pub(super) files: Vec<(String, u64)>,
     /// Reads the one of this number; none where it cannot be read.
     pub(super) read: ReadFile<'a>,
 }
+
+/// Where something that a machine boots from has what tells of the rest.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// What it is, in a word.
+    pub(super) what: &'static str,
+    /// Path of its manifest.
+    pub(super) manifest: &'static str,
+    /// Path of its initramfs, with a slash behind it.
+    pub(super) initramfs: &'static str,
+}
+
+/// Of a stick or a CD.
+pub(super) const MEDIUM: Layout = Layout {
+    what: "medium",
+    manifest: MANIFEST,
+    initramfs: "boot/initramfs.img/",
+};
 
 type ReadFile<'a> = Box<dyn Fn(usize) -> Option<Vec<u8>> + 'a>;
 
@@ -56,7 +75,7 @@ impl MediumFiles<'_> {
             .files
             .iter()
             .map(|(path, bytes)| (path.as_str(), *bytes));
-        manifest(listed, &self.read)
+        manifest(self.layout.manifest, listed, &self.read)
     }
 }
 
@@ -94,16 +113,17 @@ impl StoredFile {
     }
 }
 
-/// A medium's manifest among its files, by path and length in their order; none where it has none that can be read.
-/// `read` reads one of them.
+/// The manifest at the path `own` among these files, by path and length in their order; none where there is none that
+/// can be read. `read` reads one of them.
 pub(super) fn manifest<'a>(
+    own: &'static str,
     files: impl IntoIterator<Item = (&'a str, u64)>,
     read: impl FnOnce(usize) -> Option<Vec<u8>>,
 ) -> Option<Manifest> {
     let mut files = files.into_iter().enumerate();
     let (number, _) =
-        files.find(|(_, (path, bytes))| *path == MANIFEST && *bytes <= LARGEST_MANIFEST)?;
-    Manifest::parse(&read(number)?, MANIFEST)
+        files.find(|(_, (path, bytes))| *path == own && *bytes <= LARGEST_MANIFEST)?;
+    Manifest::parse(&read(number)?, own)
 }
 
 /// Names the packages of files by the manifest of their medium; gives what does not agree with it.

@@ -18,7 +18,7 @@ use crate::fat::{self, Kind, NewFile, Volume};
 use crate::gpt::{EFI_SYSTEM, Guid, PREFLIGHT_DATA};
 use crate::grub::{CD_CORE, Packages};
 use crate::io::{self, Context};
-use crate::medium::{BuiltFile, Content, MediumError, Recipe, manifest};
+use crate::medium::{BOOT_CODE, BuiltFile, Content, MediumError, Recipe, manifest};
 use crate::package::program;
 use crate::progress::Progress::Doing;
 use crate::progress::Watch;
@@ -100,7 +100,7 @@ impl Parts {
             "The boot loader finds its medium by this file.\n",
         ));
         files.push(NewFile::new(VENTOY_MARKER, "Needs nothing of Ventoy.\n"));
-        files.push(manifest(&files, &origins, &patched())?);
+        files.push(manifest(&files, &origins, &patched(), &[BOOT_CODE])?);
         Ok(Self {
             files,
             efi,

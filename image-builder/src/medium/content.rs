@@ -1,6 +1,6 @@
 use sha2::{Digest, Sha256};
 
-use super::{MediumError, Recipe, manifest};
+use super::{BOOT_CODE, MediumError, Recipe, manifest};
 use crate::boot_menu::{BootMenu, GRUB_CONFIG, INITRAMFS, KERNEL};
 use crate::fat::NewFile;
 use crate::grub::{EFI_START, Packages};
@@ -29,10 +29,7 @@ impl Content {
         let (kernel, _) = recipe.read_kernel()?;
         let initramfs = recipe.read_initramfs()?;
         let mut origins = packages.origins(has_shim)?;
-        if let Some((name, known)) = inspect::package_of_kernel(&kernel, &initramfs) {
-            origins.package(&name, known);
-            origins.file(KERNEL, &name);
-        }
+        inspect::tell_kernel(&mut origins, KERNEL, &kernel, &initramfs);
         files.push(NewFile::new(KERNEL, kernel));
         files.push(NewFile::new(INITRAMFS, initramfs));
         files.extend(packages.licenses(has_shim)?);
@@ -46,7 +43,8 @@ impl Content {
 
     /// Adds the manifest of the files that are there.
     pub(crate) fn add_manifest(&mut self) -> Result<(), MediumError> {
-        self.files.push(manifest(&self.files, &self.origins, &[])?);
+        let manifest = manifest(&self.files, &self.origins, &[], &[BOOT_CODE])?;
+        self.files.push(manifest);
         Ok(())
     }
 

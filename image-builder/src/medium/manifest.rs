@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::MediumError;
-use crate::boot_menu::{GRUB_FOLDER, INITRAMFS, KERNEL};
+use crate::boot_menu::{GRUB_FOLDER, INITRAMFS, INITRAMFS_FILE, KERNEL, KERNEL_FILE};
 use crate::digest::sha256;
 use crate::fat::NewFile;
 use crate::image::{FileLine, Origins};
 use crate::licenses::Package;
+use crate::netboot::SCRIPT_FILE;
 
 /// Where a medium says what is on it.
 pub const MANIFEST: &str = "licenses/manifest.json";
@@ -17,30 +18,49 @@ pub(crate) fn license_path(package: &str) -> String {
     format!("licenses/{package}.txt")
 }
 
-/// What the files of a medium are for, by how their paths begin.
-const REASONS: [(&str, &str); 6] = [
+/// What the files of a medium, or the sections of a unified kernel image, are for, by how their paths begin.
+const REASONS: [(&str, &str); 12] = [
     ("EFI/", "boot loaders for UEFI"),
     (GRUB_FOLDER, "boot menu"),
     (KERNEL, "kernel"),
-    (INITRAMFS, "initramfs: its own manifest is in it"),
+    (INITRAMFS, INITRAMFS_REASON),
     ("licenses/", "licences"),
+    (KERNEL_FILE, "kernel"),
+    (INITRAMFS_FILE, INITRAMFS_REASON),
+    (SCRIPT_FILE, "boot menu"),
+    (".linux", "kernel"),
+    (".initrd", INITRAMFS_REASON),
+    (".", "what the boot loader in front is told"),
     ("", "marks for boot loaders"),
 ];
+
+const INITRAMFS_REASON: &str = "initramfs: its own manifest is in it";
+
+/// Who writes manifests.
+pub(crate) const BUILDER: &str = concat!("image-builder ", env!("CARGO_PKG_VERSION"));
 
 #[derive(Serialize)]
 struct Manifest<'a> {
     schema: &'static str,
+    builder: &'static str,
     packages: &'a BTreeMap<String, Package>,
     files: Vec<FileLine<'a>>,
-    /// What is on the medium outside its file systems.
-    outside: [Outside; 1],
+    #[serde(skip_serializing_if = "<[Outside]>::is_empty")]
+    outside: &'a [Outside],
 }
 
+/// What is carried and in no file.
 #[derive(Serialize)]
-struct Outside {
-    place: &'static str,
-    package: &'static str,
+pub(crate) struct Outside {
+    pub(crate) place: &'static str,
+    pub(crate) package: &'static str,
 }
+
+/// On a medium that BIOSes start.
+pub(crate) const BOOT_CODE: Outside = Outside {
+    place: "boot code for BIOS: the first sector, and GRUB's core where it is in no file",
+    package: crate::grub::BIOS_PACKAGE,
+};
 
 /// A document of these files: what each is for, and the package and licence that it is from. A tool still changes
 /// those in `patched`, so that their digests say nothing.
@@ -48,6 +68,7 @@ pub(crate) fn manifest(
     files: &[NewFile],
     origins: &Origins,
     patched: &[String],
+    outside: &[Outside],
 ) -> Result<NewFile, MediumError> {
     let lines = files.iter().map(|file| FileLine {
         path: file.path.clone(),
@@ -59,12 +80,10 @@ pub(crate) fn manifest(
     });
     let manifest = Manifest {
         schema: "preflight.medium/1",
+        builder: BUILDER,
         packages: origins.packages(),
         files: lines.collect(),
-        outside: [Outside {
-            place: "boot code for BIOS: the first sector, and GRUB's core where it is in no file",
-            package: crate::grub::BIOS_PACKAGE,
-        }],
+        outside,
     };
     let mut text = serde_json::to_vec_pretty(&manifest).map_err(MediumError::Manifest)?;
     text.push(b'\n');

@@ -17,9 +17,7 @@ pub use program::program;
 pub(crate) use stored::Stored;
 
 use crate::io::{IoError, list};
-
-/// Where packages document themselves.
-const DOCUMENTS: &str = "usr/share/doc";
+use crate::licenses::DOCUMENTS;
 
 /// A tree of files with paths relative to its root, such as `boot/vmlinuz-6.1.0-13-amd64`.
 pub struct Tree {

@@ -15,8 +15,12 @@ use crate::apt::{self, AptError, Request};
 use crate::boot_menu::{BootMenu, MenuEntry};
 use crate::cache::Cache;
 use crate::digest::sha256;
+use crate::fat::NewFile;
+use crate::image::Origins;
+use crate::inspect;
 use crate::io::{self, Context};
-use crate::medium::{MediumError, Recipe};
+use crate::licenses::Package;
+use crate::medium::{self, MediumError, Outside, Recipe};
 use crate::package::program;
 use crate::progress::Progress::Doing;
 use crate::progress::Watch;
@@ -26,6 +30,15 @@ pub(crate) const STUB_PACKAGE: &str = "systemd-boot-efi";
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const SIGNER_PACKAGE: &str = "sbsigntool";
 const SIGNER: &str = "usr/bin/sbsign";
+
+/// The section that says what the others are from, which no specification names and stubs leave alone.
+pub(crate) const MANIFEST: &str = ".origin";
+pub(crate) const INITRAMFS: &str = ".initrd";
+const KERNEL: &str = ".linux";
+const AROUND: Outside = Outside {
+    place: "the program around these sections",
+    package: STUB_PACKAGE,
+};
 
 /// What UEFI's shells and boot loaders show.
 const RELEASE: &str = "ID=preflight\nNAME=Preflight\nPRETTY_NAME=Preflight\n";
@@ -71,20 +84,27 @@ pub fn build(
     let entry = entry.ok_or_else(|| no_entry(id, &menu.entries))?;
     let command_line = entry.options.join(" ");
     progress(Doing("fetching systemd's stub"));
-    let stub = io::read(&stub_root(cache)?.join(STUB))?;
+    let root = stub_root(cache)?;
+    let stub = io::read(&root.join(STUB))?;
     progress(Doing("putting kernel and initramfs together"));
     let (kernel, image) = recipe.read_kernel()?;
     let release = image.release().map(str::to_owned);
     let initramfs = recipe.read_initramfs()?;
-    let section = |name, bytes| Section { name, bytes };
-    // The kernel last: some stubs let it unpack itself over what comes behind it.
-    let sections = [
-        section(".osrel", RELEASE.as_bytes()),
-        section(".uname", release.as_deref().unwrap_or_default().as_bytes()),
-        section(".cmdline", command_line.as_bytes()),
-        section(".initrd", &initramfs),
-        section(".linux", &kernel),
+    let mut parts = vec![
+        NewFile::new(".osrel", RELEASE),
+        NewFile::new(".uname", release.as_deref().unwrap_or_default()),
+        NewFile::new(".cmdline", command_line.as_str()),
+        NewFile::new(INITRAMFS, initramfs),
+        // Last: some stubs let the kernel unpack itself over what comes behind it.
+        NewFile::new(KERNEL, kernel),
     ];
+    let manifest = manifest(&parts, Package::unpacked(&root, STUB_PACKAGE)?)?;
+    parts.insert(0, NewFile::new(MANIFEST, manifest.content));
+    let sections = parts.iter().map(|part| Section {
+        name: &part.path,
+        bytes: &part.content,
+    });
+    let sections: Vec<_> = sections.collect();
     let unsigned = with_sections(&stub, &sections)?;
     let made = match key {
         None => unsigned.clone(),
@@ -104,6 +124,17 @@ pub fn build(
         sha256: sha256(&unsigned),
         signed: key.is_some(),
     })
+}
+
+/// What these sections are from, by what the initramfs among them says of the kernel.
+fn manifest(parts: &[NewFile], stub: Package) -> Result<NewFile, MediumError> {
+    let mut origins = Origins::default();
+    origins.package(STUB_PACKAGE, stub);
+    let of = |name: &str| parts.iter().find(|part| part.path == name);
+    if let (Some(kernel), Some(initramfs)) = (of(KERNEL), of(INITRAMFS)) {
+        inspect::tell_kernel(&mut origins, KERNEL, &kernel.content, &initramfs.content);
+    }
+    medium::manifest(parts, &origins, &[], &[AROUND])
 }
 
 /// Where systemd's stub and what tells of it lie unpacked.

@@ -29,7 +29,7 @@ const MOST_SECTIONS: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub struct Section<'a> {
     /// At most 8 letters.
-    pub name: &'static str,
+    pub name: &'a str,
     /// What is in it.
     pub bytes: &'a [u8],
 }

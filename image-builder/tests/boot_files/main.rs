@@ -7,6 +7,7 @@
     reason = "helpers of tests"
 )]
 
+mod bill;
 #[path = "../common/mod.rs"]
 mod common;
 mod parts;
@@ -16,11 +17,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use bill::Bill;
 use common::RELEASE;
 use image_builder::inspect::{BootCode, Content, Disk, StoredFile, inspect};
 use image_builder::iso::{self, Xorriso};
 use image_builder::medium::MANIFEST;
-use image_builder::{uki, usb};
+use image_builder::{netboot, uki, usb};
 use parts::{KERNEL_PACKAGE, Parts, skip};
 use serde_json::Value;
 
@@ -147,47 +149,19 @@ fn the_bill_of_materials_of_a_stick_has_boot_files_and_those_of_the_initramfs() 
     let Some(parts) = Parts::new() else {
         return;
     };
-    let bill: Value = serde_json::from_str(&said(&parts.stick(), "spdx")).unwrap();
-    let lines = |key: &str| bill[key].as_array().unwrap().clone();
-    let (files, all) = (lines("files"), lines("packages"));
-    let id = |list: &[Value], key: &str, value: &str| {
-        let found = list.iter().find(|part| part[key] == value);
-        found.unwrap_or_else(|| panic!("no {value}"))["SPDXID"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    let is_from = |package: &str, file: &str| {
-        let ends = (id(&files, "fileName", file), id(&all, "name", package));
-        lines("relationships").iter().any(|line| {
-            let both = (&line["spdxElementId"], &line["relatedSpdxElement"]);
-            line["relationshipType"] == "GENERATED_FROM"
-                && both == (&ends.0.clone().into(), &ends.1.clone().into())
-        })
-    };
+    let bill = Bill::of(&parts.stick());
     for (file, package) in EFI {
-        assert!(is_from(package, &format!("./{file}")), "{file}");
+        assert!(bill.is_from(package, &format!("./{file}")), "{file}");
     }
-    assert!(is_from(KERNEL_PACKAGE, "./boot/vmlinuz"));
+    assert!(bill.is_from(KERNEL_PACKAGE, "./boot/vmlinuz"));
     let module = format!("./boot/initramfs.img/lib/modules/{RELEASE}/kernel/drivers/ata/ahci.ko");
-    assert!(is_from(KERNEL_PACKAGE, &module));
-    let grub = all
-        .iter()
-        .find(|package| package["name"] == "grub-pc-bin")
-        .unwrap();
+    assert!(bill.is_from(KERNEL_PACKAGE, &module));
+    let grub = bill.package("grub-pc-bin");
     assert!(
         grub["versionInfo"].is_string() && grub["licenseDeclared"] != "NOASSERTION",
         "{grub}"
     );
-    let mut ids: Vec<_> = files
-        .iter()
-        .chain(&all)
-        .map(|part| part["SPDXID"].as_str().unwrap())
-        .collect();
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "each identifier is there once");
+    bill.each_identifier_is_there_once();
 }
 
 #[test]
@@ -318,9 +292,42 @@ fn a_unified_kernel_image_shows_its_sections_and_what_is_in_them() {
         "system          Preflight",
         ".cmdline",
         "needed by ahci",
+        KERNEL_PACKAGE,
     ] {
         assert!(text.contains(words), "{words} is missing in:\n{text}");
     }
+}
+
+#[test]
+fn a_unified_kernel_image_and_a_folder_for_network_boot_say_where_all_in_them_is_from() {
+    let Some(parts) = Parts::new() else {
+        return;
+    };
+    let module = format!("lib/modules/{RELEASE}/kernel/drivers/ata/ahci.ko");
+    let folder = parts.path("served");
+    netboot::build(&parts.recipe, &folder).unwrap();
+    let bill = Bill::of(&folder);
+    assert!(bill.is_from(KERNEL_PACKAGE, "./vmlinuz"));
+    assert!(bill.is_from(KERNEL_PACKAGE, &format!("./initramfs.img/{module}")));
+    bill.each_identifier_is_there_once();
+
+    let image = parts.path("preflight.efi");
+    if let Err(error) = uki::build(&parts.recipe, "assess", None, &parts.cache, &image, &|_| {}) {
+        return skip(&format!("{error}"));
+    }
+    let bill = Bill::of(&image);
+    assert!(bill.is_from(KERNEL_PACKAGE, "./.linux"));
+    assert!(bill.is_from(KERNEL_PACKAGE, &format!("./.initrd/{module}")));
+    let stub = bill.package("systemd-boot-efi");
+    assert!(stub["versionInfo"].is_string(), "{stub}");
+    bill.each_identifier_is_there_once();
+
+    // A section that was changed later is of no package any more.
+    let mut bytes = fs::read(&image).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte == 0x5a).unwrap();
+    bytes[last] = 0;
+    fs::write(&image, bytes).unwrap();
+    assert!(!Bill::of(&image).is_from(KERNEL_PACKAGE, "./.linux"));
 }
 
 #[test]

@@ -22,10 +22,16 @@ pub(super) fn summary(program: &EfiProgram) -> String {
 pub(super) fn text(program: &EfiProgram) -> String {
     let mut text = overview(program);
     text.push('\n');
-    let head = ["section", "at byte", "MB"].map(str::to_owned);
+    let head = ["section", "at byte", "MB", "from"].map(str::to_owned);
     let lines = program.sections.iter().map(|section| {
-        let name = section.name.clone();
-        [name, section.start.to_string(), size(section.bytes)]
+        let (name, package) = (section.name.clone(), section.package.clone());
+        let start = section.start.to_string();
+        [
+            name,
+            start,
+            size(section.bytes),
+            package.unwrap_or_default(),
+        ]
     });
     let lines: Vec<_> = std::iter::once(head).chain(lines).collect();
     table::columns(&mut text, &lines);

@@ -22,7 +22,7 @@ use super::output::{clear_progress, harmless, megabytes, print, print_json, prog
 /// code, every file with what it is. Of a unified kernel image: its sections, command line and initramfs.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The file, or a disk such as /dev/sdb
+    /// The file, or a disk such as /dev/sdb; with --format spdx also a folder that `netboot` has written
     file: PathBuf,
     /// How to print what was seen
     #[arg(long, default_value = "text")]
@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
 enum Format {
     Text,
     Json,
-    /// Of an initramfs, a stick or a CD of ours: a bill of materials, SPDX 2.3 as JSON
+    /// Of an initramfs, a stick, a CD, a unified kernel image or a folder for network boot of ours: a bill of
+    /// materials, SPDX 2.3 as JSON
     Spdx,
 }
 

@@ -12,7 +12,7 @@ pub use table::TableCopy;
 
 use super::budget::Budget;
 use super::source::Source;
-use super::stored::{self, Allowance, MediumFiles, StoredFile};
+use super::stored::{self, Allowance, MEDIUM, MediumFiles, StoredFile};
 use crate::gpt::{BIOS_BOOT, EFI_SYSTEM, Guid, PREFLIGHT_DATA, SECTOR};
 use crate::grub::BOOT_CODE;
 
@@ -166,7 +166,9 @@ fn volume(fat: &Fat, allowance: &mut Allowance) -> FatVolume {
     });
     let mut files: Vec<StoredFile> = files.collect();
     let listed = found.files.iter().map(File::listed);
-    let manifest = stored::manifest(listed, |number| fat.content(found.files.get(number)?));
+    let manifest = stored::manifest(MEDIUM.manifest, listed, |number| {
+        fat.content(found.files.get(number)?)
+    });
     let differences = stored::compare(&mut files, manifest.as_ref());
     FatVolume {
         kind: fat.kind,
@@ -187,6 +189,7 @@ pub(super) fn files<'a>(source: &'a Source) -> Option<MediumFiles<'a>> {
     let found = fat.walk().files;
     let listed = found.iter().map(File::listed);
     Some(MediumFiles {
+        layout: MEDIUM,
         files: listed
             .map(|(path, bytes)| (path.to_owned(), bytes))
             .collect(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::budget::Budget;
 use super::disk::{self, BootCode, Disk};
 use super::source::Source;
-use super::stored::{self, Allowance, MediumFiles, StoredFile};
+use super::stored::{self, Allowance, MEDIUM, MediumFiles, StoredFile};
 use volume::{Descriptors, SECTOR};
 
 /// What is on a CD.
@@ -75,7 +75,9 @@ pub(super) fn read(source: &Source, budget: &mut Budget) -> Option<Iso> {
     });
     let mut files: Vec<StoredFile> = stored.collect();
     let listed = found.files.iter().map(volume::File::listed);
-    let manifest = stored::manifest(listed, |number| content(source, found.files.get(number)?));
+    let manifest = stored::manifest(MEDIUM.manifest, listed, |number| {
+        content(source, found.files.get(number)?)
+    });
     let differences = stored::compare(&mut files, manifest.as_ref());
     Some(Iso {
         volume: descriptors.name,
@@ -97,6 +99,7 @@ pub(super) fn files<'a>(source: &'a Source) -> Option<MediumFiles<'a>> {
     let found = Descriptors::read(source)?.walk(source).files;
     let listed = found.iter().map(volume::File::listed);
     Some(MediumFiles {
+        layout: MEDIUM,
         files: listed
             .map(|(path, bytes)| (path.to_owned(), bytes))
             .collect(),

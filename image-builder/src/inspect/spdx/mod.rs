@@ -16,7 +16,6 @@ use time::OffsetDateTime;
 use super::initramfs::{LICENSES, MANIFEST, is_read};
 use super::manifest::{FileLine, FileSeen, Manifest};
 use super::stored::{LARGEST_FILE, MediumFiles};
-use crate::boot_menu::INITRAMFS;
 use crate::digest::{hexadecimal, sha256};
 use crate::io::IoError;
 use crate::licenses::Package;
@@ -65,8 +64,7 @@ pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
     document(&[part], "initramfs", &sha256(bytes), modified)
 }
 
-/// The bill of materials of a medium with these files: of what firmware and boot loaders read, and of what is in its
-/// initramfs. They are read one by one, as far as they say what they are from, and together no more than `left` bytes.
+/// The bill of materials of these files: of what firmware and boot loaders read, and of what is in the initramfs. They are read one by one, as far as they say what they are from, and together no more than `left` bytes.
 pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, SpdxError> {
     let manifest = medium.manifest().filter(Manifest::has_packages);
     let mut parts = vec![Part {
@@ -93,13 +91,19 @@ pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, Sp
         if let Some(part) = parts.first_mut() {
             part.files.insert(path.clone(), sums);
         }
-        if path == INITRAMFS {
-            let (part, date) = initramfs(&bytes, "boot/initramfs.img/", &mut unpacking)?;
+        let inside = medium.layout.initramfs;
+        if inside.strip_suffix('/') == Some(path) {
+            let (part, date) = initramfs(&bytes, inside, &mut unpacking)?;
             parts.push(part);
             modified = date;
         }
     }
-    document(&parts, "medium", &hexadecimal(&all.finalize()), modified)
+    document(
+        &parts,
+        medium.layout.what,
+        &hexadecimal(&all.finalize()),
+        modified,
+    )
 }
 
 /// The files in an initramfs, and the newest of their times.

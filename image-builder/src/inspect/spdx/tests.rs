@@ -1,5 +1,6 @@
 use std::io::Write;
 
+use super::super::stored::MEDIUM;
 use super::*;
 use crate::inspect::initramfs::LICENSES;
 
@@ -115,6 +116,7 @@ fn of_files(files: &[(&str, u64, &[u8])]) -> (Result<Value, SpdxError>, Vec<usiz
         .iter()
         .map(|(path, bytes, _)| ((*path).to_owned(), *bytes));
     let medium = MediumFiles {
+        layout: MEDIUM,
         files: listed.collect(),
         read: Box::new(|number| {
             read.borrow_mut().push(number);
