@@ -88,7 +88,8 @@ tools-profile: | setup
 # Tools for reading installed systems. `make image WITH=lvm,mdadm,btrfs,cryptsetup` opens encrypted disks too.
 # zfs comes along where the kernel has it: Proxmox's (KERNEL=FILE.deb, or KERNEL=host on a Proxmox machine), or one
 # with a folder of its modules, built for the kernel of the image (MODULES_FROM=/lib/modules/RELEASE/updates/dkms).
-# MICROCODE='FILE.deb ...' are packages of processor microcode.
+# MICROCODE='FILE.deb ...' are packages of processor microcode. ADD_MODULES='NAME ...' are carried too, and the firmware that
+# modules ask for, where FIRMWARE='FILE.deb FOLDER ...' have it.
 WITH ?= lvm,mdadm,btrfs,zfs?
 
 # `make usb REFRESH=1` fetches the current packages; else what the cache has is used, and no network is needed.
@@ -96,9 +97,9 @@ REFRESHED := $(if $(REFRESH),--refresh)
 
 # What an image follows from besides the programs built here: variables, and the files that they name. What is missing
 # among those the builder says.
-RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) LEVEL=$(LEVEL) MICROCODE=$(MICROCODE) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
+RECIPE := KERNEL=$(KERNEL) WITH=$(WITH) LEVEL=$(LEVEL) MICROCODE=$(MICROCODE) ADD_MODULES=$(ADD_MODULES) FIRMWARE=$(FIRMWARE) MODULES_FROM=$(MODULES_FROM) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
 RUNNING := $(if $(filter host,$(KERNEL)),$(shell uname -r))
-NAMED := $(filter-out host,$(KERNEL)) $(if $(RUNNING),/boot/vmlinuz-$(RUNNING) /lib/modules/$(RUNNING)) $(MICROCODE) $(MODULES_FROM)
+NAMED := $(filter-out host,$(KERNEL)) $(if $(RUNNING),/boot/vmlinuz-$(RUNNING) /lib/modules/$(RUNNING)) $(MICROCODE) $(FIRMWARE) $(MODULES_FROM)
 $(OUT)/recipe: FORCE
 	@mkdir -p $(OUT); { printf '%s\n' '$(RECIPE)'; $(if $(strip $(NAMED)),{ find -H $(NAMED) -type f -printf '%p %s %T@\n' 2>&1 || true; } | sort;) } >$@.new; \
 	if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
@@ -110,6 +111,7 @@ $(OUT)/initramfs.img: $(PREFLIGHT) $(BUILDER) $(OUT)/recipe Makefile $(if $(REFR
 	@$(BUILDER) initramfs $(REFRESHED) --kernel "$(or $(KERNEL),$$($(BUILDER) fetch $(REFRESHED) --unpack kernel))" --init $(PREFLIGHT) \
 	  --busybox "$$($(BUILDER) fetch $(REFRESHED) --unpack busybox)" --with "$(or $(WITH),none)" $(if $(LEVEL),--level $(LEVEL)) \
 	  $(foreach file,$(MICROCODE),--microcode "$(file)") \
+	  $(foreach name,$(ADD_MODULES),--add-modules "$(name)") $(foreach file,$(FIRMWARE),--firmware "$(file)") \
 	  $(if $(MODULES_FROM),--modules-from "$(MODULES_FROM)") --kernel-out $(OUT)/vmlinuz -o $@
 
 .PHONY: usb
