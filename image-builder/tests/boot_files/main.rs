@@ -8,6 +8,7 @@
 )]
 
 mod bill;
+mod built;
 #[path = "../common/mod.rs"]
 mod common;
 mod parts;
