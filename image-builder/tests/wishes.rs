@@ -8,11 +8,13 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use common::Sample;
+use image_builder::inspect::{Content, inspect};
 
 /// A kernel package, a list of two modules, a system with one program, a tool of Debian's without its kernel modules.
 struct Place {
@@ -75,6 +77,37 @@ impl Place {
         }
         command.args(words).output().unwrap()
     }
+}
+
+#[test]
+fn what_is_told_of_an_image_for_programs_is_in_it() {
+    let place = Place::new();
+    let said = place.build(&["--format", "json"]);
+    assert!(said.status.success(), "{said:?}");
+    let told: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(told["schema"], "preflight.image/1");
+    let seen = inspect(&place.path("image")).unwrap();
+    let Content::Initramfs(image) = seen.content else {
+        panic!("it is an initramfs");
+    };
+    assert_eq!(told["bytes"], seen.bytes);
+    assert_eq!(told["kernel"], image.releases[0].release);
+    assert_eq!(told["modules"], image.modules.len());
+    assert_eq!(image.modules.len(), 1);
+    let sizes = told["sizes"].as_array().unwrap().iter();
+    let sizes: BTreeMap<&str, u64> = sizes
+        .map(|size| {
+            (
+                size["reason"].as_str().unwrap(),
+                size["bytes"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    let seen = image.sizes.iter();
+    let seen: BTreeMap<&str, u64> = seen
+        .map(|size| (size.purpose.as_str(), size.bytes))
+        .collect();
+    assert_eq!(sizes, seen);
 }
 
 #[test]
