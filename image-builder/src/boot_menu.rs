@@ -2,7 +2,7 @@
 
 mod ipxe;
 
-pub use ipxe::{INITRAMFS_FILE, KERNEL_FILE};
+pub use ipxe::{INITRAMFS_FILE, KERNEL_FILE, SCRIPT_FILE};
 
 const MENU: &str = include_str!("../../boot-assets/boot-menu.list");
 const GRUB_HEAD: &str = include_str!("../../boot-assets/grub.cfg");

@@ -6,15 +6,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::boot_menu::{BootMenu, INITRAMFS_FILE, KERNEL_FILE};
+use crate::boot_menu::{BootMenu, INITRAMFS_FILE, KERNEL_FILE, SCRIPT_FILE};
 use crate::fat::NewFile;
 use crate::image::Origins;
 use crate::inspect;
 use crate::io::{self, Context};
 use crate::medium::{self, BuiltFile, MediumError, Recipe};
-
-/// Name of the script.
-pub const SCRIPT_FILE: &str = "preflight.ipxe";
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -76,12 +76,9 @@ fn kernel_initramfs_and_script_lie_in_one_folder() {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     let builder = concat!("image-builder ", env!("CARGO_PKG_VERSION"));
     assert_eq!(manifest["builder"], builder);
-    for (line, built) in manifest["files"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(&files[1..])
-    {
+    let lines = manifest["files"].as_array().unwrap();
+    assert_eq!(lines.len(), files.len() - 1);
+    for (line, built) in lines.iter().zip(&files[1..]) {
         assert_eq!(
             (&line["path"], &line["sha256"]),
             (&built["path"], &built["sha256"])

@@ -4,6 +4,8 @@ use super::{BootMenu, MenuError};
 pub const KERNEL_FILE: &str = "vmlinuz";
 /// Name of the initramfs beside the script.
 pub const INITRAMFS_FILE: &str = "initramfs.img";
+/// Name of the script.
+pub const SCRIPT_FILE: &str = "preflight.ipxe";
 
 const TIMEOUT_MILLISECONDS: u32 = 5000;
 

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
-use image_builder::netboot::{self, Built, SCRIPT_FILE};
+use image_builder::boot_menu::SCRIPT_FILE;
+use image_builder::netboot::{self, Built};
 
 use super::medium::Medium;
 use super::output::{Format, file_lines, report};
 
 /// Write what a server gives machines that boot by network: kernel, initramfs, and a script for iPXE with the boot
-/// menu.
+/// menu; beside them what they are from.
 ///
 /// Serve the folder by HTTP or TFTP, and let iPXE load the script: by `chain http://SERVER/preflight.ipxe`, or as
 /// the boot file name that DHCP gives. Kernel and initramfs are loaded from the folder that the script came from.

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::{Image, Node, Origins};
 use crate::digest::sha256;
 use crate::licenses::Package;
-use crate::medium::BUILDER;
 use crate::modules::{Cause, Modules};
 use crate::parallel;
+
+/// Who writes manifests.
+pub(crate) const BUILDER: &str = concat!("image-builder ", env!("CARGO_PKG_VERSION"));
 
 /// How much one reason brought into an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

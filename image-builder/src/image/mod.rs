@@ -8,7 +8,7 @@ mod packer;
 
 pub use cpio::write_archive;
 pub use entries::{Conflict, Entry, Image, Node};
-pub(crate) use manifest::FileLine;
+pub(crate) use manifest::{BUILDER, FileLine};
 pub use manifest::{KernelLine, ModuleLine, Size, manifest, sizes};
 pub use origins::Origins;
 pub use packer::Level;

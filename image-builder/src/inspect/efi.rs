@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::budget::Budget;
 use super::manifest::Manifest;
-use super::stored::{Layout, MediumFiles};
+use super::stored::{LARGEST_MANIFEST, Layout, MediumFiles};
 use super::{Initramfs, begins_as_initramfs};
 use crate::digest::sha256;
 use crate::kernel_image::{self, KernelImage};
@@ -22,9 +22,8 @@ const LONGEST_TEXT: usize = 64 << 10;
 const UNIFIED: Layout = Layout {
     what: "uki",
     manifest: uki::MANIFEST,
-    initramfs: ".initrd/",
+    initramfs: uki::INITRAMFS,
 };
-const _: () = assert!(uki::INITRAMFS.len() + 1 == UNIFIED.initramfs.len());
 
 /// A program that UEFI firmware starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,12 +71,7 @@ pub struct UnifiedKernel {
 pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
     let signed_by = kernel_image::efi_program(bytes)?;
     let pe = PE::parse(bytes).ok()?;
-    let sections: Vec<(String, &SectionTable)> = pe
-        .sections
-        .iter()
-        .take(MOST_SECTIONS)
-        .map(|section| (section.name().unwrap_or("?").to_owned(), section))
-        .collect();
+    let sections = sections(&pe);
     let content = |wanted: &str| content(bytes, &pe, wanted);
     let text = |name: &str| {
         let bytes = content(name).filter(|bytes| bytes.len() <= LONGEST_TEXT)?;
@@ -94,52 +88,77 @@ pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Option<EfiProgram> {
             initramfs: content(".initrd").and_then(|bytes| Initramfs::parse(bytes, budget)),
         })
     });
-    let origin = content(uki::MANIFEST).and_then(manifest);
-    let package = |name: &str| {
-        let manifest = origin.as_ref()?;
-        manifest.package_label(name, Some(&sha256(content(name)?)))
-    };
+    let packages = packages(bytes, &sections);
     let sbat = text(".sbat").unwrap_or_default();
     Some(EfiProgram {
         signed_by,
         sbat: sbat.lines().filter_map(generation).collect(),
         sections: sections
             .iter()
-            .map(|(name, section)| PeSection {
+            .zip(packages)
+            .map(|((name, section), package)| PeSection {
                 name: name.clone(),
                 start: section.pointer_to_raw_data.into(),
                 bytes: length(section).into(),
-                package: package(name),
+                package,
             })
             .collect(),
         unified,
     })
 }
 
-/// The sections of a unified kernel image that its manifest lists, and that itself; none of any other file.
+/// The sections of a unified kernel image that its builder has put behind the stub's own, beginning with its manifest;
+/// none of any other file. Of several of one name the first has it alone.
 pub(super) fn files(bytes: &[u8]) -> Option<MediumFiles<'_>> {
     kernel_image::efi_program(bytes)?;
     let pe = PE::parse(bytes).ok()?;
-    let manifest = manifest(content(bytes, &pe, uki::MANIFEST)?)?;
-    let names = manifest.files.into_keys();
-    let names = names.chain([uki::MANIFEST.to_owned()]);
-    let sections = names.filter_map(|name| {
-        let content = content(bytes, &pe, &name)?;
-        Some((name, content))
-    });
-    let sections: Vec<(String, &[u8])> = sections.collect();
+    let sections = sections(&pe);
+    let first = sections
+        .iter()
+        .position(|(name, _)| name == uki::MANIFEST)?;
+    let mut files: Vec<(String, &[u8])> = Vec::new();
+    for (number, (name, section)) in sections.iter().enumerate().skip(first) {
+        let is_first = !sections.iter().take(number).any(|(other, _)| other == name);
+        let path = match is_first {
+            true => name.clone(),
+            false => format!("{name} ({number})"),
+        };
+        files.push((path, slice(bytes, section)?));
+    }
+    let lengths = files
+        .iter()
+        .map(|(path, content)| (path.clone(), content.len() as u64));
     Some(MediumFiles {
         layout: UNIFIED,
-        files: sections
-            .iter()
-            .map(|(name, content)| (name.clone(), content.len() as u64))
-            .collect(),
-        read: Box::new(move |number| Some(sections.get(number)?.1.to_vec())),
+        files: lengths.collect(),
+        read: Box::new(move |number| Some(files.get(number)?.1.to_vec())),
     })
 }
 
-fn manifest(section: &[u8]) -> Option<Manifest> {
-    Manifest::parse(section, uki::MANIFEST)
+/// For each section the package that it is from, by the manifest among them.
+fn packages(bytes: &[u8], sections: &[(String, &SectionTable)]) -> Vec<Option<String>> {
+    let of = |wanted: &str| sections.iter().position(|(name, _)| name == wanted);
+    let content = |number: usize| slice(bytes, sections.get(number)?.1);
+    let manifest = of(uki::MANIFEST).and_then(content);
+    let manifest = manifest.filter(|section| section.len() as u64 <= LARGEST_MANIFEST);
+    let manifest = manifest.and_then(|section| Manifest::parse(section, uki::MANIFEST));
+    // Sections that claim each other's place could be of any length together.
+    let mut left = bytes.len();
+    let mut package = |number: usize, name: &str| {
+        let manifest = manifest.as_ref()?;
+        let is_meant = of(name) == Some(number);
+        manifest
+            .files
+            .get(name)
+            .filter(|line| is_meant && line.package.is_some())?;
+        let content = content(number)?;
+        left = left.checked_sub(content.len())?;
+        manifest.package_label(name, Some(&sha256(content)))
+    };
+    let numbered = sections.iter().enumerate();
+    numbered
+        .map(|(number, (name, _))| package(number, name))
+        .collect()
 }
 
 /// Whether a file is a program for UEFI with a kernel and what begins as an initramfs in it.
@@ -152,9 +171,20 @@ pub(crate) fn is_unified(bytes: &[u8]) -> bool {
     })
 }
 
+fn sections<'a>(pe: &'a PE) -> Vec<(String, &'a SectionTable)> {
+    let sections = pe.sections.iter().take(MOST_SECTIONS);
+    sections
+        .map(|section| (section.name().unwrap_or("?").to_owned(), section))
+        .collect()
+}
+
 fn content<'a>(bytes: &'a [u8], pe: &PE, wanted: &str) -> Option<&'a [u8]> {
     let mut sections = pe.sections.iter().take(MOST_SECTIONS);
     let section = sections.find(|section| section.name().is_ok_and(|name| name == wanted))?;
+    slice(bytes, section)
+}
+
+fn slice<'a>(bytes: &'a [u8], section: &SectionTable) -> Option<&'a [u8]> {
     let start = section.pointer_to_raw_data as usize;
     bytes.get(start..)?.get(..length(section) as usize)
 }

@@ -25,8 +25,8 @@ const MADE_LATER: [&str; 3] = [
 /// More differences than these tell nothing new.
 const DIFFERENCES: usize = 20;
 
-/// What an image of ours says about itself: an initramfs ([`crate::image::manifest`]) or a medium
-/// ([`crate::medium::MANIFEST`]).
+/// What an image of ours says about itself: an initramfs ([`crate::image::manifest`]), or a medium, a unified kernel
+/// image or a folder for network boot ([`crate::medium::MANIFEST`]).
 #[derive(Default)]
 pub(super) struct Manifest {
     /// Its own path: it does not list itself.

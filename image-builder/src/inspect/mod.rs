@@ -41,6 +41,9 @@ use crate::kernel_image::KernelImage;
 /// A kernel or an initramfs is smaller; of a larger file, that it is no image of a disk or CD is all that is said.
 const LARGEST: u64 = 1 << 30;
 
+const FOLDER: &str = "it is a directory; of one that netboot has written, with its licenses/manifest.json, there is a \
+                      bill of materials alone (--format spdx)";
+
 /// What a file turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -185,7 +188,7 @@ fn open(path: &Path) -> Result<Opened, IoError> {
     let mut file = File::open(path).at("open", path)?;
     // A folder can be opened, and says of its length what it likes.
     if file.metadata().at("read", path)?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into()).at("read", path);
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, FOLDER)).at("read", path);
     }
     let bytes = Source::of_file(&file).at("read", path)?.length();
     let unpacked = packed::open(&mut file).at("unpack", path)?;

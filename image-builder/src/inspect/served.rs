@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 
 use super::manifest::Manifest;
-use super::stored::{LARGEST_FILE, Layout, MediumFiles};
+use super::stored::{LARGEST_FILE, LARGEST_MANIFEST, Layout, MEDIUM, MediumFiles};
 use crate::boot_menu::INITRAMFS_FILE;
 use crate::medium::MANIFEST;
 
@@ -11,14 +11,19 @@ use crate::medium::MANIFEST;
 const SERVED: Layout = Layout {
     what: "netboot",
     manifest: MANIFEST,
-    initramfs: "initramfs.img/",
+    initramfs: INITRAMFS_FILE,
 };
-const _: () = assert!(INITRAMFS_FILE.len() + 1 == SERVED.initramfs.len());
 
 /// The files of a folder that its manifest lists, and that itself: others may be served from there, too. None where it
-/// has no manifest.
+/// has no manifest, or one of something else.
 pub(super) fn files(folder: &Path) -> Option<MediumFiles<'_>> {
-    let manifest = Manifest::parse(&read(&folder.join(MANIFEST))?, MANIFEST)?;
+    let manifest = read(&folder.join(MANIFEST), LARGEST_MANIFEST)?;
+    let manifest = Manifest::parse(&manifest, MANIFEST)?;
+    // A stick that is mounted there has another.
+    let layouts = [SERVED, MEDIUM];
+    let layout = layouts
+        .into_iter()
+        .find(|layout| manifest.files.contains_key(layout.initramfs))?;
     let stays_inside = |path: &&String| {
         let mut parts = Path::new(path).components();
         parts.all(|part| matches!(part, Component::Normal(_)))
@@ -33,18 +38,18 @@ pub(super) fn files(folder: &Path) -> Option<MediumFiles<'_>> {
     let files: Vec<(String, u64)> = lengths.collect();
     let listed = files.clone();
     Some(MediumFiles {
-        layout: SERVED,
+        layout,
         files,
-        read: Box::new(move |number| read(&folder.join(&listed.get(number)?.0))),
+        read: Box::new(move |number| read(&folder.join(&listed.get(number)?.0), LARGEST_FILE)),
     })
 }
 
-fn read(path: &Path) -> Option<Vec<u8>> {
+fn read(path: &Path, largest: u64) -> Option<Vec<u8>> {
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut file = is_file.then(|| File::open(path).ok()).flatten()?;
     let mut bytes = Vec::new();
-    let read = file.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes);
-    (read.is_ok() && bytes.len() as u64 <= LARGEST_FILE).then_some(bytes)
+    let read = file.by_ref().take(largest + 1).read_to_end(&mut bytes);
+    (read.is_ok() && bytes.len() as u64 <= largest).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -55,7 +60,7 @@ mod tests {
     fn nothing_outside_the_folder_is_a_file_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let line = |path: &str| serde_json::json!({"path": path, "bytes": 1, "reason": "x"});
-        let lines = ["a", "../b", "c/../../d", "gone"].map(line);
+        let lines = ["a", "../b", "c/../../d", "gone", INITRAMFS_FILE].map(line);
         let manifest = serde_json::json!({"files": lines}).to_string();
         fs::create_dir(folder.path().join("licenses")).unwrap();
         fs::write(folder.path().join(MANIFEST), &manifest).unwrap();
@@ -63,10 +68,18 @@ mod tests {
         fs::write(folder.path().join("not listed"), "b").unwrap();
         let found = files(folder.path()).unwrap();
         let paths: Vec<&str> = found.files.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["a", "gone", MANIFEST]);
+        assert_eq!(paths, ["a", "gone", INITRAMFS_FILE, MANIFEST]);
+        assert_eq!(found.layout.what, "netboot");
         assert_eq!((found.read)(0), Some(b"a".to_vec()));
         assert_eq!((found.read)(1), None);
-        assert_eq!((found.read)(2), Some(manifest.into_bytes()));
+        assert_eq!((found.read)(3), Some(manifest.clone().into_bytes()));
         assert!(files(&folder.path().join("licenses")).is_none());
+
+        let of_stick = manifest.replace(INITRAMFS_FILE, MEDIUM.initramfs);
+        fs::write(folder.path().join(MANIFEST), of_stick).unwrap();
+        assert_eq!(files(folder.path()).unwrap().layout.what, "medium");
+        let too_large = manifest + &" ".repeat(usize::try_from(LARGEST_MANIFEST).unwrap());
+        fs::write(folder.path().join(MANIFEST), too_large).unwrap();
+        assert!(files(folder.path()).is_none());
     }
 }

@@ -4,13 +4,14 @@ use super::budget::Budget;
 use super::manifest::{FileSeen, Manifest};
 use super::source::Source;
 use super::{Content, recognize_within};
+use crate::boot_menu::INITRAMFS;
 use crate::digest::sha256;
 use crate::medium::MANIFEST;
 
 /// A file larger than this is no part of a boot.
 pub(super) const LARGEST_FILE: u64 = 512 << 20;
 /// A medium has some dozen files, and its manifest a line for each.
-const LARGEST_MANIFEST: u64 = 4 << 20;
+pub(super) const LARGEST_MANIFEST: u64 = 4 << 20;
 /// Smaller ones are configuration.
 const SMALLEST_PROGRAM: u64 = 16 << 10;
 
@@ -39,10 +40,10 @@ pub(super) struct Allowance<'a> {
     budget: &'a mut Budget,
 }
 
-/// The files of a medium, to be read one by one: together they may be larger than memory.
+/// The files of what a machine boots from, to be read one by one: together they may be larger than memory.
 pub(super) struct MediumFiles<'a> {
     pub(super) layout: Layout,
-    /// Path and length, in the order of their paths.
+    /// Path and length.
     pub(super) files: Vec<(String, u64)>,
     /// Reads the one of this number; none where it cannot be read.
     pub(super) read: ReadFile<'a>,
@@ -55,7 +56,7 @@ pub(super) struct Layout {
     pub(super) what: &'static str,
     /// Path of its manifest.
     pub(super) manifest: &'static str,
-    /// Path of its initramfs, with a slash behind it.
+    /// Path of its initramfs.
     pub(super) initramfs: &'static str,
 }
 
@@ -63,7 +64,7 @@ pub(super) struct Layout {
 pub(super) const MEDIUM: Layout = Layout {
     what: "medium",
     manifest: MANIFEST,
-    initramfs: "boot/initramfs.img/",
+    initramfs: INITRAMFS,
 };
 
 type ReadFile<'a> = Box<dyn Fn(usize) -> Option<Vec<u8>> + 'a>;

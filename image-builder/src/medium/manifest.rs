@@ -3,14 +3,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::MediumError;
-use crate::boot_menu::{GRUB_FOLDER, INITRAMFS, INITRAMFS_FILE, KERNEL, KERNEL_FILE};
+use crate::boot_menu::{GRUB_FOLDER, INITRAMFS, INITRAMFS_FILE, KERNEL, KERNEL_FILE, SCRIPT_FILE};
 use crate::digest::sha256;
 use crate::fat::NewFile;
-use crate::image::{FileLine, Origins};
+use crate::image::{BUILDER, FileLine, Origins};
 use crate::licenses::Package;
-use crate::netboot::SCRIPT_FILE;
 
-/// Where a medium says what is on it.
+/// Where a medium, or a folder for network boot, says what is on it.
 pub const MANIFEST: &str = "licenses/manifest.json";
 
 /// Where a medium has the copyright file of a package.
@@ -35,9 +34,6 @@ const REASONS: [(&str, &str); 12] = [
 ];
 
 const INITRAMFS_REASON: &str = "initramfs: its own manifest is in it";
-
-/// Who writes manifests.
-pub(crate) const BUILDER: &str = concat!("image-builder ", env!("CARGO_PKG_VERSION"));
 
 #[derive(Serialize)]
 struct Manifest<'a> {

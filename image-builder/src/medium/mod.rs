@@ -12,7 +12,7 @@ use serde::Serialize;
 pub(crate) use content::Content;
 pub use error::MediumError;
 pub use manifest::MANIFEST;
-pub(crate) use manifest::{BOOT_CODE, BUILDER, Outside, license_path, manifest};
+pub(crate) use manifest::{BOOT_CODE, Outside, license_path, manifest};
 
 use crate::digest::sha256;
 use crate::fat::{Kind, NewFile, Volume};

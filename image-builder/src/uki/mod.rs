@@ -130,6 +130,9 @@ pub fn build(
 fn manifest(parts: &[NewFile], stub: Package) -> Result<NewFile, MediumError> {
     let mut origins = Origins::default();
     origins.package(STUB_PACKAGE, stub);
+    for ours in [".osrel", ".cmdline"] {
+        origins.license(ours, env!("CARGO_PKG_LICENSE"));
+    }
     let of = |name: &str| parts.iter().find(|part| part.path == name);
     if let (Some(kernel), Some(initramfs)) = (of(KERNEL), of(INITRAMFS)) {
         inspect::tell_kernel(&mut origins, KERNEL, &kernel.content, &initramfs.content);

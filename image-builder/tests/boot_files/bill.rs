@@ -35,6 +35,16 @@ impl Bill {
         })
     }
 
+    /// How many files whose names begin so are said to be unlisted.
+    pub fn files_of_no_package(&self, start: &str) -> usize {
+        let names = self.lines("files").iter().filter(|file| {
+            let comment = file.get("comment").and_then(Value::as_str);
+            let name = file["fileName"].as_str().unwrap();
+            name.starts_with(start) && comment.unwrap_or_default().contains("does not list it")
+        });
+        names.count()
+    }
+
     pub fn each_identifier_is_there_once(&self) {
         let parts = self.lines("files").iter().chain(self.lines("packages"));
         let mut ids: Vec<_> = parts.map(|part| part["SPDXID"].as_str().unwrap()).collect();

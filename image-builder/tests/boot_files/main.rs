@@ -293,10 +293,11 @@ fn a_unified_kernel_image_shows_its_sections_and_what_is_in_them() {
         "system          Preflight",
         ".cmdline",
         "needed by ahci",
-        KERNEL_PACKAGE,
     ] {
         assert!(text.contains(words), "{words} is missing in:\n{text}");
     }
+    let kernel = text.lines().find(|line| line.trim().starts_with(".linux"));
+    assert!(kernel.unwrap().contains(KERNEL_PACKAGE), "{text}");
 }
 
 #[test]
@@ -322,6 +323,24 @@ fn a_unified_kernel_image_and_a_folder_for_network_boot_say_where_all_in_them_is
     let stub = bill.package("systemd-boot-efi");
     assert!(stub["versionInfo"].is_string(), "{stub}");
     bill.each_identifier_is_there_once();
+
+    // One that was added later is of none, whatever its name.
+    let added = uki::Section {
+        name: ".linux",
+        bytes: b"another kernel",
+    };
+    let image = parts.path("more.efi");
+    let bytes = uki::with_sections(&fs::read(parts.path("preflight.efi")).unwrap(), &[added]);
+    fs::write(&image, bytes.unwrap()).unwrap();
+    let bill = Bill::of(&image);
+    assert!(bill.is_from(KERNEL_PACKAGE, "./.linux"));
+    assert_eq!(bill.files_of_no_package("./.linux ("), 1);
+    let Content::EfiProgram(program) = inspect(&image).unwrap().content else {
+        panic!("it is a program for UEFI");
+    };
+    let kernels = program.sections.iter().filter(|part| part.name == ".linux");
+    let named: Vec<bool> = kernels.map(|part| part.package.is_some()).collect();
+    assert_eq!(named, [true, false]);
 
     // A section that was changed later is of no package any more.
     let mut bytes = fs::read(&image).unwrap();

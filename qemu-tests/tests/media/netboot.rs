@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use image_builder::netboot::SCRIPT_FILE;
+use image_builder::boot_menu::SCRIPT_FILE;
 use qemu_tests::{Device, Ovmf, Stick};
 
 use crate::lab::{Lab, is_saved_on, machine, without_stick};

@@ -46,10 +46,20 @@ pub enum SpdxError {
 /// Files that one manifest tells about, by path.
 #[derive(Default)]
 pub(super) struct Part {
-    /// In front of their paths: the file that they are in, with a slash.
-    inside: &'static str,
+    /// The file that they are in; none where they are no archive's.
+    inside: Option<&'static str>,
     files: BTreeMap<String, Sums>,
     manifest: Option<Manifest>,
+}
+
+impl Part {
+    /// The path of one of them with that of the file that it is in.
+    fn whole(&self, path: &str) -> String {
+        match self.inside {
+            Some(archive) => format!("{archive}/{path}"),
+            None => path.to_owned(),
+        }
+    }
 }
 
 /// What a file is told by.
@@ -60,11 +70,12 @@ struct Sums {
 
 /// The bill of materials of an initramfs that image-builder has made.
 pub(super) fn of_initramfs(bytes: &[u8]) -> Result<Value, SpdxError> {
-    let (part, modified) = initramfs(bytes, "", &mut Unpacking::default())?;
+    let (part, modified) = initramfs(bytes, None, &mut Unpacking::default())?;
     document(&[part], "initramfs", &sha256(bytes), modified)
 }
 
-/// The bill of materials of these files: of what firmware and boot loaders read, and of what is in the initramfs. They are read one by one, as far as they say what they are from, and together no more than `left` bytes.
+/// The bill of materials of these files: of what firmware and boot loaders read, and of what is in the initramfs. They
+/// are read one by one, as far as they say what they are from, and together no more than `left` bytes.
 pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, SpdxError> {
     let manifest = medium.manifest().filter(Manifest::has_packages);
     let mut parts = vec![Part {
@@ -92,8 +103,8 @@ pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, Sp
             part.files.insert(path.clone(), sums);
         }
         let inside = medium.layout.initramfs;
-        if inside.strip_suffix('/') == Some(path) {
-            let (part, date) = initramfs(&bytes, inside, &mut unpacking)?;
+        if path == inside {
+            let (part, date) = initramfs(&bytes, Some(inside), &mut unpacking)?;
             parts.push(part);
             modified = date;
         }
@@ -109,7 +120,7 @@ pub(super) fn of_medium(medium: &MediumFiles, mut left: u64) -> Result<Value, Sp
 /// The files in an initramfs, and the newest of their times.
 fn initramfs(
     bytes: &[u8],
-    inside: &'static str,
+    inside: Option<&'static str>,
     unpacking: &mut Unpacking,
 ) -> Result<(Part, u32), SpdxError> {
     let mut part = Part {
@@ -152,7 +163,7 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
                 (None, _) if !manifest.may_add(path) => Some(NOT_LISTED),
                 _ => None,
             };
-            let path = format!("{}{path}", part.inside);
+            let path = part.whole(path);
             files.push(file(&path, sums, line, comment, &mut licenses));
             let package = line.and_then(|line| line.package.as_deref());
             let known = package.and_then(|name| Some((name, manifest.packages.get(name)?)));
@@ -161,7 +172,7 @@ fn document(parts: &[Part], what: &str, digest: &str, modified: u32) -> Result<V
                 let ends = (json!(file_id(&path)), json!(package_id(name, known)));
                 from.push(relationship(&ends.0, "GENERATED_FROM", &ends.1));
             }
-            if let Some(archive) = part.inside.strip_suffix('/') {
+            if let Some(archive) = part.inside {
                 let ends = (json!(file_id(archive)), json!(file_id(&path)));
                 from.push(relationship(&ends.0, "CONTAINS", &ends.1));
             }
@@ -206,7 +217,7 @@ fn license_texts(parts: &[Part], name: &str) -> Vec<String> {
     let paths = [format!("{LICENSES}{name}"), medium::license_path(name)];
     let found = parts.iter().flat_map(|part| {
         let carried = paths.iter().filter(|path| part.files.contains_key(*path));
-        carried.map(|path| format!("./{}{path}", part.inside))
+        carried.map(|path| format!("./{}", part.whole(path)))
     });
     found.collect()
 }
