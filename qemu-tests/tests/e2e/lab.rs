@@ -130,3 +130,9 @@ pub fn says(serial: &str, words: &str) -> bool {
     let letters = |text: &str| text.split_whitespace().collect::<String>();
     letters(serial).contains(&letters(words))
 }
+
+/// The same in the report of the last session: behind its first answer, which has the report's first lines, too.
+pub fn reports(serial: &str, words: &str) -> bool {
+    let report = serial.rsplit_once("Making disks");
+    report.is_some_and(|(_, report)| says(report, words))
+}

@@ -3,7 +3,7 @@ use qemu_tests::stick::State;
 use qemu_tests::{Device, Iommu, Machine, Milestone, Port, Stick, sha256_of_file};
 use storage::{Content, Volume};
 
-use crate::lab::{Lab, finish, says};
+use crate::lab::{Lab, finish, reports, says};
 
 fn machine(lab: &Lab) -> Machine {
     let rom = lab.card_rom.clone();
@@ -22,7 +22,7 @@ fn is_shown_and_not_saved(lab: &Lab, name: &str, machine: Machine, message: &str
     let error = session.result.save_error.unwrap();
     assert!(error.contains(message), "{error}");
     assert!(says(&session.serial, &error), "{}", session.serial);
-    assert!(says(&session.serial, "YES. AMD"), "{}", session.serial);
+    assert!(reports(&session.serial, "YES. AMD"), "{}", session.serial);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_stick_pulled_while_it_is_written_is_a_message_and_the_report_is_shown() {
     assert!(!error.contains("no Preflight stick was found"), "{error}");
     assert!(error.contains("the stick was pulled"), "{error}");
     assert!(says(&session.serial, &error), "{}", session.serial);
-    assert!(says(&session.serial, "YES. AMD"), "{}", session.serial);
+    assert!(reports(&session.serial, "YES. AMD"), "{}", session.serial);
     let finished = stick.files().unwrap();
     assert!(
         !finished.iter().any(|file| file.path.contains("LAB-0001")),

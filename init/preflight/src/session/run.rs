@@ -211,9 +211,9 @@ impl Session {
 
     /// Before a driver that hangs can keep a person from any answer.
     fn answer_first(&mut self, source: &Source, roms: Option<&[RomReading]>) {
-        match first_answer::text(source, &self.options.data, roms, SCREEN) {
+        match first_answer::text(source, roms, SCREEN) {
             Ok(text) => self.consoles.print(&text),
-            Err(error) => tracing::warn!("no first answer: {error}"),
+            Err(error) => self.complain(format!("there is no first answer: {error}")),
         }
         self.milestone("answered");
     }
