@@ -134,7 +134,7 @@ $(OUT)/preflight.iso: $(OUT)/initramfs.img $(BUILDER) $(OUT)/recipe
 	@$(BUILDER) iso $(REFRESHED) --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $@
 
 .PHONY: netboot
-netboot: image ## kernel, initramfs, a script and what they are from for iPXE, in out/netboot
+netboot: image ## kernel, initramfs and a script for iPXE, with what they are from, in out/netboot
 	@$(BUILDER) netboot --kernel $(OUT)/vmlinuz --initramfs $(OUT)/initramfs.img -o $(OUT)/netboot
 
 .PHONY: run

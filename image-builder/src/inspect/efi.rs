@@ -116,22 +116,20 @@ pub(super) fn files(bytes: &[u8]) -> Option<MediumFiles<'_>> {
     let first = sections
         .iter()
         .position(|(name, _)| name == uki::MANIFEST)?;
-    let mut files: Vec<(String, &[u8])> = Vec::new();
+    let (mut files, mut contents) = (Vec::new(), Vec::new());
     for (number, (name, section)) in sections.iter().enumerate().skip(first) {
         let is_first = !sections.iter().take(number).any(|(other, _)| other == name);
         let path = match is_first {
             true => name.clone(),
             false => format!("{name} ({number})"),
         };
-        files.push((path, slice(bytes, section)?));
+        files.push((path, u64::from(length(section))));
+        contents.push(slice(bytes, section));
     }
-    let lengths = files
-        .iter()
-        .map(|(path, content)| (path.clone(), content.len() as u64));
     Some(MediumFiles {
         layout: UNIFIED,
-        files: lengths.collect(),
-        read: Box::new(move |number| Some(files.get(number)?.1.to_vec())),
+        files,
+        read: Box::new(move |number| Some((*contents.get(number)?)?.to_vec())),
     })
 }
 
