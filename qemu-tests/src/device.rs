@@ -56,6 +56,11 @@ pub enum Device {
         /// Raw image, or one whose name ends in `.qcow2`.
         image: PathBuf,
     },
+    /// A virtio disk that answers its first reads and no more, as a dying one does.
+    HangingDisk {
+        /// Raw image.
+        image: PathBuf,
+    },
     /// A SCSI or RAID controller with one disk.
     ScsiDisk {
         /// Which controller.
@@ -164,7 +169,7 @@ impl Port {
     }
 }
 
-/// One `-device`, `-blockdev` or `-netdev`, with its properties. JSON spares the quoting of paths with commas.
+/// One `-device`, `-blockdev`, `-object` or `-netdev`, with its properties. JSON spares the quoting of paths with commas.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Argument {
     option: &'static str,
@@ -182,6 +187,13 @@ impl Argument {
     pub(crate) fn block(value: Value) -> Self {
         Self {
             option: "-blockdev",
+            value,
+        }
+    }
+
+    fn object(value: Value) -> Self {
+        Self {
+            option: "-object",
             value,
         }
     }
@@ -294,6 +306,21 @@ impl Device {
                 disk(image),
                 json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
             ),
+            Self::HangingDisk { image } => {
+                let group = format!("{id}-throttle");
+                // A byte a second, and so many at once: firmware looks for a boot sector of 512.
+                let limits = json!({"bps-read": 1, "bps-read-max": 2048});
+                let throttle = Argument::object(json!({
+                    "qom-type": "throttle-group", "id": group, "limits": limits,
+                }));
+                let slow = Argument::block(json!({
+                    "driver": "throttle", "node-name": node, "throttle-group": group, "file": file_node(image),
+                }));
+                (
+                    vec![throttle, slow],
+                    json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
+                )
+            }
             Self::ScsiDisk { controller, image } => {
                 after.push(Argument::device(json!({
                     "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,

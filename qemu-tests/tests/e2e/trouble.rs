@@ -1,6 +1,8 @@
 use std::fs;
 
-use qemu_tests::{Device, Images, Iommu, Machine, Milestone, Port, Run, Stick, initramfs};
+use qemu_tests::{Device, Disk, Images, Iommu, Machine, Milestone, Port, Run, Stick, initramfs};
+
+use serde_json::json;
 
 use crate::lab::{A_MOMENT, Lab, finish, reports, says};
 
@@ -70,6 +72,38 @@ fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
             "Preflight stopped unexpectedly",
         ],
     );
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_neither_the_stick_nor_the_keyboard_nor_the_end_away() {
+    let Some(lab) = Lab::open() else { return };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let hanging = Disk::blank(lab.folder(), "hanging").unwrap();
+    let image = hanging.path().to_owned();
+    let machine = machine(&lab, &stick).integrated(Device::HangingDisk { image });
+    let boot = lab.boot("trouble-hanging", machine);
+    let mut run = lab.start(boot.option("preflight.end=menu"));
+    run.wait_milestone(Milestone::Shown).unwrap();
+    let result = run.result().unwrap();
+    let serial = run.serial().spoken();
+    assert!(says(&serial, "/dev/vda does not answer"), "{serial}");
+    assert!(reports(&serial, "YES. AMD"), "{serial}");
+    assert!(result.saved.is_some(), "{serial}");
+    // On the screen, by the keyboard.
+    run.wait_screen("p  power off", A_MOMENT).unwrap();
+    let press = |run: &mut Run, key: &str| {
+        let key = json!({"keys": [{"type": "qcode", "data": key}]});
+        run.qmp("send-key", key).unwrap();
+    };
+    press(&mut run, "p");
+    run.wait_text("Switching off", A_MOMENT).unwrap();
+    run.wait_milestone(Milestone::End).unwrap();
+    run.wait_text("Waiting for disks", A_MOMENT).unwrap();
+    // The kernel itself waits for the disk, too.
+    run.wait_screen("press b to restart it at once", A_MOMENT * 3)
+        .unwrap();
+    press(&mut run, "b");
+    run.wait_end().unwrap();
 }
 
 #[test]

@@ -67,13 +67,13 @@ fn the_cd_starts_with_secure_boot_on_and_microsofts_keys() {
 }
 
 #[test]
-fn written_to_a_stick_the_iso_starts_on_bios_and_its_entry_rescue_saves_its_report_there() {
+fn written_to_a_stick_the_iso_starts_on_bios_and_rescue_saves_its_report_there_and_on_no_other() {
     let Some(lab) = Lab::open() else { return };
     let Some(Iso { image, .. }) = lab.iso() else {
         return;
     };
     let stick = Stick::of_image(&image);
-    let other = lab.stick(&[]);
+    let other = lab.booted_before(&image, "other.iso");
     let before = sha256_of_file(other.path()).unwrap();
     let machine = machine(&stick).other_stick(&other);
     let mut run = lab.start("media-iso-stick-bios", machine);

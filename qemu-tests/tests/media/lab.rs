@@ -1,5 +1,6 @@
 //! A machine that starts from a medium, and what must have come of it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use qemu_tests::{
     Boot, Deadlines, Device, Images, Machine, Milestone, Port, Qemu, Run, RunResult, Stick,
     baseline, release_image,
 };
+use storage::Growth;
 use tempfile::TempDir;
 
 /// Firmware and GRUB say nothing while they read a kernel.
@@ -105,6 +107,15 @@ impl Lab {
         recipe.uki = Some(uki);
         usb::build(&recipe, &self.packages, &output, &|_| {}).unwrap();
         Stick::of_image(&output)
+    }
+
+    /// A stick of the same image that was booted once, as a file of this name.
+    pub fn booted_before(&self, image: &Path, name: &str) -> Stick {
+        let path = self.folder().join(name);
+        fs::copy(image, &path).unwrap();
+        let grown = storage::grow_disk(&path, &mut |_, _| Ok(())).unwrap();
+        assert!(matches!(grown, Growth::Grown(_)));
+        Stick::of_image(&path)
     }
 
     /// A file of a package of Debian's; or nothing and the reason printed.

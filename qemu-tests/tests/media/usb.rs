@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use qemu_tests::power_cut::Replay;
 use qemu_tests::{Device, Iommu, Machine, Ovmf, Stick, UsbTransport, sha256_of_file};
-use storage::Growth;
 
 use crate::first_boot::{Written, judge_states};
 use crate::lab::{Lab, Seen, is_saved_on, machine, without_stick};
@@ -14,14 +13,9 @@ const STATES: usize = 20;
 
 /// Another stick that was booted once, and a disk cloned from one that was not.
 fn other_disks(lab: &Lab, stick: &Stick) -> (Stick, PathBuf) {
-    let [other, clone] = ["other.img", "clone.img"].map(|name| {
-        let path = lab.folder().join(name);
-        fs::copy(stick.path(), &path).unwrap();
-        path
-    });
-    let grown = storage::grow_disk(&other, &mut |_, _| Ok(())).unwrap();
-    assert!(matches!(grown, Growth::Grown(_)));
-    (Stick::of_image(&other), clone)
+    let clone = lab.folder().join("clone.img");
+    fs::copy(stick.path(), &clone).unwrap();
+    (lab.booted_before(stick.path(), "other.img"), clone)
 }
 
 fn boot_of(lab: &Lab, name: &str, machine: Machine, beside: &(Stick, PathBuf)) -> Seen {

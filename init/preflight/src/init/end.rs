@@ -19,6 +19,10 @@ pub enum Ending {
 
 /// A disk that hangs must not keep the machine from its end: syncing and unmounting get so long.
 const STORAGE_WAIT: Duration = Duration::from_secs(30);
+/// The kernel tells every device to stop before it ends, and waits for each.
+const KERNEL_WAIT: Duration = Duration::from_secs(10);
+/// A person is not told of a shorter wait.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
 
 /// File systems that are the kernel's own and need no unmount.
 const KERNEL_FILE_SYSTEMS: &[&str] = &[
@@ -36,36 +40,76 @@ const KERNEL_FILE_SYSTEMS: &[&str] = &[
 /// Ends what still runs, syncs, unmounts, and turns the machine off or round. Never returns.
 pub fn end(ending: Ending, consoles: &mut Consoles) -> ! {
     tracing::info!("milestone end");
-    clear_away();
+    clear_away(consoles);
     let mode = match ending {
         Ending::Reboot => RebootMode::RB_AUTOBOOT,
         Ending::PowerOff => RebootMode::RB_POWER_OFF,
     };
-    let refused = reboot(mode);
-    consoles.line(&format!(
-        "The kernel refused to end ({refused:?}). Switch the machine off."
-    ));
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(reboot(mode)));
+    let why = match told.recv_timeout(KERNEL_WAIT) {
+        Ok(refused) => format!("The kernel refused to end ({refused:?})."),
+        Err(_) => "The kernel waits for a device that hangs before it ends.".to_owned(),
+    };
+    if ending == Ending::Reboot {
+        restart_at_once();
+    }
     loop {
-        std::thread::sleep(Duration::from_secs(3600));
+        let mut listening = consoles.listen();
+        listening.print(&format!(
+            "\n{why} Switch the machine off, or press b to restart it at once.\n"
+        ));
+        match listening.key(None, None) {
+            Some(('b' | 'B', _)) => restart_at_once(),
+            Some(_) => {}
+            None => std::thread::sleep(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// Asks no device (Documentation/admin-guide/sysrq.rst). Disks were synced as far as they could be.
+fn restart_at_once() {
+    if let Err(error) = std::fs::write("/proc/sysrq-trigger", "b") {
+        tracing::error!("/proc/sysrq-trigger: {error}");
     }
 }
 
 /// Ends every other process, syncs and unmounts: before the end, and before a new start.
-pub fn clear_away() {
+pub fn clear_away(consoles: &mut Consoles) {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let _ = kill(Pid::from_raw(-1), signal);
         std::thread::sleep(Duration::from_millis(100));
     }
-    let (done, finished) = mpsc::channel();
-    std::thread::spawn(move || {
+    let done = in_time(consoles, || {
         sync();
         unmount_all();
         sync();
-        let _ = done.send(());
     });
-    if finished.recv_timeout(STORAGE_WAIT).is_err() {
+    if !done {
         tracing::error!("a disk hangs: not everything could be synced and unmounted");
     }
+}
+
+/// Writes to the disks what waits for that; whether all of it is there.
+pub fn synced(consoles: &mut Consoles) -> bool {
+    in_time(consoles, sync)
+}
+
+/// Whether work on disks was done in the time that there is for it.
+fn in_time(consoles: &mut Consoles, work: impl FnOnce() + Send + 'static) -> bool {
+    let (done, finished) = mpsc::channel();
+    std::thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    if finished.recv_timeout(SHORT_WAIT).is_ok() {
+        return true;
+    }
+    consoles.line(&format!(
+        "Waiting for disks, at most {} seconds ...",
+        STORAGE_WAIT.as_secs()
+    ));
+    finished.recv_timeout(STORAGE_WAIT).is_ok()
 }
 
 fn unmount_all() {

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Ending;
-use super::end::{clear_away, end};
+use super::end::{clear_away, end, synced};
 use super::supervise::wanted;
 use super::watch_signals;
 use crate::consoles::Consoles;
@@ -25,14 +25,17 @@ pub fn take_over(what: &str) -> ! {
         log::KMSG,
         format!("<2>preflight: PID 1 met an error: {what}"),
     );
-    nix::unistd::sync();
     let mut consoles = Consoles::open();
+    let disks = match synced(&mut consoles) {
+        true => "Disks are synced, and Preflight",
+        false => "A disk hangs. Preflight",
+    };
     let signals = watch_signals().ok();
     loop {
         let mut listening = consoles.listen();
         listening.print(&format!(
             "\nPreflight's first process met an error in itself: {what}\n\
-             Disks are synced, and Preflight wrote nothing to an internal one.\n\
+             {disks} wrote nothing to an internal one.\n\
              \n  r  try again    b  reboot    p  power off\n"
         ));
         let wake = signals.as_ref().map(AsFd::as_fd);
@@ -43,7 +46,7 @@ pub fn take_over(what: &str) -> ! {
         }
         match pressed.map(|(key, _)| key) {
             Some('r' | 'R') => {
-                clear_away();
+                clear_away(&mut consoles);
                 consoles.reopen();
                 let error = Command::new("/proc/self/exe").env(AGAIN, "1").exec();
                 consoles.line(&format!("It could not be started again: {error}"));

@@ -2,6 +2,7 @@
 //! it meets there never ends this process, which would end the kernel.
 
 mod end;
+mod hanging;
 mod last_resort;
 mod mounts;
 mod supervise;

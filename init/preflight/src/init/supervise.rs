@@ -8,7 +8,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::Ending;
+use super::{Ending, hanging};
 use crate::consoles::Consoles;
 use crate::options::{End, Options};
 use crate::session::{self, Attempt, shell};
@@ -19,6 +19,9 @@ const UNATTENDED_WAIT: Duration = Duration::from_secs(60);
 /// A session that was asked to end gets so long, is then killed, and after as long again left behind: a
 /// driver that hangs in the kernel lets no signal through.
 const ENDING_WAIT: Duration = Duration::from_secs(10);
+
+/// A session that has ended gets so long until all of its threads have.
+const LAST_THREAD_WAIT: Duration = Duration::from_secs(2);
 
 /// How the session child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +56,16 @@ pub fn run_session(attempt: Attempt, signals: &SignalFd) -> Outcome {
         Err(error) => return Outcome::Crashed(format!("it could not be started: {error}")),
     };
     let mut interrupted: Option<(Ending, Instant)> = None;
+    let mut ended: Option<Instant> = None;
     loop {
-        if let Some(status) = reap(session) {
+        let hanging = hanging::status(session).filter(|_| {
+            let since = *ended.get_or_insert_with(Instant::now);
+            since.elapsed() > LAST_THREAD_WAIT
+        });
+        if hanging.is_some() {
+            tracing::error!("a part of the session hangs in the kernel and is left behind");
+        }
+        if let Some(status) = reap(session).or(hanging) {
             return interrupted.map_or_else(
                 || outcome(status),
                 |(ending, _)| Outcome::Interrupted(ending),
@@ -175,7 +186,7 @@ pub fn after(
         drop(listening);
         match key {
             'r' | 'R' => {
-                super::end::clear_away();
+                super::end::clear_away(consoles);
                 return Next::Again;
             }
             'b' | 'B' => return Next::End(Ending::Reboot),

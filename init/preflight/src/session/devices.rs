@@ -4,68 +4,81 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use modules::{Index, Loader, ModuleName};
+use modules::ModuleName;
 use storage::{DataPlace, Transport};
 
 use super::coldplug::modaliases;
 use super::guard::Guard;
 use super::left_alone::Busy;
+use super::module_loading::ModuleLoading;
+use super::module_queue::ModuleQueue;
 use super::uevent::{Event, Received, Socket};
-
-/// Modules that no device asks for and the stick's file system needs.
-const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
+use crate::systems::SilentDisks;
 
 /// What is known about devices so far.
 #[derive(Default)]
 struct State {
     coldplugged: bool,
     last_event: Option<Instant>,
-    /// The module that is being loaded: a driver can take long over a dying disk.
+    /// The module that is being loaded.
     loading: Option<String>,
+    /// Disks that are being held read-only just now.
+    holding: BTreeMap<String, Holding>,
+    /// Disks that did not answer when they were looked for.
+    silent: BTreeSet<String>,
     /// Modaliases without a module in the image, of devices that are there.
     without_module: BTreeSet<String>,
     /// What a person should read.
     messages: Vec<String>,
 }
 
+/// Somebody is at a disk to hold it read-only.
+struct Holding {
+    since: Instant,
+    /// Something happened to the disk meanwhile.
+    again: bool,
+}
+
+/// A disk that has not answered for so long may never do so: the slowest to spin up answer that they are not ready.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+
 /// Makes devices ready for as long as the session runs: loads their modules, and sets every disk but the
 /// stick read-only as it appears.
 #[derive(Clone)]
 pub struct Devices {
     state: Arc<Mutex<State>>,
+    queue: Arc<ModuleQueue>,
     guard: Arc<Guard>,
 }
 
-struct Keeper {
-    devices: Devices,
-    loader: Option<Loader>,
-    seen: BTreeSet<String>,
-}
-
 impl Devices {
-    /// Listens for events, then goes through what is there already, in a thread of its own.
+    /// Listens for events, and goes through what is there already. Each has a thread of its own, and so has every
+    /// disk: one that hangs holds none of the others.
     pub fn start(command_line: &str, data: &DataPlace) -> Self {
         let devices = Self {
             state: Arc::default(),
+            queue: Arc::default(),
             guard: Arc::new(Guard::new(data.clone())),
         };
-        let loader = match find_modules() {
-            Ok(index) => Some(Loader::new(index, parameters(command_line))),
+        match Socket::open() {
+            Ok(socket) => {
+                let of_events = devices.clone();
+                thread::spawn(move || of_events.follow(&socket));
+            }
+            Err(error) => {
+                devices.complain(format!("devices that come later are not seen: {error}"));
+            }
+        }
+        devices.hold_all();
+        match ModuleLoading::new(devices.clone(), command_line) {
+            Ok(loading) => {
+                thread::spawn(move || loading.run());
+            }
             Err(error) => {
                 devices.complain(format!("no module can be loaded: {error}"));
-                None
+                devices.all_seen_to();
             }
-        };
-        let keeper = Keeper {
-            devices: devices.clone(),
-            loader,
-            seen: BTreeSet::new(),
-        };
-        let socket = Socket::open();
-        if let Err(error) = &socket {
-            devices.complain(format!("devices that come later are not seen: {error}"));
         }
-        thread::spawn(move || keeper.run(socket.ok()));
         devices
     }
 
@@ -79,8 +92,30 @@ impl Devices {
         self.state().loading.clone()
     }
 
-    /// Time since the last event.
+    /// Disks that are being held read-only just now: one that does not answer, for ever.
+    pub fn holding(&self) -> Vec<String> {
+        self.state().holding.keys().cloned().collect()
+    }
+
+    /// Disks that still do not answer, which looks at installed systems are told of. One that answers later is taken
+    /// off their list.
+    pub fn find_silent(&self) -> BTreeSet<String> {
+        let mut state = self.state();
+        let held_up = state
+            .holding
+            .iter()
+            .filter(|(_, holding)| holding.since.elapsed() > SILENT_FOR);
+        let silent: BTreeSet<String> = held_up.map(|(name, _)| name.clone()).collect();
+        state.silent.clone_from(&silent);
+        tell_of_silent(&mut state);
+        silent
+    }
+
+    /// Time since the last event; none while something that came of one goes on.
     pub fn quiet_for(&self) -> Duration {
+        if !self.queue.is_done() {
+            return Duration::ZERO;
+        }
         self.state()
             .last_event
             .map_or(Duration::ZERO, |event| event.elapsed())
@@ -114,14 +149,115 @@ impl Devices {
             .leaving_alone(disk, patience, &mut complain, work)
     }
 
-    fn guard(&self, disk: &str) {
-        let mut complain = |message| self.complain(message);
-        self.guard.look_after(disk, &mut complain);
+    /// Holds every disk that the kernel has read-only, but the stick.
+    pub fn hold_all(&self) {
+        match storage::disks(Path::new("/sys")) {
+            Ok(disks) => disks.iter().for_each(|disk| self.hold(&disk.name)),
+            // A machine without any block device has no such folder.
+            Err(error) => tracing::info!("{error}"),
+        }
     }
 
-    fn complain(&self, message: String) {
+    /// What waits for its modules.
+    pub(super) fn queue(&self) -> &ModuleQueue {
+        &self.queue
+    }
+
+    /// Queues all devices that are there.
+    pub(super) fn queue_all(&self) {
+        self.queue.add(modaliases(Path::new("/sys/devices")));
+    }
+
+    /// Says that what was there at the start has been seen to.
+    pub(super) fn all_seen_to(&self) {
+        self.hold_all();
+        let mut state = self.state();
+        state.coldplugged = true;
+        state.last_event = Some(Instant::now());
+    }
+
+    pub(super) fn set_loading(&self, name: Option<&ModuleName>) {
+        let mut state = self.state();
+        state.loading = name.map(ToString::to_string);
+        state.last_event = Some(Instant::now());
+    }
+
+    pub(super) fn lacks_module(&self, modalias: &str) {
+        self.state().without_module.insert(modalias.to_owned());
+    }
+
+    pub(super) fn complain(&self, message: String) {
         tracing::warn!("{message}");
         self.state().messages.push(message);
+    }
+
+    fn follow(&self, socket: &Socket) {
+        loop {
+            match socket.receive(Duration::from_secs(1)) {
+                Received::Event(event) => self.handle(event),
+                Received::Nothing => {}
+                Received::Lost => {
+                    self.queue_all();
+                    self.hold_all();
+                }
+            }
+        }
+    }
+
+    fn handle(&self, event: Event) {
+        let appears = event.action == "add" || event.action == "change";
+        if event.subsystem == "block" && appears {
+            self.hold_after(event.device_name.as_deref());
+        }
+        if event.action == "add" {
+            self.queue.add(event.modalias);
+        }
+        self.state().last_event = Some(Instant::now());
+    }
+
+    /// What a USB disk carries can show late (a partition table read again, a medium put in), so every
+    /// event about a block device asks all of them anew.
+    fn hold_after(&self, name: Option<&str>) {
+        for disk in storage::disks(Path::new("/sys")).unwrap_or_default() {
+            if Some(disk.name.as_str()) == name || disk.transport == Transport::Usb {
+                self.hold(&disk.name);
+            }
+        }
+    }
+
+    /// In a thread of the disk's own, and only in one: what is seen last counts.
+    fn hold(&self, disk: &str) {
+        let mut state = self.state();
+        if let Some(holding) = state.holding.get_mut(disk) {
+            holding.again = true;
+            return;
+        }
+        let holding = Holding {
+            since: Instant::now(),
+            again: false,
+        };
+        state.holding.insert(disk.to_owned(), holding);
+        let (devices, disk) = (self.clone(), disk.to_owned());
+        thread::spawn(move || devices.hold_now(&disk));
+    }
+
+    fn hold_now(&self, disk: &str) {
+        loop {
+            let mut complain = |message| self.complain(message);
+            self.guard.look_after(disk, &mut complain);
+            let mut state = self.state();
+            match state.holding.get_mut(disk) {
+                Some(holding) if holding.again => holding.again = false,
+                _ => {
+                    state.holding.remove(disk);
+                    state.last_event = Some(Instant::now());
+                    if state.silent.remove(disk) {
+                        tell_of_silent(&mut state);
+                    }
+                    return;
+                }
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -129,146 +265,12 @@ impl Devices {
     }
 }
 
-impl Keeper {
-    fn run(mut self, socket: Option<Socket>) {
-        self.go_through_all();
-        self.devices.state().coldplugged = true;
-        let Some(socket) = socket else { return };
-        loop {
-            match socket.receive(Duration::from_secs(1)) {
-                Received::Event(event) => self.handle(&event),
-                Received::Nothing => {}
-                Received::Lost => self.go_through_all(),
-            }
-        }
-    }
-
-    fn go_through_all(&mut self) {
-        for name in ALWAYS {
-            self.load(&ModuleName::new(name));
-        }
-        // A driver may bring new devices whose own modules are needed in turn: again until nothing is new.
-        loop {
-            let new: Vec<String> = modaliases(Path::new("/sys/devices"))
-                .difference(&self.seen)
-                .cloned()
-                .collect();
-            if new.is_empty() {
-                break;
-            }
-            for modalias in new {
-                self.serve(&modalias);
-            }
-        }
-        match storage::disks(Path::new("/sys")) {
-            Ok(disks) => disks.iter().for_each(|disk| self.devices.guard(&disk.name)),
-            // A machine without any block device has no such folder.
-            Err(error) => tracing::info!("{error}"),
-        }
-        self.devices.state().last_event = Some(Instant::now());
-    }
-
-    fn handle(&mut self, event: &Event) {
-        let appears = event.action == "add" || event.action == "change";
-        if event.subsystem == "block" && appears {
-            self.guard_after(event.device_name.as_deref());
-        }
-        if event.action == "add"
-            && let Some(modalias) = &event.modalias
-        {
-            self.serve(modalias);
-        }
-        self.devices.state().last_event = Some(Instant::now());
-    }
-
-    /// What a USB disk carries can show late (a partition table read again, a medium put in), so every
-    /// event about a block device asks all of them anew.
-    fn guard_after(&self, name: Option<&str>) {
-        for disk in storage::disks(Path::new("/sys")).unwrap_or_default() {
-            if Some(disk.name.as_str()) == name || disk.transport == Transport::Usb {
-                self.devices.guard(&disk.name);
-            }
-        }
-    }
-
-    fn serve(&mut self, modalias: &str) {
-        if !self.seen.insert(modalias.to_owned()) {
-            return;
-        }
-        let Some(loader) = &self.loader else { return };
-        let wanted = loader.index().for_modalias(modalias);
-        if wanted.is_empty() {
-            self.devices
-                .state()
-                .without_module
-                .insert(modalias.to_owned());
-        }
-        for name in wanted {
-            self.load(&name);
-        }
-    }
-
-    fn load(&mut self, name: &ModuleName) {
-        let Some(loader) = &mut self.loader else {
-            return;
-        };
-        self.devices.state().loading = Some(name.to_string());
-        let results = loader.load(name);
-        self.devices.state().loading = None;
-        for result in results {
-            match result {
-                Ok(loaded) => {
-                    tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
-                }
-                Err(error) => self.devices.complain(error.to_string()),
-            }
-        }
-    }
-}
-
-fn find_modules() -> Result<Index, anyhow::Error> {
-    let release = nix::sys::utsname::uname()?
-        .release()
-        .to_string_lossy()
-        .into_owned();
-    Ok(Index::read(&Path::new("/lib/modules").join(release))?)
-}
-
-/// `module.option=value` words of the kernel command line, by module.
-fn parameters(command_line: &str) -> BTreeMap<ModuleName, String> {
-    let mut found: BTreeMap<ModuleName, String> = BTreeMap::new();
-    for word in command_line.split_whitespace() {
-        let Some((module, option)) = word.split_once('.') else {
-            continue;
-        };
-        let is_name = module
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if module == "preflight" || !is_name || option.is_empty() {
-            continue;
-        }
-        let parameters = found.entry(ModuleName::new(module)).or_default();
-        if !parameters.is_empty() {
-            parameters.push(' ');
-        }
-        parameters.push_str(option);
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn module_parameters_come_from_the_kernel_command_line() {
-        let found = parameters(
-            "root=/dev/x usb-storage.delay_use=0 usb_storage.quirks=a:b preflight.mode=off",
+fn tell_of_silent(state: &mut State) {
+    if let Err(error) = SilentDisks::of_this_boot().keep(&state.silent) {
+        let message = format!(
+            "a look at installed systems may wait for a disk that does not answer: {error}"
         );
-        assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[&ModuleName::new("usb_storage")],
-            "delay_use=0 quirks=a:b"
-        );
+        tracing::warn!("{message}");
+        state.messages.push(message);
     }
 }

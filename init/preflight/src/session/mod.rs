@@ -12,6 +12,8 @@ mod kept_roms;
 mod left_alone;
 pub mod look;
 mod menu;
+mod module_loading;
+mod module_queue;
 mod panic;
 mod randomness;
 mod run;

@@ -98,7 +98,12 @@ impl Session {
             Mode::Assess | Mode::Pristine => self.assess(command_line),
         };
         self.events.flush();
-        menu::choose_end(self.options.end, &pages, &mut self.consoles)
+        let end = menu::choose_end(self.options.end, &pages, &mut self.consoles);
+        self.say(match end {
+            Ending::Reboot => "Restarting ...",
+            Ending::PowerOff => "Switching off ...",
+        });
+        end
     }
 
     /// Looks, saves and shows.
@@ -225,6 +230,12 @@ impl Session {
         let late = settle::wait(&devices, &data, &mut || self.milestone("coldplug"));
         if let Some(reason) = late {
             self.complain(format!("not all devices are ready: {reason}"));
+        }
+        for disk in devices.find_silent() {
+            self.complain(format!(
+                "/dev/{disk} does not answer: nothing of it is looked at, and what its driver serves may be missing. \
+                 Unplug or replace it, and boot again"
+            ));
         }
         self.milestone("settled");
         for message in devices.take_messages() {

@@ -14,16 +14,24 @@ const QUIET: Duration = Duration::from_millis(400);
 const STICK_MAY_COME: Duration = Duration::from_secs(4);
 /// Longest wait of all.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// A module that takes longer may be held by a disk.
+const SLOW_MODULE: Duration = Duration::from_secs(2);
 
 /// Waits until devices are ready, and says when those that were there at the start have been seen to.
-/// Returns what it still waited for when the time ran out.
+/// Returns what it still waited for when the time ran out, in words.
 pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) -> Option<String> {
     let started = Instant::now();
     let mut told = false;
+    let mut asked = started;
     loop {
         if !told && devices.coldplugged() {
             told = true;
             coldplugged();
+        }
+        // Of a disk whose partitions it still reads the kernel sends no event.
+        if devices.loading().is_some() && asked.elapsed() > SLOW_MODULE {
+            asked = Instant::now();
+            devices.hold_all();
         }
         let missing = missing(devices, data, started.elapsed())?;
         if started.elapsed() > DEADLINE {
@@ -37,11 +45,17 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
 }
 
 fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<String> {
-    if !devices.coldplugged() {
-        return Some(match devices.loading() {
-            Some(module) => format!("the module {module} is being loaded"),
-            None => "modules are being loaded".to_owned(),
-        });
+    let mut going_on = Vec::new();
+    if let Some(module) = devices.loading() {
+        going_on.push(format!("the module {module} is being loaded"));
+    } else if !devices.coldplugged() {
+        going_on.push("modules are being loaded".to_owned());
+    }
+    for disk in devices.holding() {
+        going_on.push(format!("the disk {disk} does not answer"));
+    }
+    if !going_on.is_empty() {
+        return Some(going_on.join(", "));
     }
     if devices.quiet_for() < QUIET {
         return Some("devices keep coming and going".to_owned());

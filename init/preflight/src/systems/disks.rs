@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use storage::{DataPlace, Look, LookOptions, Purpose, RootCandidate, Stick, Trouble, look_loading};
 
 use super::opened::{Esp, OpenedSystem, esps};
-use super::{boot_entries, encrypted, firmware, firmware_kind, kernel_modules, left_over};
+use super::{
+    SilentDisks, boot_entries, encrypted, firmware, firmware_kind, kernel_modules, left_over,
+};
 
 /// How to look at the disks.
 #[derive(Clone, Debug)]
@@ -63,17 +65,19 @@ fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
         },
         ..look_options(&options.data)?
     };
+    let mut troubles = silent(&look_options);
     // Without disks the modules of a look need not be loaded, which takes most of its time.
     if look_options.disks()?.is_empty() {
-        return Ok(Found::on_disks(Vec::new(), LookDone::default()));
+        let mut done = LookDone::default();
+        done.storage.troubles = troubles;
+        return Ok(Found::on_disks(Vec::new(), done));
     }
     let mut look = look_loading(look_options, load)?;
     let passed = |what: &str| tracing::debug!("{what} after {} ms", started.elapsed().as_millis());
     passed("the disks were looked at");
-    let mut troubles = match &options.passphrase {
-        Some(passphrase) => encrypted::open(&mut look, passphrase),
-        None => Vec::new(),
-    };
+    if let Some(passphrase) = &options.passphrase {
+        troubles.extend(encrypted::open(&mut look, passphrase));
+    }
     let read = systems(&mut look, &mut troubles, visit);
     passed("the systems were read");
     let overflown = look.overflown();
@@ -106,11 +110,25 @@ pub fn look_options(data: &DataPlace) -> Result<LookOptions> {
     let found = storage::find_stick(Path::new("/sys"), data)
         .context("it is not clear where results go, so no disk is touched")?;
     let (stick, results) = left_alone(found, data);
+    let silent = SilentDisks::of_this_boot();
+    let silent = silent
+        .read()
+        .context("it is not clear which disks answer, so none is touched")?;
     Ok(LookOptions {
         stick,
+        silent,
         results,
         ..LookOptions::default()
     })
+}
+
+/// Disks that are there and do not answer.
+fn silent(options: &LookOptions) -> Vec<Trouble> {
+    let disks = options.silent.iter();
+    disks
+        .filter(|name| storage::disk_named(&options.sys, name).is_some())
+        .map(|name| Trouble::Silent { disk: name.clone() })
+        .collect()
 }
 
 /// What a look leaves alone: the whole disk of a stick; of a disk that a person has named a partition of, that

@@ -10,6 +10,7 @@ mod one;
 mod opened;
 mod own_process;
 mod process_group;
+mod silent_disks;
 mod uses;
 
 pub use disks::{DiskOptions, OnDisks, look_options, on_disks};
@@ -22,6 +23,7 @@ pub use one::{OneSystem, Which, one_on_disks};
 pub use opened::{Esp, OpenedSystem, esps as find_esps};
 pub use own_process::{Watched, on_disks_in_own_process};
 pub use process_group::Interrupts;
+pub use silent_disks::SilentDisks;
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;

@@ -72,6 +72,7 @@ fn trouble(trouble: &Trouble) -> Option<Finding> {
             "See what the evidence says, and look again.",
         ),
         Trouble::InUse { .. }
+        | Trouble::Silent { .. }
         | Trouble::LeftOut { .. }
         | Trouble::NoProgram { .. }
         | Trouble::NotAssembled { .. }

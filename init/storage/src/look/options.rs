@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub struct LookOptions {
     pub folder: PathBuf,
     /// Kernel name of the boot stick's disk, the only one that may be written to.
     pub stick: Option<String>,
+    /// Kernel names of disks that do not answer: to open one is to wait for ever.
+    pub silent: BTreeSet<String>,
     /// Node of a partition that takes the results, when it is on a disk that is looked at.
     pub results: Option<PathBuf>,
     /// Bytes that all overlays together may fill, when it is not to be a quarter of the free memory.
@@ -45,6 +48,7 @@ impl Default for LookOptions {
             sys: PathBuf::from("/sys"),
             folder: PathBuf::from("/run/preflight/look"),
             stick: None,
+            silent: BTreeSet::new(),
             results: None,
             bound: None,
             purpose: Purpose::default(),
@@ -53,10 +57,14 @@ impl Default for LookOptions {
 }
 
 impl LookOptions {
-    /// Every disk that is looked at, by name: those with a medium, but for the stick.
+    /// Every disk that is looked at, by name: those with a medium that answer, but for the stick.
     pub fn disks(&self) -> Result<Vec<Disk>, Error> {
         let mut found = disks(&self.sys)?;
-        found.retain(|disk| disk.size > 0 && self.stick.as_ref() != Some(&disk.name));
+        found.retain(|disk| {
+            disk.size > 0
+                && self.stick.as_ref() != Some(&disk.name)
+                && !self.silent.contains(&disk.name)
+        });
         Ok(found)
     }
 }

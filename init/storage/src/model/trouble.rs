@@ -27,6 +27,11 @@ pub enum Trouble {
         /// The disk.
         disk: DiskId,
     },
+    /// The disk does not answer; it was left alone.
+    Silent {
+        /// Its kernel name: nothing else is known of it.
+        disk: String,
+    },
     /// Another path to a disk that is read already.
     OtherPath {
         /// The disk.
@@ -130,6 +135,10 @@ impl fmt::Display for Trouble {
             Self::InUse { disk } => write!(
                 f,
                 "{disk} is in use by the running system and was left alone; boot the stick to read it"
+            ),
+            Self::Silent { disk } => write!(
+                f,
+                "/dev/{disk} does not answer and was left alone: unplug or replace it, and boot again"
             ),
             Self::OtherPath { disk } => write!(
                 f,

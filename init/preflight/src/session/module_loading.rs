@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use modules::{Index, Loader, ModuleName};
+
+use super::devices::Devices;
+use super::module_queue::Need;
+
+/// Modules that no device asks for and the stick's file system needs.
+const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
+/// What sticks and keyboards ask for, loaded with the first of their controllers: when they show themselves, a disk
+/// that is dying may hold what would load it then.
+const WITH_USB: &[&str] = &["usb_storage", "uas", "sd_mod", "usbhid", "hid_generic"];
+
+/// Loads the modules of all devices, in a thread of its own: a driver can take long over a dying disk.
+pub struct ModuleLoading {
+    devices: Devices,
+    loader: Loader,
+    with_usb: bool,
+}
+
+impl ModuleLoading {
+    /// One that takes what waits at the devices' queue. `command_line`: the kernel's, with parameters of modules.
+    pub fn new(devices: Devices, command_line: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            devices,
+            loader: Loader::new(find_modules()?, parameters(command_line)),
+            with_usb: false,
+        })
+    }
+
+    /// Never returns.
+    pub fn run(mut self) {
+        for name in ALWAYS {
+            self.load(&ModuleName::new(name));
+        }
+        // A driver may bring new devices whose own modules are needed in turn: again until nothing is new.
+        loop {
+            self.devices.queue_all();
+            let Some(first) = self.devices.queue().take() else {
+                break;
+            };
+            self.serve(&first);
+            while let Some(modalias) = self.devices.queue().take() {
+                self.serve(&modalias);
+            }
+        }
+        self.devices.all_seen_to();
+        loop {
+            let modalias = self.devices.queue().wait();
+            self.serve(&modalias);
+        }
+    }
+
+    fn serve(&mut self, modalias: &str) {
+        let wanted = self.loader.index().for_modalias(modalias);
+        if wanted.is_empty() {
+            self.devices.lacks_module(modalias);
+        }
+        for name in wanted {
+            self.load(&name);
+        }
+        if modalias.starts_with("pci:")
+            && Need::of(modalias) == Need::StickOrKeyboard
+            && !std::mem::replace(&mut self.with_usb, true)
+        {
+            for name in WITH_USB {
+                self.load(&ModuleName::new(name));
+            }
+        }
+    }
+
+    fn load(&mut self, name: &ModuleName) {
+        self.devices.set_loading(Some(name));
+        let results = self.loader.load(name);
+        self.devices.set_loading(None);
+        for result in results {
+            match result {
+                Ok(loaded) => {
+                    tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
+                }
+                Err(error) => self.devices.complain(error.to_string()),
+            }
+        }
+    }
+}
+
+fn find_modules() -> anyhow::Result<Index> {
+    let release = nix::sys::utsname::uname()?
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    Ok(Index::read(&Path::new("/lib/modules").join(release))?)
+}
+
+/// `module.option=value` words of the kernel command line, by module.
+fn parameters(command_line: &str) -> BTreeMap<ModuleName, String> {
+    let mut found: BTreeMap<ModuleName, String> = BTreeMap::new();
+    for word in command_line.split_whitespace() {
+        let Some((module, option)) = word.split_once('.') else {
+            continue;
+        };
+        let is_name = module
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if module == "preflight" || !is_name || option.is_empty() {
+            continue;
+        }
+        let parameters = found.entry(ModuleName::new(module)).or_default();
+        if !parameters.is_empty() {
+            parameters.push(' ');
+        }
+        parameters.push_str(option);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_parameters_come_from_the_kernel_command_line() {
+        let found = parameters(
+            "root=/dev/x usb-storage.delay_use=0 usb_storage.quirks=a:b preflight.mode=off",
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[&ModuleName::new("usb_storage")],
+            "delay_use=0 quirks=a:b"
+        );
+    }
+}
