@@ -1,9 +1,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// A reader may come a moment later.
+const NO_READER_YET: Duration = Duration::from_millis(20);
 
 /// Writes to a descriptor in non-blocking mode and gives up when it takes nothing for `limit`: a serial
 /// line with its flow stopped must not stop the stick.
@@ -21,6 +25,11 @@ pub fn write_patiently(device: &mut File, mut bytes: &[u8], limit: Duration) -> 
                 }
                 let mut wait = [PollFd::new(device.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut wait, PollTimeout::from(200_u16));
+                let said = wait[0].revents().unwrap_or(PollFlags::empty());
+                // Of a port without a reader poll(2) says this at once, each time.
+                if said.contains(PollFlags::POLLHUP) {
+                    thread::sleep(NO_READER_YET);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
