@@ -61,6 +61,11 @@ pub enum Device {
         /// Raw image.
         image: PathBuf,
     },
+    /// The same disk at a SCSI controller of its own: such disks are looked for while the next modules are loaded.
+    HangingScsiDisk {
+        /// Raw image.
+        image: PathBuf,
+    },
     /// A SCSI or RAID controller with one disk.
     ScsiDisk {
         /// Which controller.
@@ -306,20 +311,16 @@ impl Device {
                 disk(image),
                 json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
             ),
-            Self::HangingDisk { image } => {
-                let group = format!("{id}-throttle");
-                // A byte a second, and so many at once: firmware looks for a boot sector of 512.
-                let limits = json!({"bps-read": 1, "bps-read-max": 2048});
-                let throttle = Argument::object(json!({
-                    "qom-type": "throttle-group", "id": group, "limits": limits,
-                }));
-                let slow = Argument::block(json!({
-                    "driver": "throttle", "node-name": node, "throttle-group": group, "file": file_node(image),
-                }));
-                (
-                    vec![throttle, slow],
-                    json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
-                )
+            Self::HangingDisk { image } => (
+                hanging(&node, image),
+                json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
+            ),
+            Self::HangingScsiDisk { image } => {
+                after.push(Argument::device(json!({
+                    "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
+                })));
+                let controller = ScsiController::Virtio.driver();
+                (hanging(&node, image), json!({"driver": controller}))
             }
             Self::ScsiDisk { controller, image } => {
                 after.push(Argument::device(json!({
@@ -356,6 +357,19 @@ impl Device {
         arguments.extend(after);
         arguments
     }
+}
+
+/// A block node that reads a byte a second, and so many at once: firmware looks for a boot sector of 512.
+fn hanging(node: &str, image: &Path) -> Vec<Argument> {
+    let group = format!("{node}-throttle");
+    let limits = json!({"bps-read": 1, "bps-read-max": 2048});
+    vec![
+        Argument::object(json!({"qom-type": "throttle-group", "id": group, "limits": limits})),
+        Argument::block(json!({
+            "driver": "throttle", "node-name": node, "throttle-group": group,
+            "file": file_node(image),
+        })),
+    ]
 }
 
 /// NVMe takes 20 characters (NVM Express Base specification, Identify Controller: SN), and two controllers

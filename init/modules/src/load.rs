@@ -3,6 +3,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -31,20 +32,33 @@ pub struct Loaded {
 }
 
 /// Loads modules with what they depend on, each once.
+#[derive(Clone)]
 pub struct Loader {
-    index: Index,
+    index: Arc<Index>,
     /// Parameters by module: `module.option=value` on the kernel command line, and our own defaults.
     parameters: BTreeMap<ModuleName, String>,
     tried: BTreeSet<String>,
+    waits_for_devices: bool,
 }
 
 impl Loader {
     /// `parameters`: what each module is given, as `option=value` words separated by blanks.
     pub fn new(index: Index, parameters: BTreeMap<ModuleName, String>) -> Self {
         Self {
-            index,
+            index: Arc::new(index),
             parameters,
             tried: BTreeSet::new(),
+            waits_for_devices: true,
+        }
+    }
+
+    /// One that does not wait until all drivers have found their devices: else the kernel ends the loading of a file
+    /// system with waiting for a disk that another module drives (`do_init_module`, kernel/module/main.c).
+    #[must_use]
+    pub fn without_waiting(self) -> Self {
+        Self {
+            waits_for_devices: false,
+            ..self
         }
     }
 
@@ -86,7 +100,12 @@ impl Loader {
         let text = name
             .and_then(|name| self.parameters.get(&name))
             .map_or("", String::as_str);
-        let parameters = CString::new(text).map_err(|error| failed(error.into()))?;
+        let wait = match self.waits_for_devices {
+            true => "",
+            false => " async_probe=1",
+        };
+        let parameters =
+            CString::new(format!("{text}{wait}")).map_err(|error| failed(error.into()))?;
         let file = File::open(&path).map_err(failed)?;
         let done = if is_plain(relative) {
             finit_module(&file, &parameters, ModuleInitFlags::empty())

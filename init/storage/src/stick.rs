@@ -1,6 +1,10 @@
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use crate::disks::{Disk, Partition, Transport, disks};
 use crate::partition_table::{PartitionEntry, file_system_label, partition_table};
@@ -12,6 +16,12 @@ pub const PARTITION_TYPE: &str = "4c74f8b9-5713-434e-a95c-cf77e5831dbf";
 
 /// Label of the FAT file system on that partition.
 pub const VOLUME_LABEL: &str = "PREFLIGHT";
+
+/// A disk that has not answered for so long is passed over.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Kernel names of disks that this process has asked and that have not answered yet.
+static SILENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +73,7 @@ impl Stick {
 }
 
 /// Finds the partition for the results among the disks below `sys`. `Ok(None)` when there is none (yet).
-/// A disk that cannot be probed is passed over: it is not the stick.
+/// A disk that cannot be probed is passed over: it is not the stick. So is one that does not answer in time.
 ///
 /// # Errors
 /// [`Error::NotUnique`] when two partitions have the PARTUUID that names the place (a cloned disk),
@@ -71,7 +81,7 @@ impl Stick {
 /// [`stick_on`].
 pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error> {
     let disks = disks(sys)?;
-    let found = disks.iter().map(|disk| stick_on(disk, place));
+    let found = disks.iter().map(|disk| stick_in_time(disk, place));
     let found: Vec<Option<Stick>> = found.collect::<Result<_, _>>()?;
     let mut found = found.into_iter().flatten();
     let first = found.next();
@@ -89,12 +99,46 @@ pub fn find_stick(sys: &Path, place: &DataPlace) -> Result<Option<Stick>, Error>
     Ok(first)
 }
 
+/// As [`stick_on`]; none where the disk does not answer, which is waited for once.
+fn stick_in_time(disk: &Disk, place: &DataPlace) -> Result<Option<Stick>, Error> {
+    if cannot_be(disk, place) || silent().contains(&disk.name) {
+        return Ok(None);
+    }
+    let (tell, told) = mpsc::channel();
+    let (asked, of_thread) = (disk.clone(), place.clone());
+    thread::spawn(move || {
+        let _ = tell.send(stick_on(&asked, &of_thread));
+        silent().remove(&asked.name);
+    });
+    if let Ok(found) = told.recv_timeout(PATIENCE) {
+        return found;
+    }
+    silent().insert(disk.name.clone());
+    // It may have answered in between, and found nothing to take out.
+    match told.try_recv() {
+        Ok(found) => {
+            silent().remove(&disk.name);
+            found
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+fn silent() -> MutexGuard<'static, BTreeSet<String>> {
+    SILENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the disk need not be opened to know that it is not the place.
+fn cannot_be(disk: &Disk, place: &DataPlace) -> bool {
+    place.is_stick() && disk.transport != Transport::Usb
+}
+
 /// The results partition on one disk, if it carries one.
 ///
 /// # Errors
 /// [`Error::OtherTable`] when the kernel has that partition elsewhere than the disk's table.
 pub fn stick_on(disk: &Disk, place: &DataPlace) -> Result<Option<Stick>, Error> {
-    if place.is_stick() && disk.transport != Transport::Usb {
+    if cannot_be(disk, place) {
         return Ok(None);
     }
     let table = partition_table(&disk.node()).unwrap_or_default();

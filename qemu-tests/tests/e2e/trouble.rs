@@ -75,18 +75,36 @@ fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_disk_that_hangs_keeps_neither_the_stick_nor_the_keyboard_nor_the_end_away() {
+fn disks_that_hang_keep_neither_the_stick_nor_other_disks_nor_the_keyboard_nor_the_end_away() {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
-    let hanging = Disk::blank(lab.folder(), "hanging").unwrap();
-    let image = hanging.path().to_owned();
-    let machine = machine(&lab, &stick).integrated(Device::HangingDisk { image });
+    let disk = |name| Disk::blank(lab.folder(), name).unwrap().path().to_owned();
+    let machine = machine(&lab, &stick)
+        .integrated(Device::HangingScsiDisk {
+            image: disk("scsi"),
+        })
+        .integrated(Device::HangingDisk {
+            image: disk("virtio"),
+        })
+        .integrated(Device::Nvme {
+            image: disk("nvme"),
+        });
     let boot = lab.boot("trouble-hanging", machine);
     let mut run = lab.start(boot.option("preflight.end=menu"));
     run.wait_milestone(Milestone::Shown).unwrap();
     let result = run.result().unwrap();
     let serial = run.serial().spoken();
-    assert!(says(&serial, "/dev/vda does not answer"), "{serial}");
+    for words in [
+        "/dev/vda does not answer",
+        "(QEMU HARDDISK) does not answer",
+        "Held read-only: nvme0n1",
+    ] {
+        assert!(says(&serial, words), "no '{words}' in {serial}");
+    }
+    assert!(
+        !says(&serial, "could not be looked at"),
+        "the other disk was looked at: {serial}"
+    );
     assert!(reports(&serial, "YES. AMD"), "{serial}");
     assert!(result.saved.is_some(), "{serial}");
     // On the screen, by the keyboard.

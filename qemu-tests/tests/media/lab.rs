@@ -1,6 +1,6 @@
 //! A machine that starts from a medium, and what must have come of it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -112,7 +112,9 @@ impl Lab {
     /// A stick of the same image that was booted once, as a file of this name.
     pub fn booted_before(&self, image: &Path, name: &str) -> Stick {
         let path = self.folder().join(name);
-        fs::copy(image, &path).unwrap();
+        let length = fs::copy(image, &path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(length + (64 << 20)).unwrap();
         let grown = storage::grow_disk(&path, &mut |_, _| Ok(())).unwrap();
         assert!(matches!(grown, Growth::Grown(_)));
         Stick::of_image(&path)

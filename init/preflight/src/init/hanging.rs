@@ -52,7 +52,16 @@ mod tests {
     fn a_process_that_lives_has_no_status() {
         let own = Pid::this();
         assert_eq!(status(own), None);
-        let name_of_all_kinds = "7 (a) Z (b) S 1";
-        assert_eq!(ended(name_of_all_kinds), None);
+    }
+
+    #[test]
+    fn the_state_and_the_status_are_found_behind_a_name_of_any_kind() {
+        let stat = |state: &str| {
+            let between = "0 ".repeat(EXIT_CODE - 1);
+            format!("7 (a) Z (b) {state} {between}2816\n")
+        };
+        assert_eq!(ended(&stat("Z")), Some(2816));
+        assert_eq!(ended(&stat("S")), None);
+        assert_eq!(ended("7 (a) Z 0 0"), None);
     }
 }

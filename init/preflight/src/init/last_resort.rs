@@ -26,7 +26,8 @@ pub fn take_over(what: &str) -> ! {
         format!("<2>preflight: PID 1 met an error: {what}"),
     );
     let mut consoles = Consoles::open();
-    let disks = match synced(&mut consoles) {
+    let mut disks_answer = synced(&mut consoles);
+    let disks = match disks_answer {
         true => "Disks are synced, and Preflight",
         false => "A disk hangs. Preflight",
     };
@@ -42,17 +43,21 @@ pub fn take_over(what: &str) -> ! {
         let pressed = listening.key(None, wake);
         drop(listening);
         if let Some(ending) = signals.as_ref().and_then(wanted) {
-            end(ending, &mut consoles);
+            end(ending, &mut consoles, signals.as_ref());
         }
         match pressed.map(|(key, _)| key) {
             Some('r' | 'R') => {
-                clear_away(&mut consoles);
-                consoles.reopen();
+                // execve(2) waits for every other thread of this process.
+                if !disks_answer || !clear_away(&mut consoles) {
+                    disks_answer = false;
+                    consoles.line("A disk hangs, so this cannot start again without a reboot.");
+                    continue;
+                }
                 let error = Command::new("/proc/self/exe").env(AGAIN, "1").exec();
                 consoles.line(&format!("It could not be started again: {error}"));
             }
-            Some('b' | 'B') => end(Ending::Reboot, &mut consoles),
-            Some('p' | 'P') => end(Ending::PowerOff, &mut consoles),
+            Some('b' | 'B') => end(Ending::Reboot, &mut consoles, signals.as_ref()),
+            Some('p' | 'P') => end(Ending::PowerOff, &mut consoles, signals.as_ref()),
             _ => std::thread::sleep(Duration::from_millis(100)),
         }
     }

@@ -42,19 +42,19 @@ pub fn run() -> ! {
             panic!("preflight.test=panic-init");
         }
     }
-    let ending = supervise(&options, &mut consoles);
-    end(ending, &mut consoles)
-}
-
-fn supervise(options: &Options, consoles: &mut Consoles) -> Ending {
     let signals = match watch_signals() {
         Ok(signals) => signals,
         Err(error) => last_resort::take_over(&format!("no signals can be received: {error}")),
     };
+    let ending = supervise(&options, &mut consoles, &signals);
+    end(ending, &mut consoles, Some(&signals))
+}
+
+fn supervise(options: &Options, consoles: &mut Consoles, signals: &SignalFd) -> Ending {
     let mut attempt = Attempt::first();
     loop {
-        let outcome = supervise::run_session(attempt, &signals);
-        match supervise::after(outcome, options, consoles, &signals) {
+        let outcome = supervise::run_session(attempt, signals);
+        match supervise::after(outcome, options, consoles, signals) {
             supervise::Next::End(ending) => return ending,
             supervise::Next::Again => attempt = attempt.next(),
         }

@@ -112,7 +112,7 @@ fn reap_all() {
 /// Waits a while for a child to end or for somebody who wants an end, and gives what they want.
 fn wait_for_signal(signals: &SignalFd) -> Option<Ending> {
     let mut wait = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    let _ = poll(&mut wait, PollTimeout::from(5_000_u16));
+    let _ = poll(&mut wait, PollTimeout::from(1_000_u16));
     wanted(signals)
 }
 

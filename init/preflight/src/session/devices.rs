@@ -20,8 +20,8 @@ use crate::systems::SilentDisks;
 struct State {
     coldplugged: bool,
     last_event: Option<Instant>,
-    /// The module that is being loaded.
-    loading: Option<String>,
+    /// Modules that are being loaded.
+    loading: BTreeSet<String>,
     /// Disks that are being held read-only just now.
     holding: BTreeMap<String, Holding>,
     /// Disks that did not answer when they were looked for.
@@ -39,8 +39,20 @@ struct Holding {
     again: bool,
 }
 
+impl Holding {
+    fn now() -> Self {
+        Self {
+            since: Instant::now(),
+            again: false,
+        }
+    }
+}
+
 /// A disk that has not answered for so long may never do so: the slowest to spin up answer that they are not ready.
 const SILENT_FOR: Duration = Duration::from_secs(5);
+
+/// Between two looks whether a thread is done.
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 /// Makes devices ready for as long as the session runs: loads their modules, and sets every disk but the
 /// stick read-only as it appears.
@@ -76,6 +88,7 @@ impl Devices {
             }
             Err(error) => {
                 devices.complain(format!("no module can be loaded: {error}"));
+                devices.queue.close();
                 devices.all_seen_to();
             }
         }
@@ -87,8 +100,8 @@ impl Devices {
         self.state().coldplugged
     }
 
-    /// The module that is being loaded now.
-    pub fn loading(&self) -> Option<String> {
+    /// Modules that are being loaded now.
+    pub fn loading(&self) -> BTreeSet<String> {
         self.state().loading.clone()
     }
 
@@ -97,18 +110,17 @@ impl Devices {
         self.state().holding.keys().cloned().collect()
     }
 
-    /// Disks that still do not answer, which looks at installed systems are told of. One that answers later is taken
-    /// off their list.
+    /// Tells looks at installed systems of the disks that still do not answer; gives those that are new among them.
+    /// One that answers later is taken off the list.
     pub fn find_silent(&self) -> BTreeSet<String> {
         let mut state = self.state();
-        let held_up = state
-            .holding
-            .iter()
-            .filter(|(_, holding)| holding.since.elapsed() > SILENT_FOR);
+        let held_up = state.holding.iter();
+        let held_up = held_up.filter(|(_, holding)| holding.since.elapsed() > SILENT_FOR);
         let silent: BTreeSet<String> = held_up.map(|(name, _)| name.clone()).collect();
-        state.silent.clone_from(&silent);
+        let new = silent.difference(&state.silent).cloned().collect();
+        state.silent = silent;
         tell_of_silent(&mut state);
-        silent
+        new
     }
 
     /// Time since the last event; none while something that came of one goes on.
@@ -144,9 +156,14 @@ impl Devices {
         patience: Duration,
         work: impl FnOnce() -> T,
     ) -> Result<T, Busy> {
-        let mut complain = |message| self.complain(message);
-        self.guard
-            .leaving_alone(disk, patience, &mut complain, work)
+        let done = self.guard.leaving_alone(disk, patience, work)?;
+        // What came of it meanwhile was passed over, and nothing may come any more.
+        self.hold(disk);
+        let started = Instant::now();
+        while self.state().holding.contains_key(disk) && started.elapsed() < patience {
+            thread::sleep(A_MOMENT);
+        }
+        Ok(done)
     }
 
     /// Holds every disk that the kernel has read-only, but the stick.
@@ -176,9 +193,13 @@ impl Devices {
         state.last_event = Some(Instant::now());
     }
 
-    pub(super) fn set_loading(&self, name: Option<&ModuleName>) {
+    pub(super) fn begins_to_load(&self, name: &ModuleName) {
+        self.state().loading.insert(name.to_string());
+    }
+
+    pub(super) fn has_loaded(&self, name: &ModuleName) {
         let mut state = self.state();
-        state.loading = name.map(ToString::to_string);
+        state.loading.remove(name.as_str());
         state.last_event = Some(Instant::now());
     }
 
@@ -232,11 +253,7 @@ impl Devices {
             holding.again = true;
             return;
         }
-        let holding = Holding {
-            since: Instant::now(),
-            again: false,
-        };
-        state.holding.insert(disk.to_owned(), holding);
+        state.holding.insert(disk.to_owned(), Holding::now());
         let (devices, disk) = (self.clone(), disk.to_owned());
         thread::spawn(move || devices.hold_now(&disk));
     }
@@ -247,7 +264,9 @@ impl Devices {
             self.guard.look_after(disk, &mut complain);
             let mut state = self.state();
             match state.holding.get_mut(disk) {
-                Some(holding) if holding.again => holding.again = false,
+                Some(holding) if holding.again => {
+                    *holding = Holding::now();
+                }
                 _ => {
                     state.holding.remove(disk);
                     state.last_event = Some(Instant::now());

@@ -30,20 +30,15 @@ impl Guard {
         self.disks().iter().cloned().collect()
     }
 
-    /// Keeps the flags of this disk as they are while `work` changes its partitions; then looks at what it carries
-    /// now. `complain` hears what a person should read. Nothing is done where the disk is being looked after for longer
-    /// than `patience`.
+    /// Keeps the flags of this disk as they are while `work` changes its partitions: [`Guard::look_after`] then passes
+    /// it over, and is to be called again. Nothing is done where somebody is at the disk for longer than `patience`.
     pub fn leaving_alone<T>(
         &self,
         disk: &str,
         patience: Duration,
-        complain: &mut dyn FnMut(String),
         work: impl FnOnce() -> T,
     ) -> Result<T, Busy> {
-        let done = self.left_alone.during(disk, patience, work)?;
-        // What came of it meanwhile was passed over, and nothing may come any more.
-        self.look_after(disk, complain);
-        Ok(done)
+        self.left_alone.during(disk, patience, work)
     }
 
     /// Sets a disk and its partitions read-only, unless the results go there. Of a disk that a person

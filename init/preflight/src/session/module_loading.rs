@@ -1,5 +1,9 @@
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use modules::{Index, Loader, ModuleName};
 
@@ -8,9 +12,12 @@ use super::module_queue::Need;
 
 /// Modules that no device asks for and the stick's file system needs.
 const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
-/// What sticks and keyboards ask for, loaded with the first of their controllers: when they show themselves, a disk
+/// What keyboards and sticks ask for, loaded with the first of their controllers: when they show themselves, a disk
 /// that is dying may hold what would load it then.
-const WITH_USB: &[&str] = &["usb_storage", "uas", "sd_mod", "usbhid", "hid_generic"];
+const WITH_USB: &[&str] = &["usbhid", "hid_generic", "usb_storage", "uas", "sd_mod"];
+
+/// A disk's driver that takes longer may be held by a dying one.
+const HELD: Duration = Duration::from_secs(2);
 
 /// Loads the modules of all devices, in a thread of its own: a driver can take long over a dying disk.
 pub struct ModuleLoading {
@@ -32,7 +39,7 @@ impl ModuleLoading {
     /// Never returns.
     pub fn run(mut self) {
         for name in ALWAYS {
-            self.load(&ModuleName::new(name));
+            load(&self.devices, &mut self.loader, &ModuleName::new(name));
         }
         // A driver may bring new devices whose own modules are needed in turn: again until nothing is new.
         loop {
@@ -57,32 +64,50 @@ impl ModuleLoading {
         if wanted.is_empty() {
             self.devices.lacks_module(modalias);
         }
+        let need = Need::of(modalias);
         for name in wanted {
-            self.load(&name);
+            match need {
+                Need::Disk => self.load_beside(&name),
+                Need::StickOrKeyboard | Need::Other => load(&self.devices, &mut self.loader, &name),
+            }
         }
         if modalias.starts_with("pci:")
-            && Need::of(modalias) == Need::StickOrKeyboard
-            && !std::mem::replace(&mut self.with_usb, true)
+            && need == Need::StickOrKeyboard
+            && !mem::replace(&mut self.with_usb, true)
         {
             for name in WITH_USB {
-                self.load(&ModuleName::new(name));
+                load(&self.devices, &mut self.loader, &ModuleName::new(name));
             }
         }
     }
 
-    fn load(&mut self, name: &ModuleName) {
-        self.devices.set_loading(Some(name));
-        let results = self.loader.load(name);
-        self.devices.set_loading(None);
-        for result in results {
-            match result {
-                Ok(loaded) => {
-                    tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
-                }
-                Err(error) => self.devices.complain(error.to_string()),
-            }
+    /// In a thread of its own: where a disk holds it, the others go on, each in its turn.
+    fn load_beside(&mut self, name: &ModuleName) {
+        let (devices, mut loader) = (self.devices.clone(), self.loader.clone());
+        let (tell, told) = mpsc::channel();
+        let name = name.clone();
+        thread::spawn(move || {
+            load(&devices, &mut loader, &name);
+            let _ = tell.send(loader);
+        });
+        if let Ok(loader) = told.recv_timeout(HELD) {
+            self.loader = loader;
         }
     }
+}
+
+fn load(devices: &Devices, loader: &mut Loader, name: &ModuleName) {
+    devices.begins_to_load(name);
+    let results = loader.load(name);
+    for result in results {
+        match result {
+            Ok(loaded) => {
+                tracing::debug!("module {} in {} ms", loaded.name, loaded.took.as_millis());
+            }
+            Err(error) => devices.complain(error.to_string()),
+        }
+    }
+    devices.has_loaded(name);
 }
 
 fn find_modules() -> anyhow::Result<Index> {

@@ -10,6 +10,7 @@ pub struct ModuleQueue {
 
 #[derive(Default)]
 struct Waiting {
+    closed: bool,
     next: BTreeSet<(Need, String)>,
     seen: BTreeSet<String>,
     /// Something that was taken is being worked on.
@@ -39,6 +40,8 @@ const NEEDS: &[(&str, Need)] = &[
     // virtio block device and SCSI host (Virtual I/O Device specification, 5).
     ("virtio:d00000002v", Need::Disk),
     ("virtio:d00000008v", Need::Disk),
+    ("scsi:", Need::Disk),
+    ("mmc:", Need::Disk),
 ];
 
 impl Need {
@@ -47,13 +50,15 @@ impl Need {
         if let Some((_, need)) = NEEDS.iter().find(|(bus, _)| modalias.starts_with(bus)) {
             return *need;
         }
-        // Class codes of the PCI Code and ID Assignment specification: 0C03 is USB, 01 is storage.
+        // Class codes of the PCI Code and ID Assignment specification: 0C03 is USB, 0C04 Fibre Channel, 01 storage.
         match modalias
             .strip_prefix("pci:")
             .and_then(|id| id.split_once("bc"))
         {
             Some((_, class)) if class.starts_with("0Csc03") => Self::StickOrKeyboard,
-            Some((_, class)) if class.starts_with("01") => Self::Disk,
+            Some((_, class)) if class.starts_with("01") || class.starts_with("0Csc04") => {
+                Self::Disk
+            }
             _ => Self::Other,
         }
     }
@@ -63,12 +68,22 @@ impl ModuleQueue {
     /// Adds those that were never there before.
     pub fn add(&self, modaliases: impl IntoIterator<Item = String>) {
         let mut waiting = self.lock();
+        if waiting.closed {
+            return;
+        }
         for modalias in modaliases {
             if waiting.seen.insert(modalias.clone()) {
                 waiting.next.insert((Need::of(&modalias), modalias));
             }
         }
         self.has_more.notify_all();
+    }
+
+    /// Takes nothing in from now on: nobody would take it out.
+    pub fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.next.clear();
     }
 
     /// Takes the one that is needed most, if one waits. To ask for the next is to have done the last.
@@ -164,6 +179,15 @@ mod tests {
         queue.take();
         assert!(!queue.is_done());
         queue.take();
+        assert!(queue.is_done());
+    }
+
+    #[test]
+    fn what_nobody_takes_out_is_not_waited_for() {
+        let queue = ModuleQueue::default();
+        queue.add([SATA.to_owned()]);
+        queue.close();
+        queue.add([XHCI.to_owned()]);
         assert!(queue.is_done());
     }
 

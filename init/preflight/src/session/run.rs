@@ -66,6 +66,10 @@ pub fn run(attempt: Attempt) -> i32 {
     let (options, _) = options::parse(&command_line);
     log::start(options.log);
     panic::show_on_consoles();
+    // To write a core the kernel waits for every thread, and one may hang; nobody would hear of the crash.
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::warn!("a crash may not be seen: {error}");
+    }
     let mut session = Session {
         options,
         attempt,
@@ -126,6 +130,7 @@ impl Session {
         self.messages.extend(devices.take_messages());
         match read {
             Ok(read) => {
+                self.name_silent(&devices);
                 let found = self.systems();
                 let uses = match &found {
                     Some(found) => installed_uses(found),
@@ -231,12 +236,7 @@ impl Session {
         if let Some(reason) = late {
             self.complain(format!("not all devices are ready: {reason}"));
         }
-        for disk in devices.find_silent() {
-            self.complain(format!(
-                "/dev/{disk} does not answer: nothing of it is looked at, and what its driver serves may be missing. \
-                 Unplug or replace it, and boot again"
-            ));
-        }
+        self.name_silent(&devices);
         self.milestone("settled");
         for message in devices.take_messages() {
             self.complain(message);
@@ -249,6 +249,22 @@ impl Session {
             self.say(&format!("Held read-only: {}", guarded.join(", ")));
         }
         devices
+    }
+
+    /// Tells a person and the looks of disks that do not answer.
+    fn name_silent(&mut self, devices: &Devices) {
+        for disk in devices.find_silent() {
+            let model = format!("/sys/block/{disk}/device/model");
+            let model = std::fs::read_to_string(model).unwrap_or_default();
+            let model = match model.trim() {
+                "" => String::new(),
+                model => format!(" ({model})"),
+            };
+            self.complain(format!(
+                "/dev/{disk}{model} does not answer: nothing of it is looked at, and what its driver serves may be \
+                 missing. Unplug or replace it, and boot again"
+            ));
+        }
     }
 
     fn save_and_show(

@@ -29,7 +29,7 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
             coldplugged();
         }
         // Of a disk whose partitions it still reads the kernel sends no event.
-        if devices.loading().is_some() && asked.elapsed() > SLOW_MODULE {
+        if !devices.loading().is_empty() && asked.elapsed() > SLOW_MODULE {
             asked = Instant::now();
             devices.hold_all();
         }
@@ -46,9 +46,10 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
 
 fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<String> {
     let mut going_on = Vec::new();
-    if let Some(module) = devices.loading() {
+    for module in devices.loading() {
         going_on.push(format!("the module {module} is being loaded"));
-    } else if !devices.coldplugged() {
+    }
+    if going_on.is_empty() && !devices.coldplugged() {
         going_on.push("modules are being loaded".to_owned());
     }
     for disk in devices.holding() {

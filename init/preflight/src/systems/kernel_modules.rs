@@ -23,7 +23,7 @@ fn loader() -> anyhow::Result<LoadModules> {
         .to_string_lossy()
         .into_owned();
     let index = Index::read(&Path::new("/lib/modules").join(release))?;
-    let mut loader = Loader::new(index, BTreeMap::new());
+    let mut loader = Loader::new(index, BTreeMap::new()).without_waiting();
     let mut asked: BTreeSet<&'static str> = BTreeSet::new();
     let mut load = move |names: &[&'static str]| {
         for name in names {

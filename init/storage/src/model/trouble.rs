@@ -29,7 +29,7 @@ pub enum Trouble {
     },
     /// The disk does not answer; it was left alone.
     Silent {
-        /// Its kernel name: nothing else is known of it.
+        /// Its kernel name; it was not asked for its identity.
         disk: String,
     },
     /// Another path to a disk that is read already.
