@@ -18,6 +18,8 @@ use qemu_tests::{
 use storage::Growth;
 use tempfile::TempDir;
 
+use crate::first_boot::STICK;
+
 /// Firmware and GRUB say nothing while they read a kernel.
 const SILENT: f64 = 4.0;
 
@@ -112,9 +114,9 @@ impl Lab {
     /// A stick of the same image that was booted once, as a file of this name.
     pub fn booted_before(&self, image: &Path, name: &str) -> Stick {
         let path = self.folder().join(name);
-        let length = fs::copy(image, &path).unwrap();
+        fs::copy(image, &path).unwrap();
         let file = File::options().write(true).open(&path).unwrap();
-        file.set_len(length + (64 << 20)).unwrap();
+        file.set_len(STICK).unwrap();
         let grown = storage::grow_disk(&path, &mut |_, _| Ok(())).unwrap();
         assert!(matches!(grown, Growth::Grown(_)));
         Stick::of_image(&path)
