@@ -220,14 +220,9 @@ golden: $(GOLDEN) ## installed systems for tests, into the cache (as root)
 # so that no test's time is that of a build; who is not root is told which tests were left out. A failure
 # does not keep the other lab tests from their turn there: nobody can start the rest by hand.
 .PHONY: test
-# Most of a second build runs on one processor, which leaves the other ones to the lab.
-SECOND_BUILD = $(MAKE) --no-print-directory reproducible REFRESH=
-test: check deny usb iso $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
-	@$(if $(CI),mkdir -p "$(ELSEWHERE)"; touch "$(BUILD_DIR)" "$(ELSEWHERE)"; find "$(CACHE)/build" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +)
-	@$(SECOND_BUILD) >$(OUT)/reproducible.log 2>&1 & second=$$!; trap 'kill $$second; exit 130' INT TERM; status=0; \
-	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked $(if $(CI),--no-fail-fast) \
-	  --test-threads $$(($$(nproc) + 1)) -p qemu-tests -E 'kind(test)' || status=$$?; \
-	wait $$second || status=$$?; cat $(OUT)/reproducible.log; exit $$status
+test: check deny usb reproducible $(if $(CI)$(filter 0,$(shell id -u)),golden) ## everything that CI runs
+	@$(if $(CI),touch "$(BUILD_DIR)" "$(ELSEWHERE)"; find "$(CACHE)/build" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +)
+	PREFLIGHT_LAB=$(if $(CI),complete) cargo nextest run --locked $(if $(CI),--no-fail-fast) -p qemu-tests -E 'kind(test)'
 
 .PHONY: bench
 bench: image $(PREFLIGHT) $(BUILDER) $(LAB) ## ROMs, judging, our image, each beside its peers; looks at systems (as root)
