@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::argument::{Argument, block_node, hanging_node};
 use crate::power_cut::{FailingDisk, Recording};
 use crate::served_card::ServedCard;
 
@@ -174,73 +175,6 @@ impl Port {
     }
 }
 
-/// One `-device`, `-blockdev`, `-object` or `-netdev`, with its properties. JSON spares the quoting of paths with commas.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Argument {
-    option: &'static str,
-    value: Value,
-}
-
-impl Argument {
-    pub(crate) fn device(value: Value) -> Self {
-        Self {
-            option: "-device",
-            value,
-        }
-    }
-
-    pub(crate) fn block(value: Value) -> Self {
-        Self {
-            option: "-blockdev",
-            value,
-        }
-    }
-
-    fn object(value: Value) -> Self {
-        Self {
-            option: "-object",
-            value,
-        }
-    }
-
-    fn network(id: &str) -> Self {
-        Self {
-            option: "-netdev",
-            value: json!({"type": "user", "id": id, "restrict": true}),
-        }
-    }
-
-    fn boot_server(id: &str, folder: &Path, file: &str) -> Self {
-        Self {
-            option: "-netdev",
-            value: json!({
-                "type": "user", "id": id, "restrict": true, "tftp": folder, "bootfile": file,
-            }),
-        }
-    }
-
-    pub(crate) fn words(&self) -> [String; 2] {
-        [self.option.to_owned(), self.value.to_string()]
-    }
-}
-
-/// The image at `path` as a block node `id`: qcow2 when its name ends so, else raw.
-pub(crate) fn block_node(id: &str, path: &Path, read_only: bool) -> Argument {
-    let is_qcow2 = path.extension().is_some_and(|end| end == "qcow2");
-    let format = if is_qcow2 { "qcow2" } else { "raw" };
-    let mut file = file_node(path);
-    file["read-only"] = json!(read_only);
-    Argument::block(json!({
-        "driver": format, "node-name": id, "read-only": read_only, "cache": file["cache"], "file": file,
-    }))
-}
-
-/// The file at `path` below a block node. What a guest flushes is not flushed on the machine below: no test looks at
-/// its files after a crash of that one. A recording hears of the guest's flushes all the same.
-pub(crate) fn file_node(path: &Path) -> Value {
-    json!({"driver": "file", "filename": path, "cache": {"no-flush": true}})
-}
-
 impl Device {
     /// Arguments that put this device, named `id`, at `place`.
     pub(crate) fn arguments(&self, id: &str, place: &Place) -> Vec<Argument> {
@@ -312,7 +246,7 @@ impl Device {
                 json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
             ),
             Self::HangingDisk { image } => (
-                hanging(&node, image),
+                hanging_node(&node, image),
                 json!({"driver": "virtio-blk-pci", "serial": serial, "drive": node}),
             ),
             Self::HangingScsiDisk { image } => {
@@ -320,7 +254,7 @@ impl Device {
                     "driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "serial": serial,
                 })));
                 let controller = ScsiController::Virtio.driver();
-                (hanging(&node, image), json!({"driver": controller}))
+                (hanging_node(&node, image), json!({"driver": controller}))
             }
             Self::ScsiDisk { controller, image } => {
                 after.push(Argument::device(json!({
@@ -357,19 +291,6 @@ impl Device {
         arguments.extend(after);
         arguments
     }
-}
-
-/// A block node that reads a byte a second, and so many at once: firmware looks for a boot sector of 512.
-fn hanging(node: &str, image: &Path) -> Vec<Argument> {
-    let group = format!("{node}-throttle");
-    let limits = json!({"bps-read": 1, "bps-read-max": 2048});
-    vec![
-        Argument::object(json!({"qom-type": "throttle-group", "id": group, "limits": limits})),
-        Argument::block(json!({
-            "driver": "throttle", "node-name": node, "throttle-group": group,
-            "file": file_node(image),
-        })),
-    ]
 }
 
 /// NVMe takes 20 characters (NVM Express Base specification, Identify Controller: SN), and two controllers

@@ -6,6 +6,7 @@
 //! group that is ended, and checked to be gone, when the `Run` is dropped.
 
 pub mod acpi;
+mod argument;
 pub mod baseline;
 pub mod bench;
 mod boot;

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::device::{Argument, Device, Place, Port};
+use crate::argument::Argument;
+use crate::device::{Device, Place, Port};
 
 /// The functions at one device number of a bus, function 0 first. `D` is what sits in the leaves: a
 /// [`Device`] in a machine, a [`Part`](crate::Part) in a description.

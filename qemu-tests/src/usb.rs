@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::device::Argument;
+use crate::argument::Argument;
 
 /// How a stick is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

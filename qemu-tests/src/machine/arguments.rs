@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::{Machine, number};
-use crate::device::{Argument, Place, block_node};
+use crate::argument::{Argument, block_node};
+use crate::device::Place;
 use crate::topology::{Wiring, numbered};
 
 impl Machine {

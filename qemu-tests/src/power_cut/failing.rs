@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::device::{Argument, file_node};
+use crate::argument::{Argument, file_node};
 
 /// What a write to a bad spot ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

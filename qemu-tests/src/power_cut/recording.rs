@@ -7,7 +7,7 @@ use serde_json::json;
 use super::LogError;
 use super::log::WriteLog;
 use super::sparse;
-use crate::device::{Argument, file_node};
+use crate::argument::{Argument, file_node};
 use crate::golden::Bus;
 use crate::{Device, Machine};
 

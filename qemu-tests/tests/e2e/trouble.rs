@@ -1,7 +1,6 @@
 use std::fs;
 
 use qemu_tests::{Device, Disk, Images, Iommu, Machine, Milestone, Port, Run, Stick, initramfs};
-
 use serde_json::json;
 
 use crate::lab::{A_MOMENT, Lab, finish, reports, says};

@@ -20,7 +20,7 @@ use crate::events::Events;
 use crate::init::{Ending, cover};
 use crate::log;
 use crate::options::{self, Fault, Mode, Options};
-use crate::systems::{Watched, installed_uses, on_disks_in_own_process};
+use crate::systems::{Watched, installed_uses, on_disks_in_own_process, silent_disk_words};
 
 /// Name of the capture in a run's folder.
 const CAPTURE: &str = "capture.tar.zst";
@@ -254,16 +254,7 @@ impl Session {
     /// Tells a person and the looks of disks that do not answer.
     fn name_silent(&mut self, devices: &Devices) {
         for disk in devices.find_silent() {
-            let model = format!("/sys/block/{disk}/device/model");
-            let model = std::fs::read_to_string(model).unwrap_or_default();
-            let model = match model.trim() {
-                "" => String::new(),
-                model => format!(" ({model})"),
-            };
-            self.complain(format!(
-                "/dev/{disk}{model} does not answer: nothing of it is looked at, and what its driver serves may be \
-                 missing. Unplug or replace it, and boot again"
-            ));
+            self.complain(silent_disk_words(&disk));
         }
     }
 

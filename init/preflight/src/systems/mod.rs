@@ -23,7 +23,7 @@ pub use one::{OneSystem, Which, one_on_disks};
 pub use opened::{Esp, OpenedSystem, esps as find_esps};
 pub use own_process::{Watched, on_disks_in_own_process};
 pub use process_group::Interrupts;
-pub use silent_disks::SilentDisks;
+pub use silent_disks::{SilentDisks, words as silent_disk_words};
 pub use uses::installed_uses;
 
 use std::os::unix::fs::MetadataExt;

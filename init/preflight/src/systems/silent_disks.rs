@@ -49,6 +49,20 @@ impl SilentDisks {
     }
 }
 
+/// What a person should know of one, by its kernel name. The kernel has its model from before it fell silent.
+pub fn words(disk: &str) -> String {
+    let model = format!("/sys/block/{disk}/device/model");
+    let model = fs::read_to_string(model).unwrap_or_default();
+    let model = match model.trim() {
+        "" => String::new(),
+        model => format!(" ({model})"),
+    };
+    format!(
+        "/dev/{disk}{model} does not answer: nothing of it is looked at, and what its driver serves may be missing. \
+         Unplug or replace it, and boot again"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
