@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::aliases::Aliases;
 use crate::graphics::{is_display_modalias, is_graphics_driver};
 use crate::{ModuleName, glob};
 
@@ -27,8 +28,7 @@ pub struct Module {
 pub struct Index {
     folder: PathBuf,
     modules: BTreeMap<ModuleName, Module>,
-    /// Patterns by the text before their first `:`, which is the bus.
-    aliases: BTreeMap<String, Vec<(String, ModuleName)>>,
+    aliases: Aliases,
     before: BTreeMap<ModuleName, Vec<ModuleName>>,
     after: BTreeMap<ModuleName, Vec<ModuleName>>,
     builtin: BTreeSet<ModuleName>,
@@ -46,7 +46,7 @@ impl Index {
             ..Self::default()
         };
         index.add_modules(&dep);
-        index.add_aliases(&text("modules.alias"));
+        index.aliases = Aliases::new(text("modules.alias"));
         index.add_soft_dependencies(&text("modules.softdep"));
         index.add_weak_dependencies(&text("modules.weakdep"));
         index.builtin = text("modules.builtin")
@@ -72,22 +72,6 @@ impl Index {
                     dependencies,
                 },
             );
-        }
-    }
-
-    fn add_aliases(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            let (Some("alias"), Some(pattern), Some(module)) =
-                (words.next(), words.next(), words.next())
-            else {
-                continue;
-            };
-            let bus = bus_of(pattern).to_owned();
-            self.aliases
-                .entry(bus)
-                .or_default()
-                .push((pattern.to_owned(), ModuleName::new(module)));
         }
     }
 
@@ -147,13 +131,14 @@ impl Index {
         if is_display_modalias(modalias) {
             return Vec::new();
         }
-        let of_bus = self.aliases.get(bus_of(modalias)).into_iter().flatten();
-        // Patterns such as `*` have no bus of their own.
-        let of_any = self.aliases.get("").into_iter().flatten();
         let mut found = Vec::new();
-        for (pattern, module) in of_bus.chain(of_any) {
-            if glob::matches(pattern, modalias) && !found.contains(module) {
-                found.push(module.clone());
+        for (pattern, module) in self.aliases.of(modalias) {
+            if !glob::matches(pattern, modalias) {
+                continue;
+            }
+            let module = ModuleName::new(module);
+            if !found.contains(&module) {
+                found.push(module);
             }
         }
         found
@@ -204,14 +189,6 @@ impl Index {
         for after in self.after.get(name).into_iter().flatten() {
             self.push_in_order(after, order, seen);
         }
-    }
-}
-
-/// The text before the first `:`, or nothing when a wildcard comes earlier.
-fn bus_of(alias: &str) -> &str {
-    match alias.split_once(':') {
-        Some((bus, _)) if !bus.contains(['*', '?', '[']) => bus,
-        _ => "",
     }
 }
 

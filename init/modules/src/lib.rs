@@ -1,6 +1,7 @@
 //! Kernel modules: which ones a device's modalias asks for, in which order, and loading them. Reads the
 //! files that depmod(8) writes; never loads a graphics driver.
 
+mod aliases;
 mod glob;
 mod graphics;
 mod index;

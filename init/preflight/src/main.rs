@@ -4,6 +4,7 @@ mod apply;
 mod cli;
 mod consoles;
 mod events;
+mod in_one_step;
 mod init;
 mod log;
 mod options;

@@ -24,7 +24,39 @@ fn is_told_everywhere(run: &mut Run, words: &str) {
     run.wait_screen("try again", A_MOMENT).unwrap();
 }
 
+/// In the shell that is offered there is the first report.
+fn has_kept_a_report(run: &mut Run) {
+    is_told_everywhere(run, "is in /run/preflight/report.txt");
+    run.type_text("s").unwrap();
+    run.wait_text("preflight# ", A_MOMENT).unwrap();
+    run.type_text("cat /run/preflight/report.txt; exit\r")
+        .unwrap();
+    for words in [
+        "From before disks and keyboards",
+        "  board     Preflight Lab Q35",
+    ] {
+        run.wait_text(words, A_MOMENT).unwrap();
+    }
+    // Typed before the question stands again, it would be lost.
+    let asked_twice = |run: &mut Run| {
+        let asked = run.serial().text().matches("try again").count();
+        (asked > 1).then_some(Ok(()))
+    };
+    run.wait("the question again", A_MOMENT, asked_twice)
+        .unwrap();
+}
+
 fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&str]) {
+    told_and_then_tried_again(name, option, before, words, |_| {});
+}
+
+fn told_and_then_tried_again(
+    name: &str,
+    option: &str,
+    before: Milestone,
+    words: &[&str],
+    then: fn(&mut Run),
+) {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
     let boot = lab.boot(name, machine(&lab, &stick)).option(option);
@@ -33,6 +65,7 @@ fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&s
     for words in words {
         is_told_everywhere(&mut run, words);
     }
+    then(&mut run);
     run.type_text("r").unwrap();
     run.wait_milestone(Milestone::Session).unwrap();
     let session = finish(&mut run).unwrap();
@@ -42,11 +75,12 @@ fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&s
 
 #[test]
 fn a_session_that_crashes_is_told_on_every_console_and_can_be_tried_again() {
-    told_and_tried_again(
+    told_and_then_tried_again(
         "trouble-crash",
         "preflight.test=crash",
         Milestone::Read,
         &["Preflight stopped unexpectedly"],
+        has_kept_a_report,
     );
 }
 

@@ -14,7 +14,7 @@ use crate::RomReading;
 use crate::tree::{Content, Failure, Listed, Node};
 
 /// Quick, and within a few percent of the best for text this repetitive.
-const LEVEL: i32 = 9;
+const LEVEL: i32 = 3;
 
 /// Puts a capture together.
 pub(super) fn pack(recording: Recording, details: &Details) -> Result<Packed, CaptureError> {

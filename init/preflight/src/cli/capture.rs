@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use hardware::Names;
 use hardware::capture::Manifest;
 use storage::DataPlace;
 
@@ -24,7 +25,7 @@ pub struct Arguments {
 /// Reads this machine and writes down what was read. Option ROMs are only read on the stick.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let read = capture::read(&DataPlace::Stick)?;
-    let (_, packed) = read.judge(None, arguments.with_identifiers);
+    let (_, packed) = read.judge(None, Names::find().as_ref(), arguments.with_identifiers);
     let packed = packed?;
     write(&arguments.out, &packed.bytes)?;
     println!(

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::{Ending, hanging};
 use crate::consoles::Consoles;
 use crate::options::{End, Options};
-use crate::session::{self, Attempt, shell};
+use crate::session::{self, Attempt, KeptReport, shell};
 
 /// After a crash nobody may be there: then an unattended run ends as it was told to.
 const UNATTENDED_WAIT: Duration = Duration::from_secs(60);
@@ -158,6 +158,10 @@ pub fn after(
         Outcome::Crashed(why) => why,
     };
     tracing::error!("the session stopped unexpectedly: {why}");
+    let known = KeptReport::of_this_boot().kept_text();
+    let known = known.map_or_else(String::new, |path| {
+        format!("What was known until then is in {}.\n", path.display())
+    });
     loop {
         // The child, or a shell, may have hung the lines up.
         consoles.reopen();
@@ -165,6 +169,7 @@ pub fn after(
         listening.print(&format!(
             "\nPreflight stopped unexpectedly: {why}.\n\
              Preflight wrote nothing to an internal disk. The last messages are in the kernel log.\n\
+             {known}\
              \n  r  try again    s  shell    b  reboot    p  power off\n"
         ));
         let limit = (options.end != End::Menu).then_some(UNATTENDED_WAIT);

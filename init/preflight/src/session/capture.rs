@@ -45,12 +45,12 @@ impl ReadMachine {
     pub fn judge(
         self,
         roms: Option<&[RomReading]>,
+        names: Option<&Names>,
         identifiers: bool,
     ) -> (Look, Result<Packed, CaptureError>) {
-        let names = Names::find();
         let basis = Basis {
             roms,
-            names: names.as_ref(),
+            names,
             options: &Options::default(),
         };
         let look = look::judge(self.machine, &basis);
@@ -60,7 +60,7 @@ impl ReadMachine {
             identifiers,
             machine: &look.machine,
             boot_stick: self.boot_stick.as_deref(),
-            names: names.as_ref(),
+            names,
             roms,
         });
         (look, packed)

@@ -123,11 +123,13 @@ impl Devices {
         new
     }
 
-    /// Time since the last event; none while something that came of one goes on.
+    /// Whether nothing goes on that came of an event.
+    pub fn all_done(&self) -> bool {
+        self.queue.is_done()
+    }
+
+    /// Time since the last event.
     pub fn quiet_for(&self) -> Duration {
-        if !self.queue.is_done() {
-            return Duration::ZERO;
-        }
         self.state()
             .last_event
             .map_or(Duration::ZERO, |event| event.elapsed())
@@ -173,6 +175,11 @@ impl Devices {
             // A machine without any block device has no such folder.
             Err(error) => tracing::info!("{error}"),
         }
+    }
+
+    /// Whether the kernel has any disk.
+    pub(super) fn has_disks(&self) -> bool {
+        storage::disks(Path::new("/sys")).is_ok_and(|disks| !disks.is_empty())
     }
 
     /// What waits for its modules.

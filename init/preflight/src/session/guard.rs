@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::left_alone::{Busy, LeftAlone};
 pub struct Guard {
     data: DataPlace,
     left_alone: LeftAlone,
-    /// Disks that were set read-only.
-    held: Mutex<BTreeSet<String>>,
+    /// Disks that were set read-only, and whether all of each is: a node may have refused.
+    held: Mutex<BTreeMap<String, bool>>,
 }
 
 impl Guard {
@@ -27,7 +27,9 @@ impl Guard {
 
     /// Disks that are held read-only.
     pub fn held(&self) -> Vec<String> {
-        self.disks().iter().cloned().collect()
+        let disks = self.disks();
+        let held = disks.iter().filter(|(_, whole)| **whole);
+        held.map(|(name, _)| name.clone()).collect()
     }
 
     /// Keeps the flags of this disk as they are while `work` changes its partitions: [`Guard::look_after`] then passes
@@ -62,7 +64,7 @@ impl Guard {
         };
         if let Some(chosen) = self.chosen_on(disk) {
             // It was taken for another disk before its partitions had been seen.
-            if self.disks().remove(&disk.name) {
+            if self.disks().remove(&disk.name).is_some() {
                 nodes().for_each(|node| set(&node, false));
             }
             if !self.data.is_stick() {
@@ -75,7 +77,8 @@ impl Guard {
         }
         nodes().for_each(|node| set(&node, true));
         let held = nodes().all(|node| storage::is_read_only(&node).unwrap_or(false));
-        if held && self.disks().insert(disk.name.clone()) {
+        let before = self.disks().insert(disk.name.clone(), held);
+        if held && before != Some(true) {
             tracing::info!("{} is held read-only", disk.name);
         } else if !held {
             complain(format!("{} is NOT held read-only", disk.name));
@@ -91,7 +94,7 @@ impl Guard {
         }
     }
 
-    fn disks(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn disks(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,14 @@
 //! Option ROMs as the session read them, kept for what is asked later in the same boot: by then drivers may have
 //! touched the cards, and nobody reads them again to make a plan.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use hardware::RomReading;
+
+use crate::in_one_step;
 
 /// In memory, so that it is never another boot's.
 const FILE: &str = "/run/preflight/roms.json.zst";
@@ -76,20 +78,14 @@ impl KeptRoms {
 }
 
 /// A file under its name in one step.
-fn write_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> Result<()> {
-    let in_one_step = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let new = path.with_extension("new");
-        write(File::create(&new)?)?;
-        fs::rename(&new, path)
-    };
-    in_one_step().with_context(|| path.display().to_string())
+fn write_whole(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> Result<()> {
+    in_one_step::write(path, fill).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hardware::{FailureKind, RomFailure, RomSource};
 
     use super::*;

@@ -1,6 +1,6 @@
 use assess::{Assessment, Naming, NoNames, Options};
 use hardware::rom::{self, Progress};
-use hardware::{Machine, Names, RomReading, Source};
+use hardware::{Function, Machine, Names, RomReading, Source};
 use storage::DataPlace;
 
 /// Everything that one look brings.
@@ -33,22 +33,22 @@ pub struct Basis<'a> {
     pub options: &'a Options,
 }
 
-/// Reads every copy of every option ROM. This comes before any module is loaded, so that nothing has
-/// touched a card yet. `prom`: NVIDIA's flash through the cards' registers, too.
+/// Reads every copy of every option ROM of these functions. This comes before any module is loaded, so that nothing
+/// has touched a card yet. `prom`: NVIDIA's flash through the cards' registers, too.
 pub fn read_roms(
     source: &Source,
+    functions: &[Function],
     prom: bool,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<RomReading>, hardware::Error> {
-    let functions = hardware::read(source)?.functions;
-    let mut readings = rom::read_all(source, &functions, progress);
+) -> Vec<RomReading> {
+    let mut readings = rom::read_all(source, functions, progress);
     if prom {
         let windows = functions
             .iter()
-            .filter_map(|function| rom::read_prom(source, &functions, function, progress));
+            .filter_map(|function| rom::read_prom(source, functions, function, progress));
         readings.extend(windows);
     }
-    Ok(readings)
+    readings
 }
 
 /// Reads the machine, and tells the disk that Preflight itself was booted from, by its kernel name.

@@ -6,7 +6,7 @@ use crate::consoles::Consoles;
 use crate::init::Ending;
 use crate::options::End;
 use crate::pages;
-use crate::session::run::Pages;
+use crate::session::result::Pages;
 use crate::session::shell;
 
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";

@@ -8,6 +8,7 @@ mod fault;
 mod first_answer;
 mod grow;
 mod guard;
+mod kept_report;
 mod kept_roms;
 mod left_alone;
 pub mod look;
@@ -16,6 +17,7 @@ mod module_loading;
 mod module_queue;
 mod panic;
 mod randomness;
+mod result;
 mod run;
 pub mod save;
 mod settle;
@@ -23,6 +25,7 @@ pub mod shell;
 mod uevent;
 
 pub use attempt::Attempt;
+pub use kept_report::KeptReport;
 pub use kept_roms::KeptRoms;
 pub use run::run;
 

@@ -10,8 +10,9 @@ use modules::{Index, Loader, ModuleName};
 use super::devices::Devices;
 use super::module_queue::Need;
 
-/// Modules that no device asks for and the stick's file system needs.
-const ALWAYS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
+/// Modules that no device asks for and the stick's file system needs: loaded before the first driver of a disk or USB
+/// controller, which may be held by a disk that is dying.
+const WITH_DISKS: &[&str] = &["vfat", "nls_cp437", "nls_iso8859_1"];
 /// What keyboards and sticks ask for, loaded with the first of their controllers: when they show themselves, a disk
 /// that is dying may hold what would load it then.
 const WITH_USB: &[&str] = &["usbhid", "hid_generic", "usb_storage", "uas", "sd_mod"];
@@ -23,6 +24,7 @@ const HELD: Duration = Duration::from_secs(2);
 pub struct ModuleLoading {
     devices: Devices,
     loader: Loader,
+    with_disks: bool,
     with_usb: bool,
 }
 
@@ -32,15 +34,13 @@ impl ModuleLoading {
         Ok(Self {
             devices,
             loader: Loader::new(find_modules()?, parameters(command_line)),
+            with_disks: false,
             with_usb: false,
         })
     }
 
     /// Never returns.
     pub fn run(mut self) {
-        for name in ALWAYS {
-            load(&self.devices, &mut self.loader, &ModuleName::new(name));
-        }
         // A driver may bring new devices whose own modules are needed in turn: again until nothing is new.
         loop {
             self.devices.queue_all();
@@ -51,6 +51,11 @@ impl ModuleLoading {
             while let Some(modalias) = self.devices.queue().take() {
                 self.serve(&modalias);
             }
+        }
+        // A disk whose driver is compiled in, or no driver of disks by its controller's class.
+        if !self.with_disks && self.devices.has_disks() {
+            self.with_disks = true;
+            self.load_all(WITH_DISKS);
         }
         self.devices.all_seen_to();
         loop {
@@ -65,19 +70,24 @@ impl ModuleLoading {
             self.devices.lacks_module(modalias);
         }
         let need = Need::of(modalias);
+        let is_usb_controller = need == Need::StickOrKeyboard && modalias.starts_with("pci:");
+        if (is_usb_controller || need == Need::Disk) && !mem::replace(&mut self.with_disks, true) {
+            self.load_all(WITH_DISKS);
+        }
         for name in wanted {
             match need {
                 Need::Disk => self.load_beside(&name),
                 Need::StickOrKeyboard | Need::Other => load(&self.devices, &mut self.loader, &name),
             }
         }
-        if modalias.starts_with("pci:")
-            && need == Need::StickOrKeyboard
-            && !mem::replace(&mut self.with_usb, true)
-        {
-            for name in WITH_USB {
-                load(&self.devices, &mut self.loader, &ModuleName::new(name));
-            }
+        if is_usb_controller && !mem::replace(&mut self.with_usb, true) {
+            self.load_all(WITH_USB);
+        }
+    }
+
+    fn load_all(&mut self, names: &[&str]) {
+        for name in names {
+            load(&self.devices, &mut self.loader, &ModuleName::new(name));
         }
     }
 

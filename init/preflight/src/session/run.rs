@@ -1,18 +1,20 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use assess::Assessment;
 use hardware::rom::Progress;
-use hardware::{Reading, RomReading, Source};
+use hardware::{Function, Names, Reading, RomReading, Source};
 use proxmox::{Found, Systems};
-use serde::Serialize;
 use storage::PROGRAM_PATIENCE;
 
 use super::devices::Devices;
+use super::first_answer::FirstAnswer;
 use super::grow::{self, Place};
 use super::look::{self, Look};
+use super::result::{Pages, RunResult};
 use super::save::{self, NewFile, Saved};
 use super::{
-    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptRoms, capture, fault, first_answer, menu, panic,
+    Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptReport, KeptRoms, capture, fault, menu, panic,
     randomness, settle, shell,
 };
 use crate::consoles::Consoles;
@@ -32,25 +34,6 @@ const _: () = assert!(PROGRAM_PATIENCE.as_secs() < SYSTEMS_WAIT.as_secs());
 const RESCUE_WAIT: Duration = Duration::from_secs(600);
 /// Columns of every screen and serial line.
 const SCREEN: usize = 80;
-
-/// The last event of a run.
-#[derive(Serialize)]
-struct RunResult<'a> {
-    event: &'static str,
-    schema: &'static str,
-    mode: Mode,
-    assessment: Option<&'a Assessment>,
-    saved: Option<&'a Saved>,
-    save_error: Option<String>,
-    messages: &'a [String],
-}
-
-/// What a person reads: the report, and the page about installed systems.
-#[derive(Default)]
-pub(super) struct Pages {
-    pub report: String,
-    pub systems: String,
-}
 
 struct Session {
     options: Options,
@@ -118,10 +101,23 @@ impl Session {
             self.complain(format!("cannot cover /sys/firmware: {error}"));
         }
         let source = Source::live();
-        let roms = self.read_roms(&source);
+        let first = hardware::read(&source);
+        let functions = first.as_ref().map(|machine| machine.functions.as_slice());
+        let roms = functions.map(|functions| self.read_roms(&source, functions));
+        let roms = roms.ok();
         self.milestone("roms");
         randomness::gather();
-        self.answer_first(&source, roms.as_deref());
+        let names = Names::find();
+        match first {
+            Ok(machine) => {
+                let answer = FirstAnswer::of(machine, roms.as_deref(), names.as_ref());
+                self.answer_first(&answer);
+            }
+            Err(error) => self.complain(format!(
+                "no option ROM is read, and there is no first answer: {error}"
+            )),
+        }
+        self.milestone("answered");
         let devices = self.devices(command_line);
         self.say("Reading the machine ...");
         let read = capture::read(&self.options.data);
@@ -137,7 +133,8 @@ impl Session {
                     None => Reading::Unknown("the look at the disks failed".into()),
                 };
                 let systems = found.map(|found| Systems::new(found, Some(read.machine())));
-                let (look, capture) = read.with_installed_uses(uses).judge(roms.as_deref(), false);
+                let read = read.with_installed_uses(uses);
+                let (look, capture) = read.judge(roms.as_deref(), names.as_ref(), false);
                 let capture = match capture {
                     Ok(capture) => Some(capture.bytes),
                     Err(error) => {
@@ -183,12 +180,12 @@ impl Session {
             .ok()
     }
 
-    fn read_roms(&mut self, source: &Source) -> Option<Vec<RomReading>> {
+    fn read_roms(&mut self, source: &Source, functions: &[Function]) -> Vec<RomReading> {
         self.say("Reading option ROMs, before anything else touches a card ...");
         let fault = self.fault();
         let prom = self.options.prom;
         let (consoles, messages) = (&mut self.consoles, &mut self.messages);
-        let read = look::read_roms(source, prom, &mut |progress| match progress {
+        let roms = look::read_roms(source, functions, prom, &mut |progress| match progress {
             Progress::Copying(address, rom) => {
                 consoles.line(&format!(
                     "  copying the option ROM of {address}: {}",
@@ -202,30 +199,30 @@ impl Session {
                 messages.push(text);
             }
         });
-        match read {
-            Ok(roms) => {
-                if let Err(error) = KeptRoms::of_this_boot().keep(&roms) {
-                    self.complain(format!(
-                        "a plan that is made on this stick does not know the option ROMs (give the card's with \
-                         --rom): {error:#}"
-                    ));
-                }
-                Some(roms)
-            }
-            Err(error) => {
-                self.complain(format!("no option ROM could be read: {error}"));
-                None
-            }
+        if let Err(error) = KeptRoms::of_this_boot().keep(&roms) {
+            self.complain(format!(
+                "a plan that is made on this stick does not know the option ROMs (give the card's with --rom): \
+                 {error:#}"
+            ));
         }
+        roms
     }
 
     /// Before a driver that hangs can keep a person from any answer.
-    fn answer_first(&mut self, source: &Source, roms: Option<&[RomReading]>) {
-        match first_answer::text(source, roms, SCREEN) {
-            Ok(text) => self.consoles.print(&text),
-            Err(error) => self.complain(format!("there is no first answer: {error}")),
+    fn answer_first(&mut self, answer: &FirstAnswer) {
+        let kept = self.keep(&answer.report(SCREEN), answer.look());
+        let kept = kept.map(|path| path.display().to_string());
+        let lines = answer.lines(kept.as_deref(), SCREEN);
+        self.consoles.print(&lines);
+    }
+
+    /// For whoever asks in this boot; gives the place of the words.
+    fn keep(&mut self, text: &str, look: &Look) -> Option<PathBuf> {
+        let place = KeptReport::of_this_boot();
+        if let Err(error) = place.keep(text, &look.assessment) {
+            self.complain(format!("the report is not kept in memory: {error}"));
         }
-        self.milestone("answered");
+        place.kept_text()
     }
 
     fn devices(&mut self, command_line: &str) -> Devices {
@@ -267,6 +264,7 @@ impl Session {
         systems: Option<&Systems>,
         place: anyhow::Result<()>,
     ) -> Pages {
+        self.keep(&self.words(look), look);
         self.milestone("assessed");
         self.milestone("saving");
         let page = systems.map_or_else(String::new, |systems| {
@@ -316,15 +314,18 @@ impl Session {
         }
     }
 
-    fn save(&self, source: &Source, look: &Look, mut files: Vec<NewFile>) -> anyhow::Result<Saved> {
+    /// The report with what the run had to say.
+    fn words(&self, look: &Look) -> String {
         let mut text = look.text();
         for message in &self.messages {
-            text.push_str(&report::paragraph(
-                &format!("During this run: {message}"),
-                SCREEN,
-            ));
+            let message = format!("During this run: {message}");
+            text.push_str(&report::paragraph(&message, SCREEN));
         }
-        files.push(("report.txt".to_owned(), text.into_bytes()));
+        text
+    }
+
+    fn save(&self, source: &Source, look: &Look, mut files: Vec<NewFile>) -> anyhow::Result<Saved> {
+        files.push(("report.txt".to_owned(), self.words(look).into_bytes()));
         files.push(("report.json".to_owned(), look.json().into_bytes()));
         let log = match hardware::kernel_log(source) {
             Reading::Known(text) => text,
@@ -361,15 +362,8 @@ impl Session {
     }
 
     fn send_result(&mut self, assessment: Option<&Assessment>, saved: &anyhow::Result<Saved>) {
-        self.events.send(&RunResult {
-            event: "result",
-            schema: "preflight.run/1",
-            mode: self.options.mode,
-            assessment,
-            saved: saved.as_ref().ok(),
-            save_error: saved.as_ref().err().map(|error| format!("{error:#}")),
-            messages: &self.messages,
-        });
+        let result = RunResult::new(self.options.mode, assessment, saved, &self.messages);
+        self.events.send(&result);
     }
 
     /// A shell on every console, until somebody leaves one of them.

@@ -9,6 +9,20 @@ use super::devices::Devices;
 
 /// Without an event for so long, what was going on has ended.
 const QUIET: Duration = Duration::from_millis(400);
+/// Between two looks at what has come.
+const A_MOMENT: Duration = Duration::from_millis(50);
+/// The same while modules are loaded, which is asked of this process alone.
+const AN_INSTANT: Duration = Duration::from_millis(5);
+/// Where the kernel has what brings disks and keyboards in its own time, after its driver was loaded.
+const BRING_DISKS: &[&str] = &[
+    "bus/usb/devices",
+    "bus/thunderbolt/devices",
+    "class/ata_port",
+    "class/block",
+    "class/mmc_host",
+    "class/nvme",
+    "class/scsi_host",
+];
 /// A hub needs so long to show a stick after its host controller came up (USB 2.0 specification, 7.1.7.3,
 /// debounce and reset on two levels of hubs, with room).
 const STICK_MAY_COME: Duration = Duration::from_secs(4);
@@ -40,7 +54,7 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
                 DEADLINE.as_secs()
             ));
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(if told { A_MOMENT } else { AN_INSTANT });
     }
 }
 
@@ -58,7 +72,8 @@ fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<Stri
     if !going_on.is_empty() {
         return Some(going_on.join(", "));
     }
-    if devices.quiet_for() < QUIET {
+    let may_come = bring_disks(Path::new("/sys"));
+    if !devices.all_done() || may_come && devices.quiet_for() < QUIET {
         return Some("devices keep coming and going".to_owned());
     }
     let waiting = usb_storage_without_disk(Path::new("/sys/bus/usb/devices"));
@@ -74,6 +89,14 @@ fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<Stri
         return Some("no stick has come up".to_owned());
     }
     None
+}
+
+/// Whether the machine has anything that could still bring a disk or keyboard.
+fn bring_disks(sys: &Path) -> bool {
+    let mut folders = BRING_DISKS.iter();
+    folders.any(|folder| {
+        fs::read_dir(sys.join(folder)).is_ok_and(|mut devices| devices.next().is_some())
+    })
 }
 
 /// USB interfaces of class 08 (mass storage) below which no block device stands yet.
@@ -103,6 +126,16 @@ fn has_block_device(folder: &Path, depth: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_waits_for_quiet_as_soon_as_it_has_one_thing_that_brings_disks() {
+        let sys = tempfile::tempdir().unwrap();
+        assert!(!bring_disks(sys.path()));
+        fs::create_dir_all(sys.path().join("class/scsi_host")).unwrap();
+        assert!(!bring_disks(sys.path()));
+        fs::create_dir_all(sys.path().join("class/scsi_host/host0")).unwrap();
+        assert!(bring_disks(sys.path()));
+    }
 
     #[test]
     fn usb_storage_is_waited_for_until_its_disk_is_there() {

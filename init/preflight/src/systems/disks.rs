@@ -55,8 +55,6 @@ type Visit<'a> = &'a mut dyn FnMut(&RootCandidate, &storage::Root, &Installation
 
 fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
     let started = Instant::now();
-    let load = kernel_modules::loader_or_none();
-    firmware::mount_variables();
     let look_options = LookOptions {
         bound: options.bound,
         purpose: match options.with_files {
@@ -72,6 +70,8 @@ fn on_disks_visiting(options: &DiskOptions, visit: Visit) -> Result<Found> {
         done.storage.troubles = troubles;
         return Ok(Found::on_disks(Vec::new(), done));
     }
+    let load = kernel_modules::loader_or_none();
+    firmware::mount_variables();
     let mut look = look_loading(look_options, load)?;
     let passed = |what: &str| tracing::debug!("{what} after {} ms", started.elapsed().as_millis());
     passed("the disks were looked at");

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use crate::in_one_step;
 
 /// In memory, so that it is never another boot's. Kernel names, one a line.
 const FILE: &str = "/run/preflight/silent-disks";
@@ -28,12 +30,7 @@ impl SilentDisks {
     /// Tells of these and no others, in one step.
     pub fn keep(&self, names: &BTreeSet<String>) -> io::Result<()> {
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let new = self.path.with_extension("new");
-        fs::write(&new, text)?;
-        fs::rename(&new, &self.path)
+        in_one_step::write(&self.path, |mut file| file.write_all(text.as_bytes()))
     }
 
     /// Their kernel names; none where no session has found any, as on an installed system.
