@@ -45,6 +45,8 @@ pub struct Machine {
     sata: Vec<PathBuf>,
     /// A controller with a keyboard, and the sticks.
     usb: bool,
+    disk_controller: bool,
+    events: bool,
     stick: Option<(PathBuf, bool)>,
     recorded_stick: Option<(Recording, UsbTransport)>,
     other_stick: Option<PathBuf>,
@@ -68,6 +70,8 @@ impl Machine {
             tables: Vec::new(),
             sata: Vec::new(),
             usb: true,
+            disk_controller: true,
+            events: true,
             stick: None,
             recorded_stick: None,
             other_stick: None,
@@ -180,6 +184,19 @@ impl Machine {
     /// With this disk at the chipset's controller: AHCI, 00:1f.2, or IDE, 00:01.1.
     pub fn sata(mut self, disk: &Disk) -> Self {
         self.sata.push(disk.path().to_owned());
+        self
+    }
+
+    /// Without the chipset's disk controller; for a q35, whose is a part that can be left out.
+    pub fn without_disk_controller(mut self) -> Self {
+        self.disk_controller = false;
+        self
+    }
+
+    /// Without the port of the lab, so that nothing is in the machine that a person's does not have. Milestones are in
+    /// the kernel's log all the same.
+    pub fn without_events(mut self) -> Self {
+        self.events = false;
         self
     }
 

@@ -18,6 +18,9 @@ impl Machine {
         if kvm {
             machine.push_str(",kernel-irqchip=split");
         }
+        if !self.disk_controller {
+            machine.push_str(",sata=off");
+        }
         if let Some(firmware) = &self.firmware {
             machine.push_str(",pflash0=firmware-code,pflash1=firmware-variables");
             if firmware.secure_boot {
@@ -77,14 +80,9 @@ impl Machine {
             }
         }
         let mut devices: Vec<Argument> = self.iommu.argument().into_iter().collect();
-        devices.push(Argument::device(json!({
-            "driver": "virtio-serial-pci", "id": "serial", "bus": root,
-            "addr": format!("{:x}.0", number::EVENTS),
-        })));
-        devices.push(Argument::device(json!({
-            "driver": "virtserialport", "bus": "serial.0",
-            "chardev": "events", "name": "org.preflight.events",
-        })));
+        if self.events {
+            devices.extend(events(root));
+        }
         devices.extend(wiring.arguments);
         for (index, image) in self.sata.iter().enumerate() {
             let node = format!("sata{index}-disk");
@@ -132,6 +130,20 @@ impl Machine {
         }
         devices
     }
+}
+
+/// The port that a session tells its milestones on.
+fn events(root: &str) -> [Argument; 2] {
+    [
+        Argument::device(json!({
+            "driver": "virtio-serial-pci", "id": "serial", "bus": root,
+            "addr": format!("{:x}.0", number::EVENTS),
+        })),
+        Argument::device(json!({
+            "driver": "virtserialport", "bus": "serial.0",
+            "chardev": "events", "name": "org.preflight.events",
+        })),
+    ]
 }
 
 /// A value in QEMU's comma-separated options.

