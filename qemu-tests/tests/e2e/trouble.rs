@@ -158,6 +158,29 @@ fn disks_that_hang_keep_neither_the_stick_nor_other_disks_nor_the_keyboard_nor_t
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
+fn a_session_that_crashes_beside_a_disk_that_hangs_is_told_of_and_tried_again() {
+    let Some(lab) = Lab::open() else { return };
+    let stick = Stick::new(lab.folder()).unwrap();
+    let disk = Disk::blank(lab.folder(), "hangs").unwrap();
+    let image = disk.path().to_owned();
+    let machine = machine(&lab, &stick).integrated(Device::HangingDisk { image });
+    let boot = lab.boot("trouble-hanging-crash", machine);
+    let boot = boot.option("preflight.test=crash");
+    let mut run = lab.start(boot.option("preflight.end=menu"));
+    run.wait_milestone(Milestone::Read).unwrap();
+    is_told_everywhere(&mut run, "Preflight stopped unexpectedly");
+    run.type_text("r").unwrap();
+    // The next session has a thread of the first one beside it, which has the lab's port open for ever.
+    run.wait_milestone(Milestone::Shown).unwrap();
+    let serial = run.serial().spoken();
+    assert!(reports(&serial, "YES. AMD"), "{serial}");
+    for words in ["/dev/vda does not answer", "Saved on the stick"] {
+        assert!(says(&serial, words), "no '{words}' in {serial}");
+    }
+}
+
+#[test]
 fn an_image_without_modules_says_so_and_still_reports() {
     let Some(lab) = Lab::open() else { return };
     let image = fs::read(&lab.images.initramfs).unwrap();
