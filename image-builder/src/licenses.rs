@@ -1,6 +1,6 @@
 //! The Debian packages that the files of an image come from, with their copyright files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::elf::SystemRoot;
 use crate::io::{self, IoError};
+use crate::parallel;
 
 const PACKAGE_LISTS: &str = "/var/lib/dpkg/info";
 /// Where packages document themselves, each in a folder of its name.
@@ -93,50 +94,60 @@ pub fn packages<'a>(
     root: &SystemRoot,
     files: impl IntoIterator<Item = &'a str>,
 ) -> Result<Found, IoError> {
-    let files: BTreeMap<&str, &str> = files
+    let files: HashMap<&[u8], &str> = files
         .into_iter()
-        .map(|file| (without_usr(file), file))
+        .map(|file| (without_usr(file.as_bytes()), file))
         .collect();
     let folder = root.outside(PACKAGE_LISTS);
     let mut found = Found::default();
     if files.is_empty() || !folder.is_dir() {
         return Ok(found);
     }
-    for list in io::list(&folder)? {
-        let name = list.file_name().unwrap_or_default().to_string_lossy();
-        let Some(package) = name.strip_suffix(".list") else {
+    let owned = parallel::map(&io::list(&folder)?, |list| owned(list, &files));
+    for one in owned {
+        let Some((package, owned)) = one? else {
             continue;
         };
-        // `libc6:amd64.list` is how several architectures are told apart.
-        let package = package.split(':').next().unwrap_or(package);
-        let owned = io::read(&list)?;
-        let owned = String::from_utf8_lossy(&owned);
-        let mut owned = owned
-            .lines()
-            .filter_map(|path| files.get(without_usr(path)))
-            .peekable();
-        if owned.peek().is_none() {
-            continue;
-        }
-        for file in owned {
-            found.owners.insert((*file).to_owned(), package.to_owned());
-        }
-        let copyright = document(root, package, "copyright")?;
+        let owned = owned.into_iter();
+        found
+            .owners
+            .extend(owned.map(|file| (file, package.clone())));
+        let copyright = document(root, &package, "copyright")?;
         let mut changelog = None;
         for name in CHANGELOGS {
             changelog = match changelog {
-                None => document(root, package, name)?,
+                None => document(root, &package, name)?,
                 some => some,
             };
         }
         let text = copyright.as_deref().unwrap_or_default();
         let known = Package::new(text, changelog.as_deref());
-        found.packages.insert(package.to_owned(), known);
+        found.packages.insert(package.clone(), known);
         if let Some(text) = copyright {
-            found.texts.insert(package.to_owned(), text);
+            found.texts.insert(package, text);
         }
     }
     Ok(found)
+}
+
+/// The package that this is dpkg's list of, and which of the files it owns; none where that is none of them.
+fn owned(
+    list: &Path,
+    files: &HashMap<&[u8], &str>,
+) -> Result<Option<(String, Vec<String>)>, IoError> {
+    let name = list.file_name().unwrap_or_default().to_string_lossy();
+    let Some(package) = name.strip_suffix(".list") else {
+        return Ok(None);
+    };
+    // `libc6:amd64.list` is how several architectures are told apart.
+    let package = package.split(':').next().unwrap_or(package);
+    let text = io::read(list)?;
+    let lines = text.split(|&byte| byte == b'\n');
+    let owned: Vec<String> = lines
+        .filter_map(|path| files.get(without_usr(path)))
+        .map(|&file| file.to_owned())
+        .collect();
+    Ok((!owned.is_empty()).then(|| (package.to_owned(), owned)))
 }
 
 /// A file about one package, which may be a link to another package's.
@@ -148,8 +159,8 @@ fn document(root: &SystemRoot, package: &str, name: &str) -> Result<Option<Vec<u
 }
 
 /// On merged-/usr systems the lists have `/lib/x` for what lies in `/usr/lib/x`.
-fn without_usr(path: &str) -> &str {
-    path.strip_prefix("/usr").unwrap_or(path)
+fn without_usr(path: &[u8]) -> &[u8] {
+    path.strip_prefix(b"/usr").unwrap_or(path)
 }
 
 #[cfg(test)]

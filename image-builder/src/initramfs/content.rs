@@ -10,6 +10,7 @@ use crate::licenses::{CHANGELOGS, Found, Package, packages};
 use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
+use crate::parallel;
 
 /// Folders that are there before anything is mounted, with their permission bits.
 const FOLDERS: [(&str, u32); 9] = [
@@ -237,14 +238,18 @@ impl Content {
         }
         let (own, shared) = closure.into_own_and_shared();
         self.add_items(&system, own, ADDED)?;
-        for tool in tools {
+        let closures = parallel::map(&tools, |tool| -> Result<_, BuildError> {
             let mut closure = Closure::new(&root);
             let programs = tool.programs_in(&root)?;
             for path in &programs {
                 closure.add(path, None)?;
             }
+            Ok((programs, closure.into_items()))
+        });
+        for (tool, closure) in tools.iter().zip(closures) {
+            let (programs, items) = closure?;
             let reason = format!("tool: {}", tool.name);
-            self.add_items(&root, closure.into_items(), &reason)?;
+            self.add_items(&root, items, &reason)?;
             for path in &programs {
                 self.link_into_bin(path, &reason)?;
             }
