@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::sync::Arc;
 
 /// What goes into an initramfs, by path. A folder always comes before what is in it.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub enum Node {
     /// A file.
     File {
         /// The bytes.
-        content: Vec<u8>,
+        content: Arc<Vec<u8>>,
         /// Permission bits.
         mode: u32,
     },
@@ -61,8 +62,13 @@ impl Image {
     }
 
     /// Adds a file that everybody may read.
-    pub fn add_file(&mut self, path: &str, content: Vec<u8>, reason: &str) -> Result<(), Conflict> {
-        let mode = 0o644;
+    pub fn add_file(
+        &mut self,
+        path: &str,
+        content: impl Into<Arc<Vec<u8>>>,
+        reason: &str,
+    ) -> Result<(), Conflict> {
+        let (content, mode) = (content.into(), 0o644);
         self.add(path, Node::File { content, mode }, reason)
     }
 
@@ -70,10 +76,10 @@ impl Image {
     pub fn add_program(
         &mut self,
         path: &str,
-        content: Vec<u8>,
+        content: impl Into<Arc<Vec<u8>>>,
         reason: &str,
     ) -> Result<(), Conflict> {
-        let mode = 0o755;
+        let (content, mode) = (content.into(), 0o755);
         self.add(path, Node::File { content, mode }, reason)
     }
 

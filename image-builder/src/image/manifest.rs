@@ -89,9 +89,10 @@ pub fn sizes(image: &Image) -> Vec<Size> {
 }
 
 /// A JSON document of every file and module in an image, why it is there, which Debian package it is from and
-/// under which licence, for a look from inside.
+/// under which licence, for a look from inside. `digests`: those that are known already, by path in the image.
 pub fn manifest(
     image: &Image,
+    digests: &BTreeMap<String, String>,
     kernel: &str,
     kernel_image: Option<KernelLine>,
     modules: &Modules,
@@ -105,7 +106,12 @@ pub fn manifest(
     let lines = parallel::map(&files, |(path, reason, content)| FileLine {
         path: format!("/{path}"),
         bytes: content.len(),
-        sha256: Some(sha256(content)),
+        sha256: Some(
+            digests
+                .get(*path)
+                .cloned()
+                .unwrap_or_else(|| sha256(content)),
+        ),
         reason,
         package: origins.package_of(path),
         license: origins.license_of(path),

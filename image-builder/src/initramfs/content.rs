@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{BuildError, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::firmware::{self, Firmware, FirmwareError};
-use crate::image::{Image, Node, Origins};
+use crate::image::{Digests, Image, Node, Origins};
 use crate::io::read;
-use crate::licenses::{CHANGELOGS, Found, Package, packages};
+use crate::licenses::{CHANGELOGS, Package, packages};
 use crate::microcode::Microcode;
 use crate::modules::{Kernel, Modules, index_files};
 use crate::package::{PackageError, Tree};
@@ -41,6 +42,8 @@ const BUSYBOX_PLACES: [&str; 2] = ["usr/bin/busybox", "bin/busybox"];
 pub(super) struct Content {
     image: Image,
     origins: Origins,
+    digests: Digests,
+    package_of_image: Option<String>,
 }
 
 impl Content {
@@ -52,6 +55,8 @@ impl Content {
         let mut content = Self {
             image: Image::default(),
             origins: Origins::default(),
+            digests: Digests::start(),
+            package_of_image: None,
         };
         content.add_skeleton()?;
         content.add_init(&recipe.init)?;
@@ -70,13 +75,13 @@ impl Content {
         for path in &recipe.firmware {
             content.add_firmware(path, modules)?;
         }
-        let package = content.add_package_of_image(kernel)?;
         add_manifest(
             &mut content.image,
+            content.digests,
             kernel,
             modules,
             &content.origins,
-            package,
+            content.package_of_image,
         )?;
         Ok(content.image)
     }
@@ -117,28 +122,25 @@ impl Content {
                 in_system.insert(path.clone(), format!("/{place}"));
             }
             let reason = format!("modules: {}", module.group);
+            let content = Arc::new(content);
+            self.digests.add(&path, &content);
             self.image.add_file(&path, content, &reason)?;
         }
         for (name, text) in index_files(kernel, modules)? {
             let path = format!("{folder}/{name}");
             self.image.add_file(&path, text, "modules: index files")?;
         }
-        let root = SystemRoot::new(kernel.tree().origin());
-        self.add_packages_of(&root, &in_system)
-    }
-
-    /// Tells of the package that the kernel image is from, which lies beside the initramfs; gives its name.
-    fn add_package_of_image(&mut self, kernel: &Kernel) -> Result<Option<String>, BuildError> {
         if !kernel.tree().is_system() {
-            return Ok(kernel.image_package());
+            self.package_of_image = kernel.image_package();
+            return Ok(());
         }
+        // The kernel image lies beside the initramfs, which tells what it is from.
         let places = kernel.image_places().map(|place| format!("/{place}"));
+        in_system.extend(places.iter().map(|place| (place.clone(), place.clone())));
         let root = SystemRoot::new(kernel.tree().origin());
-        let found = packages(&root, places.iter().map(String::as_str))?;
-        let owner = places.iter().find_map(|place| found.owners.get(place));
-        let owner = owner.cloned();
-        self.add_found(found)?;
-        Ok(owner)
+        let owners = self.add_packages_of(&root, &in_system)?;
+        self.package_of_image = places.iter().find_map(|place| owners.get(place)).cloned();
+        Ok(())
     }
 
     /// The copyright files in a package or an unpacked one.
@@ -172,7 +174,8 @@ impl Content {
         self.image.add_file(place, read(path)?, "device names")?;
         let origin = path.to_string_lossy().into_owned();
         let files = BTreeMap::from([(place.to_owned(), origin)]);
-        self.add_packages_of(&SystemRoot::new(Path::new("/")), &files)
+        self.add_packages_of(&SystemRoot::new(Path::new("/")), &files)?;
+        Ok(())
     }
 
     fn add_busybox(&mut self, path: &Path) -> Result<(), BuildError> {
@@ -222,7 +225,8 @@ impl Content {
             let path = path.to_owned();
             return Err(FirmwareError::Nothing { path }.into());
         }
-        self.add_packages_of(source.root(), &files)
+        self.add_packages_of(source.root(), &files)?;
+        Ok(())
     }
 
     fn add_programs(&mut self, recipe: &Recipe, kernel: &Kernel) -> Result<(), BuildError> {
@@ -285,32 +289,29 @@ impl Content {
                 Item::Link(target) => self.image.add(&path, Node::Link(target), reason)?,
             }
         }
-        self.add_packages_of(root, &files)
+        self.add_packages_of(root, &files)?;
+        Ok(())
     }
 
-    /// `files`: paths in the image, and where each was in the system.
+    /// `files`: paths in the image, and where each was in the system. Gives the packages of those places.
     fn add_packages_of(
         &mut self,
         root: &SystemRoot,
         files: &BTreeMap<String, String>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<BTreeMap<String, String>, BuildError> {
         let found = packages(root, files.values().map(String::as_str))?;
         for (path, origin) in files {
             if let Some(package) = found.owners.get(origin) {
                 self.origins.file(path, package);
             }
         }
-        self.add_found(found)
-    }
-
-    fn add_found(&mut self, found: Found) -> Result<(), BuildError> {
         for (name, known) in found.packages {
             self.origins.package(&name, known);
         }
         for (package, text) in found.texts {
             self.add_license(&package, text)?;
         }
-        Ok(())
+        Ok(found.owners)
     }
 }
 

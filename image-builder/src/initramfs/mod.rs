@@ -15,7 +15,7 @@ pub use recipe::{Binary, LeftOut, MODULE_LIST, Recipe};
 
 use crate::digest::sha256;
 use crate::firmware;
-use crate::image::{Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
+use crate::image::{Digests, Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
 use crate::modules::{Kernel, KernelError, Modules};
 use crate::package::Tree;
@@ -100,6 +100,7 @@ pub fn build_for(
 /// The manifest goes in last: it lists everything else.
 fn add_manifest(
     image: &mut Image,
+    digests: Digests,
     kernel: &Kernel,
     modules: &Modules,
     origins: &Origins,
@@ -113,6 +114,14 @@ fn add_manifest(
         Err(KernelError::NoImage { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let text = manifest(image, kernel.release(), image_beside, modules, origins)?;
+    let digests = digests.finish();
+    let text = manifest(
+        image,
+        &digests,
+        kernel.release(),
+        image_beside,
+        modules,
+        origins,
+    )?;
     Ok(image.add_file("usr/share/preflight/manifest.json", text, "manifest")?)
 }
