@@ -103,15 +103,13 @@ pub fn packages<'a>(
     if files.is_empty() || !folder.is_dir() {
         return Ok(found);
     }
-    let owned = parallel::map(&io::list(&folder)?, |list| owned(list, &files));
-    for one in owned {
-        let Some((package, owned)) = one? else {
+    let lists = parallel::map(&io::list(&folder)?, |list| owned_by(list, &files));
+    for list in lists {
+        let Some((package, owned)) = list? else {
             continue;
         };
-        let owned = owned.into_iter();
-        found
-            .owners
-            .extend(owned.map(|file| (file, package.clone())));
+        let owners = owned.into_iter().map(|file| (file, package.clone()));
+        found.owners.extend(owners);
         let copyright = document(root, &package, "copyright")?;
         let mut changelog = None;
         for name in CHANGELOGS {
@@ -131,7 +129,7 @@ pub fn packages<'a>(
 }
 
 /// The package that this is dpkg's list of, and which of the files it owns; none where that is none of them.
-fn owned(
+fn owned_by(
     list: &Path,
     files: &HashMap<&[u8], &str>,
 ) -> Result<Option<(String, Vec<String>)>, IoError> {

@@ -5,13 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use qemu_tests::golden::Golden;
-use qemu_tests::{Boot, Device, Images, Machine, Stick, StickShell, preflight_of_image, skip};
+use qemu_tests::{Boot, Device, Images, Stick, StickShell, preflight_of_image, skip};
 
 use crate::lab::Lab;
 use crate::round_trip::{A_CHANGE, asked};
 
-/// A disk is as many whole sectors of this.
-const SECTOR: u64 = 512;
 /// Room for a kernel and an initramfs that is not compressed.
 const RESULT: u64 = 256 << 20;
 /// In the host's memory: /run takes no programs.
@@ -30,18 +28,21 @@ impl Lab {
         let disks = self.disks("host-kernel");
         let mut machine = self.stick_machine(&disks);
         let mut commands = vec!["uname -r".to_owned()];
-        for (program, disk) in [(builder, "vda"), (&preflight, "vdb")] {
-            let name = program.file_name().unwrap().to_string_lossy().into_owned();
-            let name = if disk == "vdb" { "preflight" } else { &name };
+        for (program, name, disk) in [
+            (builder, "image-builder", "vda"),
+            (&preflight, "preflight", "vdb"),
+        ] {
             machine = self.carried(program, machine);
             let length = fs::metadata(program).unwrap().len();
             commands.push(format!(
                 "cd {FOLDER} && head -c {length} /dev/{disk} >{name} && chmod 755 {name}"
             ));
         }
-        commands.push(format!("./{BUILD} 2>&1; echo status $?"));
-        commands.push("stat -c %s vmlinuz initramfs".to_owned());
-        commands.push("cat vmlinuz initramfs >/dev/vdc && sync && echo written".to_owned());
+        commands.push(format!("cd {FOLDER} && ./{BUILD} 2>&1; echo status $?"));
+        commands.push(format!("cd {FOLDER} && stat -c %s vmlinuz initramfs"));
+        commands.push(format!(
+            "cd {FOLDER} && cat vmlinuz initramfs >/dev/vdc && sync && echo written"
+        ));
         let machine = machine.integrated(Device::VirtioBlock {
             image: result.clone(),
         });
@@ -66,17 +67,6 @@ impl Lab {
             initramfs: next("host-initramfs"),
         };
         (images, release.trim().to_owned())
-    }
-
-    /// The machine with a virtio disk that holds this file from its beginning.
-    pub fn carried(&self, file: &Path, machine: Machine) -> Machine {
-        let name = file.file_name().unwrap().to_string_lossy();
-        let image = self.folder().join(format!("{name}.img"));
-        fs::copy(file, &image).unwrap();
-        let disk = File::options().write(true).open(&image).unwrap();
-        let length = disk.metadata().unwrap().len();
-        disk.set_len(length.next_multiple_of(SECTOR)).unwrap();
-        machine.integrated(Device::VirtioBlock { image })
     }
 }
 

@@ -1,6 +1,6 @@
 //! An installed system with a card, before and after it is changed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -28,6 +28,9 @@ const TO_LIST: Duration = Duration::from_secs(900);
 const INVENTORY: u32 = 1;
 /// GRUB says nothing while it loads kernels, which takes long on a busy machine.
 const SILENT: f64 = 4.0;
+
+/// A disk is as many whole sectors of this.
+const SECTOR: u64 = 512;
 
 /// In the cache.
 const FILES: &str = "files.json";
@@ -149,6 +152,17 @@ impl Lab {
     pub fn machine(&self, disks: &[PathBuf]) -> Machine {
         let machine = self.installed.machine(disks, self.folder.path()).unwrap();
         (self.fit)(machine, Device::Card(self.card.clone()))
+    }
+
+    /// The machine with a virtio disk that holds this file from its beginning.
+    pub fn carried(&self, file: &Path, machine: Machine) -> Machine {
+        let name = file.file_name().unwrap().to_string_lossy();
+        let image = self.folder().join(format!("{name}.img"));
+        fs::copy(file, &image).unwrap();
+        let disk = File::options().write(true).open(&image).unwrap();
+        let length = disk.metadata().unwrap().len();
+        disk.set_len(length.next_multiple_of(SECTOR)).unwrap();
+        machine.integrated(Device::VirtioBlock { image })
     }
 
     /// Every file on the disks as they were installed: listed once for as long as they are the same.

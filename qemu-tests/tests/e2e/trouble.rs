@@ -26,7 +26,7 @@ fn is_told_everywhere(run: &mut Run, words: &str) {
 
 /// In the shell that is offered there is the first report.
 fn has_kept_a_report(run: &mut Run) {
-    is_told_everywhere(run, "is in /run/preflight/report.txt");
+    is_told_everywhere(run, "What was known until then");
     run.type_text("s").unwrap();
     run.wait_text("preflight# ", A_MOMENT).unwrap();
     run.type_text("cat /run/preflight/report.txt; exit\r")
@@ -46,16 +46,13 @@ fn has_kept_a_report(run: &mut Run) {
         .unwrap();
 }
 
-fn told_and_tried_again(name: &str, option: &str, before: Milestone, words: &[&str]) {
-    told_and_then_tried_again(name, option, before, words, |_| {});
-}
-
-fn told_and_then_tried_again(
+/// `meanwhile`: what is done before the other try.
+fn told_and_tried_again(
     name: &str,
     option: &str,
     before: Milestone,
     words: &[&str],
-    then: fn(&mut Run),
+    meanwhile: fn(&mut Run),
 ) {
     let Some(lab) = Lab::open() else { return };
     let stick = Stick::new(lab.folder()).unwrap();
@@ -65,7 +62,7 @@ fn told_and_then_tried_again(
     for words in words {
         is_told_everywhere(&mut run, words);
     }
-    then(&mut run);
+    meanwhile(&mut run);
     run.type_text("r").unwrap();
     run.wait_milestone(Milestone::Session).unwrap();
     let session = finish(&mut run).unwrap();
@@ -75,7 +72,7 @@ fn told_and_then_tried_again(
 
 #[test]
 fn a_session_that_crashes_is_told_on_every_console_and_can_be_tried_again() {
-    told_and_then_tried_again(
+    told_and_tried_again(
         "trouble-crash",
         "preflight.test=crash",
         Milestone::Read,
@@ -91,6 +88,7 @@ fn a_first_process_that_panics_is_told_on_every_console_and_starts_again() {
         "preflight.test=panic-init",
         Milestone::Init,
         &["Preflight's first process met an error in itself"],
+        |_| {},
     );
 }
 
@@ -104,6 +102,7 @@ fn a_session_that_panics_is_told_on_every_console_and_can_be_tried_again() {
             "Preflight met an error in itself",
             "Preflight stopped unexpectedly",
         ],
+        |_| {},
     );
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::RomReading;
 use crate::tree::{Content, Failure, Listed, Node};
 
-/// Quick, and within a few percent of the best for text this repetitive.
+/// Quick: a capture is some tens of kilobytes at any level.
 const LEVEL: i32 = 3;
 
 /// Puts a capture together.

@@ -11,8 +11,29 @@ use super::left_alone::{Busy, LeftAlone};
 pub struct Guard {
     data: DataPlace,
     left_alone: LeftAlone,
-    /// Disks that were set read-only, and whether all of each is: a node may have refused.
-    held: Mutex<BTreeMap<String, bool>>,
+    held: Mutex<Held>,
+}
+
+/// Disks that were set read-only, and whether all of each is: a node may have refused.
+#[derive(Default)]
+struct Held(BTreeMap<String, bool>);
+
+impl Held {
+    /// Whether all of the disk is held now and was not before.
+    fn hold(&mut self, disk: &str, whole: bool) -> bool {
+        let before = self.0.insert(disk.to_owned(), whole);
+        whole && before != Some(true)
+    }
+
+    /// Whether any of the disk was held.
+    fn release(&mut self, disk: &str) -> bool {
+        self.0.remove(disk).is_some()
+    }
+
+    fn whole(&self) -> Vec<String> {
+        let whole = self.0.iter().filter(|(_, whole)| **whole);
+        whole.map(|(disk, _)| disk.clone()).collect()
+    }
 }
 
 impl Guard {
@@ -27,9 +48,7 @@ impl Guard {
 
     /// Disks that are held read-only.
     pub fn held(&self) -> Vec<String> {
-        let disks = self.disks();
-        let held = disks.iter().filter(|(_, whole)| **whole);
-        held.map(|(name, _)| name.clone()).collect()
+        self.disks().whole()
     }
 
     /// Keeps the flags of this disk as they are while `work` changes its partitions: [`Guard::look_after`] then passes
@@ -64,7 +83,7 @@ impl Guard {
         };
         if let Some(chosen) = self.chosen_on(disk) {
             // It was taken for another disk before its partitions had been seen.
-            if self.disks().remove(&disk.name).is_some() {
+            if self.disks().release(&disk.name) {
                 nodes().for_each(|node| set(&node, false));
             }
             if !self.data.is_stick() {
@@ -77,10 +96,10 @@ impl Guard {
         }
         nodes().for_each(|node| set(&node, true));
         let held = nodes().all(|node| storage::is_read_only(&node).unwrap_or(false));
-        let before = self.disks().insert(disk.name.clone(), held);
-        if held && before != Some(true) {
+        if self.disks().hold(&disk.name, held) {
             tracing::info!("{} is held read-only", disk.name);
-        } else if !held {
+        }
+        if !held {
             complain(format!("{} is NOT held read-only", disk.name));
         }
     }
@@ -94,7 +113,26 @@ impl Guard {
         }
     }
 
-    fn disks(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
+    fn disks(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_held_in_part_is_none_of_the_held_ones_and_is_released_all_the_same() {
+        let mut held = Held::default();
+        assert!(!held.hold("sda", false));
+        assert!(held.hold("sdb", true) && !held.hold("sdb", true));
+        assert_eq!(held.whole(), ["sdb"]);
+        assert!(held.release("sda") && !held.release("sda"));
+        // It is taken for another disk anew, and this time wholly.
+        assert!(held.hold("sda", true));
+        assert_eq!(held.whole(), ["sda", "sdb"]);
+        assert!(!held.hold("sdb", false));
+        assert_eq!(held.whole(), ["sda"]);
     }
 }

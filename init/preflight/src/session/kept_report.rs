@@ -28,13 +28,16 @@ impl KeptReport {
         }
     }
 
-    /// Keeps this one in place of an earlier one, in words and for programs, each in one step.
-    pub fn keep(&self, text: &str, assessment: &Assessment) -> io::Result<()> {
+    /// Keeps this one in place of an earlier one, in words and for programs, each in one step. Gives the place of the
+    /// words.
+    pub fn keep(&self, text: &str, assessment: &Assessment) -> io::Result<PathBuf> {
         let json = report::json(assessment);
         in_one_step::write(&self.folder.join("report.json"), |mut file| {
             file.write_all(json.as_bytes())
         })?;
-        in_one_step::write(&self.text(), |mut file| file.write_all(text.as_bytes()))
+        let place = self.text();
+        in_one_step::write(&place, |mut file| file.write_all(text.as_bytes()))?;
+        Ok(place)
     }
 
     /// The one in words, where there is one.
@@ -64,8 +67,8 @@ mod tests {
         let machine = Machine::default();
         let assessment = assess_with(&machine, None, &NoNames, &Options::default());
         for text in ["first", "last"] {
-            kept.keep(text, &assessment).unwrap();
-            let path = kept.kept_text().unwrap();
+            let path = kept.keep(text, &assessment).unwrap();
+            assert_eq!(kept.kept_text().as_ref(), Some(&path));
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             let json = fs::read_to_string(path.with_extension("json")).unwrap();
             assert_eq!(json, report::json(&assessment));

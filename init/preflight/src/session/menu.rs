@@ -6,7 +6,6 @@ use crate::consoles::Consoles;
 use crate::init::Ending;
 use crate::options::End;
 use crate::pages;
-use crate::session::result::Pages;
 use crate::session::shell;
 
 const MENU: &str = "\n  r  show the report again    s  shell    b  reboot    p  power off\n";
@@ -17,6 +16,15 @@ const MENU_WITH_SYSTEMS: &str = "\n  r  show the report again    i  show the ins
 
 /// What asks for a card and a guest, rehearses, shows and asks again.
 const APPLY: [&str; 3] = ["apply", "--root", "auto"];
+
+/// What a person reads.
+#[derive(Default)]
+pub struct Pages {
+    /// The report, as it was shown.
+    pub report: String,
+    /// What is installed on the disks; empty where nobody has looked.
+    pub systems: String,
+}
 
 /// Ends as the options say, or asks until the person chose an end.
 pub fn choose_end(end: End, pages: &Pages, consoles: &mut Consoles) -> Ending {

@@ -52,10 +52,9 @@ impl ModuleLoading {
                 self.serve(&modalias);
             }
         }
-        // A disk whose driver is compiled in, or no driver of disks by its controller's class.
-        if !self.with_disks && self.devices.has_disks() {
-            self.with_disks = true;
-            self.load_all(WITH_DISKS);
+        // A card whose reader's driver is compiled in: it has a modalias in its event alone, which is past.
+        if self.devices.has_disks() {
+            self.load_with_disks();
         }
         self.devices.all_seen_to();
         loop {
@@ -71,8 +70,8 @@ impl ModuleLoading {
         }
         let need = Need::of(modalias);
         let is_usb_controller = need == Need::StickOrKeyboard && modalias.starts_with("pci:");
-        if (is_usb_controller || need == Need::Disk) && !mem::replace(&mut self.with_disks, true) {
-            self.load_all(WITH_DISKS);
+        if is_usb_controller || need == Need::Disk {
+            self.load_with_disks();
         }
         for name in wanted {
             match need {
@@ -82,6 +81,12 @@ impl ModuleLoading {
         }
         if is_usb_controller && !mem::replace(&mut self.with_usb, true) {
             self.load_all(WITH_USB);
+        }
+    }
+
+    fn load_with_disks(&mut self) {
+        if !mem::replace(&mut self.with_disks, true) {
+            self.load_all(WITH_DISKS);
         }
     }
 

@@ -35,10 +35,3 @@ impl<'a> RunResult<'a> {
         }
     }
 }
-
-/// What a person reads: the report, and the page about installed systems.
-#[derive(Default)]
-pub struct Pages {
-    pub report: String,
-    pub systems: String,
-}

@@ -11,7 +11,8 @@ use super::devices::Devices;
 use super::first_answer::FirstAnswer;
 use super::grow::{self, Place};
 use super::look::{self, Look};
-use super::result::{Pages, RunResult};
+use super::menu::Pages;
+use super::result::RunResult;
 use super::save::{self, NewFile, Saved};
 use super::{
     Attempt, EXIT_POWER_OFF, EXIT_REBOOT, KeptReport, KeptRoms, capture, fault, menu, panic,
@@ -101,10 +102,15 @@ impl Session {
             self.complain(format!("cannot cover /sys/firmware: {error}"));
         }
         let source = Source::live();
-        let first = hardware::read(&source);
+        self.say("Reading option ROMs, before anything else touches a card ...");
+        let mut first = hardware::read(&source);
         let functions = first.as_ref().map(|machine| machine.functions.as_slice());
         let roms = functions.map(|functions| self.read_roms(&source, functions));
         let roms = roms.ok();
+        if !self.attempt.is_first() {
+            // What a reading that was cut off had changed on a card has been put back only now.
+            first = hardware::read(&source);
+        }
         self.milestone("roms");
         randomness::gather();
         let names = Names::find();
@@ -181,7 +187,6 @@ impl Session {
     }
 
     fn read_roms(&mut self, source: &Source, functions: &[Function]) -> Vec<RomReading> {
-        self.say("Reading option ROMs, before anything else touches a card ...");
         let fault = self.fault();
         let prom = self.options.prom;
         let (consoles, messages) = (&mut self.consoles, &mut self.messages);
@@ -218,11 +223,9 @@ impl Session {
 
     /// For whoever asks in this boot; gives the place of the words.
     fn keep(&mut self, text: &str, look: &Look) -> Option<PathBuf> {
-        let place = KeptReport::of_this_boot();
-        if let Err(error) = place.keep(text, &look.assessment) {
-            self.complain(format!("the report is not kept in memory: {error}"));
-        }
-        place.kept_text()
+        let kept = KeptReport::of_this_boot().keep(text, &look.assessment);
+        kept.map_err(|error| self.complain(format!("the report is not kept in memory: {error}")))
+            .ok()
     }
 
     fn devices(&mut self, command_line: &str) -> Devices {

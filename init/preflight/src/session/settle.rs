@@ -9,12 +9,17 @@ use super::devices::Devices;
 
 /// Without an event for so long, what was going on has ended.
 const QUIET: Duration = Duration::from_millis(400);
+/// The same where nothing can come by itself: what was sent already is then taken in.
+const SHORT: Duration = Duration::from_millis(20);
 /// Between two looks at what has come.
 const A_MOMENT: Duration = Duration::from_millis(50);
-/// The same while modules are loaded, which is asked of this process alone.
+/// The same while modules are loaded, and where nothing can come.
 const AN_INSTANT: Duration = Duration::from_millis(5);
-/// Where the kernel has what brings disks and keyboards in its own time, after its driver was loaded.
+/// Where the kernel has what brings disks and keyboards in its own time, after its driver was loaded. Hyper-V's bus has
+/// no device yet when its driver has asked for them.
 const BRING_DISKS: &[&str] = &[
+    "bus/vmbus",
+    "bus/xen/devices",
     "bus/usb/devices",
     "bus/thunderbolt/devices",
     "class/ata_port",
@@ -54,7 +59,8 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
                 DEADLINE.as_secs()
             ));
         }
-        thread::sleep(if told { A_MOMENT } else { AN_INSTANT });
+        let takes_long = told && bring_disks(Path::new("/sys"));
+        thread::sleep(if takes_long { A_MOMENT } else { AN_INSTANT });
     }
 }
 
@@ -73,7 +79,8 @@ fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<Stri
         return Some(going_on.join(", "));
     }
     let may_come = bring_disks(Path::new("/sys"));
-    if !devices.all_done() || may_come && devices.quiet_for() < QUIET {
+    let quiet = if may_come { QUIET } else { SHORT };
+    if !devices.all_done() || devices.quiet_for() < quiet {
         return Some("devices keep coming and going".to_owned());
     }
     let waiting = usb_storage_without_disk(Path::new("/sys/bus/usb/devices"));
