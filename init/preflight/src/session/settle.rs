@@ -10,7 +10,7 @@ use super::devices::Devices;
 /// Without an event for so long, what was going on has ended.
 const QUIET: Duration = Duration::from_millis(400);
 /// The same where nothing can come by itself: what was sent already is then taken in.
-const SHORT: Duration = Duration::from_millis(20);
+const SHORT: Duration = Duration::from_millis(10);
 /// Between two looks at what has come.
 const A_MOMENT: Duration = Duration::from_millis(50);
 /// The same while modules are loaded, and where nothing can come.
