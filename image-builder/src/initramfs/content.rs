@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{BuildError, Recipe, add_manifest};
+use super::{BuildError, KERNEL_IMAGE, Recipe, add_manifest};
 use crate::elf::{Closure, ElfFacts, Item, SystemRoot};
 use crate::firmware::{self, Firmware, FirmwareError};
 use crate::image::{Digests, Image, Node, Origins};
 use crate::io::read;
 use crate::licenses::{CHANGELOGS, Package, packages};
 use crate::microcode::Microcode;
-use crate::modules::{Kernel, Modules, index_files};
+use crate::modules::{Kernel, KernelError, Modules, index_files};
 use crate::package::{PackageError, Tree};
 use crate::parallel;
 
@@ -58,6 +58,11 @@ impl Content {
             digests: Digests::start(),
             package_of_image: None,
         };
+        match kernel.image() {
+            Ok(image) => content.digests.add(KERNEL_IMAGE, &image),
+            Err(KernelError::NoImage { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         content.add_skeleton()?;
         content.add_init(&recipe.init)?;
         content.add_modules(kernel, modules)?;

@@ -13,14 +13,16 @@ use content::Content;
 pub use error::BuildError;
 pub use recipe::{Binary, LeftOut, MODULE_LIST, Recipe};
 
-use crate::digest::sha256;
 use crate::firmware;
 use crate::image::{Digests, Image, KernelLine, Origins, Size, manifest, sizes, write_archive};
 use crate::io::{self, Context};
-use crate::modules::{Kernel, KernelError, Modules};
+use crate::modules::{Kernel, Modules};
 use crate::package::Tree;
 use crate::progress::Progress::Doing;
 use crate::progress::Watch;
+
+/// In the place of a path where digests are kept: the kernel image lies beside the initramfs.
+const KERNEL_IMAGE: &str = "/kernel image";
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,15 +108,11 @@ fn add_manifest(
     origins: &Origins,
     kernel_package: Option<String>,
 ) -> Result<(), BuildError> {
-    let image_beside = match kernel.image() {
-        Ok(content) => Some(KernelLine {
-            sha256: sha256(&content),
-            package: kernel_package,
-        }),
-        Err(KernelError::NoImage { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let digests = digests.finish();
+    let mut digests = digests.finish();
+    let image_beside = digests.remove(KERNEL_IMAGE).map(|sha256| KernelLine {
+        sha256,
+        package: kernel_package,
+    });
     let text = manifest(
         image,
         &digests,

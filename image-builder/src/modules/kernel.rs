@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{Builtin, ModInfo, ModuleName, alias_matches};
 use crate::io;
@@ -22,6 +22,7 @@ pub struct Kernel {
     builtin: Builtin,
     order: HashMap<String, usize>,
     aliases: OnceLock<Vec<(String, ModuleName)>>,
+    image: OnceLock<Arc<Vec<u8>>>,
 }
 
 /// No kernel could be had from a package or folder.
@@ -120,6 +121,7 @@ impl Kernel {
             builtin,
             order,
             aliases: OnceLock::new(),
+            image: OnceLock::new(),
             tree,
         })
     }
@@ -287,13 +289,19 @@ impl Kernel {
         places.find_map(|place| self.tree.package_of(&place, &self.release))
     }
 
-    /// The kernel image itself.
-    pub fn image(&self) -> Result<Vec<u8>, KernelError> {
+    /// The kernel image itself; read once.
+    pub fn image(&self) -> Result<Arc<Vec<u8>>, KernelError> {
+        if let Some(image) = self.image.get() {
+            return Ok(Arc::clone(image));
+        }
         let places = self.image_places();
         for place in &places {
             match self.tree.read(place) {
                 Err(PackageError::Missing { .. }) => {}
-                result => return Ok(result?),
+                result => {
+                    let image = Arc::new(result?);
+                    return Ok(Arc::clone(self.image.get_or_init(|| image)));
+                }
             }
         }
         Err(KernelError::NoImage {
