@@ -42,9 +42,9 @@ impl FirstAnswer {
         text
     }
 
-    /// The look that it is from.
-    pub fn look(&self) -> &Look {
-        &self.0
+    /// The same for programs.
+    pub fn json(&self) -> String {
+        self.0.json()
     }
 }
 

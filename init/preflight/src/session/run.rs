@@ -120,7 +120,7 @@ impl Session {
                 self.answer_first(&answer);
             }
             Err(error) => self.complain(format!(
-                "no option ROM is read, and there is no first answer: {error}"
+                "the machine could not be read for its option ROMs and a first answer: {error}"
             )),
         }
         self.milestone("answered");
@@ -215,15 +215,15 @@ impl Session {
 
     /// Before a driver that hangs can keep a person from any answer.
     fn answer_first(&mut self, answer: &FirstAnswer) {
-        let kept = self.keep(&answer.report(SCREEN), answer.look());
+        let kept = self.keep(&answer.report(SCREEN), &answer.json());
         let kept = kept.map(|path| path.display().to_string());
         let lines = answer.lines(kept.as_deref(), SCREEN);
         self.consoles.print(&lines);
     }
 
     /// For whoever asks in this boot; gives the place of the words.
-    fn keep(&mut self, text: &str, look: &Look) -> Option<PathBuf> {
-        let kept = KeptReport::of_this_boot().keep(text, &look.assessment);
+    fn keep(&mut self, text: &str, json: &str) -> Option<PathBuf> {
+        let kept = KeptReport::of_this_boot().keep(text, json);
         kept.map_err(|error| self.complain(format!("the report is not kept in memory: {error}")))
             .ok()
     }
@@ -267,7 +267,8 @@ impl Session {
         systems: Option<&Systems>,
         place: anyhow::Result<()>,
     ) -> Pages {
-        self.keep(&self.words(look), look);
+        let (text, json) = (self.words(look), look.json());
+        self.keep(&text, &json);
         self.milestone("assessed");
         self.milestone("saving");
         let page = systems.map_or_else(String::new, |systems| {
@@ -280,6 +281,8 @@ impl Session {
             files.push(("systems.txt".to_owned(), page.clone().into_bytes()));
             files.push(("systems.json".to_owned(), json.into_bytes()));
         }
+        files.push(("report.txt".to_owned(), text.into_bytes()));
+        files.push(("report.json".to_owned(), json.into_bytes()));
         let saved = place.and_then(|()| self.save(source, look, files));
         self.milestone(if saved.is_ok() { "saved" } else { "unsaved" });
         let mut shown = format!("\n{}\n", look.text());
@@ -328,8 +331,6 @@ impl Session {
     }
 
     fn save(&self, source: &Source, look: &Look, mut files: Vec<NewFile>) -> anyhow::Result<Saved> {
-        files.push(("report.txt".to_owned(), self.words(look).into_bytes()));
-        files.push(("report.json".to_owned(), look.json().into_bytes()));
         let log = match hardware::kernel_log(source) {
             Reading::Known(text) => text,
             Reading::Absent => String::new(),

@@ -52,19 +52,29 @@ pub fn wait(devices: &Devices, data: &DataPlace, coldplugged: &mut dyn FnMut()) 
             asked = Instant::now();
             devices.hold_all();
         }
-        let missing = missing(devices, data, started.elapsed())?;
+        let may_come = bring_disks(Path::new("/sys"));
+        let missing = missing(devices, data, may_come, started.elapsed())?;
         if started.elapsed() > DEADLINE {
             return Some(format!(
                 "after {} s there is still no end: {missing}",
                 DEADLINE.as_secs()
             ));
         }
-        let takes_long = told && bring_disks(Path::new("/sys"));
-        thread::sleep(if takes_long { A_MOMENT } else { AN_INSTANT });
+        thread::sleep(if told && may_come {
+            A_MOMENT
+        } else {
+            AN_INSTANT
+        });
     }
 }
 
-fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<String> {
+/// `may_come`: whether a disk or keyboard could still come by itself.
+fn missing(
+    devices: &Devices,
+    data: &DataPlace,
+    may_come: bool,
+    waited: Duration,
+) -> Option<String> {
     let mut going_on = Vec::new();
     for module in devices.loading() {
         going_on.push(format!("the module {module} is being loaded"));
@@ -78,7 +88,6 @@ fn missing(devices: &Devices, data: &DataPlace, waited: Duration) -> Option<Stri
     if !going_on.is_empty() {
         return Some(going_on.join(", "));
     }
-    let may_come = bring_disks(Path::new("/sys"));
     let quiet = if may_come { QUIET } else { SHORT };
     if !devices.all_done() || devices.quiet_for() < quiet {
         return Some("devices keep coming and going".to_owned());

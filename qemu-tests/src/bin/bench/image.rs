@@ -22,7 +22,7 @@ use super::start;
 const TOOLS: &str = "lvm,mdadm,btrfs";
 
 /// Groups of the list of modules that no disk is read by.
-const NOT_FOR_DISKS: [&str; 2] = ["keyboards]", "consoles and tests]"];
+const NOT_FOR_DISKS: [&str; 2] = ["[keyboards]", "[consoles and tests]"];
 
 /// What is measured, and how often.
 #[derive(Args)]
@@ -168,8 +168,8 @@ fn for_disks(list: &str) -> Result<String> {
     let (mut is_wanted, mut left_out) = (true, 0);
     let mut kept = String::new();
     for line in list.lines() {
-        if let Some(group) = line.strip_prefix('[') {
-            is_wanted = !NOT_FOR_DISKS.contains(&group);
+        if line.starts_with('[') {
+            is_wanted = !NOT_FOR_DISKS.contains(&line);
             left_out += usize::from(!is_wanted);
         }
         if is_wanted {
